@@ -1,0 +1,175 @@
+"""Where a point is: great-circle distance, country cover, time zone (law section 4, placement).
+
+Polygons are EPSG:4326 in degrees, longitude first. A boundary point is covered. A country's zones are
+the only candidates for a point of that country. Nothing here decides what to do about a miss.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from seg3b_assets.laws.snapping import DISTANCE_UNITS, snap
+
+F64 = NDArray[np.float64]
+BOOL = NDArray[np.bool_]
+TEXT = NDArray[np.str_]
+
+EARTH_RADIUS_KM: Final = 6371.0088
+
+POLYGON: Final = "POLYGON"
+NUDGE: Final = "NUDGE"
+OVERRIDE: Final = "OVERRIDE"
+UNRESOLVED: Final = ""
+
+
+def haversine_km(lon_a: ArrayLike, lat_a: ArrayLike, lon_b: ArrayLike, lat_b: ArrayLike) -> F64:
+    """Great-circle distance in km (degrees in, broadcast), snapped to a millimetre.
+
+    2R·asin √(sin²(Δφ/2) + cos φ₁·cos φ₂·sin²(Δλ/2)); source: Sinnott, Sky & Telescope 68, 1984.
+    """
+    lon_1, lat_1, lon_2, lat_2 = (np.radians(np.asarray(v, np.float64)) for v in (lon_a, lat_a, lon_b, lat_b))
+    half_lat = np.sin((lat_2 - lat_1) / 2.0)
+    half_lon = np.sin((lon_2 - lon_1) / 2.0)
+    chord = half_lat * half_lat + np.cos(lat_1) * np.cos(lat_2) * half_lon * half_lon
+    return snap(2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(chord, 1.0))), DISTANCE_UNITS)
+
+
+def weighted_centroid(lon: F64, lat: F64, weight: F64) -> tuple[float, float]:
+    """Direction of the weighted sum of unit vectors, as (lon, lat) degrees snapped to 1e-9.
+
+    The plain weighted mean of degrees would put a country astride the antimeridian on the wrong side.
+    """
+    lon_r, lat_r = np.radians(lon), np.radians(lat)
+    x = float(np.sum(weight * np.cos(lat_r) * np.cos(lon_r)))
+    y = float(np.sum(weight * np.cos(lat_r) * np.sin(lon_r)))
+    z = float(np.sum(weight * np.sin(lat_r)))
+    lon_c = np.degrees(np.arctan2(y, x))
+    lat_c = np.degrees(np.arctan2(z, np.sqrt(x * x + y * y)))
+    return float(snap(lon_c)), float(snap(lat_c))
+
+
+def wrap_longitude(lon: F64) -> F64:
+    """Into (−180, 180]."""
+    wrapped = np.where(lon > 180.0, lon - 360.0, lon)
+    return np.where(wrapped <= -180.0, wrapped + 360.0, wrapped)
+
+
+def groups(codes: NDArray[np.generic]) -> Iterator[tuple[np.generic, NDArray[np.int64]]]:
+    """Each distinct value, ascending, with the positions that hold it (ascending)."""
+    if codes.shape[0] == 0:
+        return
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    bounds = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    for positions in np.split(order, bounds):
+        yield codes[positions[0]], positions
+
+
+@dataclass(frozen=True)
+class CountryPolygons:
+    """One prepared polygon per country."""
+
+    by_country: Mapping[str, shapely.Geometry]
+
+    @classmethod
+    def from_wkb(cls, countries: Sequence[str], wkb: Sequence[bytes]) -> CountryPolygons:
+        """Parse and prepare.
+
+        Raises:
+            shapely.errors.ShapelyError: bytes that are not WKB.
+        """
+        geometries = shapely.from_wkb(np.array(wkb, dtype=object))
+        shapely.prepare(geometries)
+        return cls(dict(zip(countries, geometries, strict=True)))
+
+    def covers(self, country: str, lon: F64, lat: F64) -> BOOL:
+        """Whether the country's polygon covers each point, its boundary included."""
+        covered: BOOL = shapely.intersects_xy(self.by_country[country], lon, lat)
+        return covered
+
+
+@dataclass(frozen=True)
+class ZoneResolver:
+    """The zone of a point: exactly one polygon, else one nudge north-east, else the country's override.
+
+    Attributes:
+        zones: per country, its (tzid, prepared polygon) pairs in tzid order.
+        epsilon_deg: how far the look-up point moves; the stored point stays.
+        overrides: country to tzid.
+    """
+
+    zones: Mapping[str, tuple[tuple[str, shapely.Geometry], ...]]
+    epsilon_deg: float
+    overrides: Mapping[str, str]
+
+    @classmethod
+    def from_wkb(
+        cls,
+        tzids: Sequence[str],
+        countries: Sequence[str],
+        wkb: Sequence[bytes],
+        epsilon_deg: float,
+        overrides: Mapping[str, str],
+    ) -> ZoneResolver:
+        """Parse and prepare; rows of one country are put in tzid order."""
+        geometries = shapely.from_wkb(np.array(wkb, dtype=object))
+        shapely.prepare(geometries)
+        zones: dict[str, list[tuple[str, shapely.Geometry]]] = {}
+        for country, tzid, geometry in sorted(
+            zip(countries, tzids, geometries, strict=True), key=lambda row: row[:2]
+        ):
+            zones.setdefault(country, []).append((tzid, geometry))
+        return cls({country: tuple(rows) for country, rows in zones.items()}, epsilon_deg, overrides)
+
+    def resolve(self, country: TEXT, lon: F64, lat: F64) -> tuple[TEXT, TEXT]:
+        """Zone and how it was found, for points (n,) each in a stated country.
+
+        Returns:
+            (tzid, source): text arrays (n,); both ``UNRESOLVED`` where no rule yields a zone.
+        """
+        tzid = np.full(country.shape, UNRESOLVED, dtype="U40")
+        source = np.full(country.shape, UNRESOLVED, dtype="U8")
+        for code, at in groups(country):
+            tzid[at], source[at] = self._resolve_in(str(code), lon[at], lat[at])
+        return tzid, source
+
+    def _resolve_in(self, country: str, lon: F64, lat: F64) -> tuple[TEXT, TEXT]:
+        tzid = self._sole_cover(country, lon, lat)
+        source = np.where(tzid != UNRESOLVED, POLYGON, UNRESOLVED).astype("U8")
+        missed = np.flatnonzero(source == UNRESOLVED)
+        if missed.size:
+            nudged_lon = wrap_longitude(lon[missed] + self.epsilon_deg)
+            nudged_lat = np.minimum(lat[missed] + self.epsilon_deg, 90.0)
+            tzid[missed] = self._sole_cover(country, nudged_lon, nudged_lat)
+            source[missed] = np.where(tzid[missed] != UNRESOLVED, NUDGE, UNRESOLVED)
+        missed = np.flatnonzero(source == UNRESOLVED)
+        if missed.size and country in self.overrides:
+            tzid[missed] = self.overrides[country]
+            source[missed] = OVERRIDE
+        return tzid, source
+
+    def _sole_cover(self, country: str, lon: F64, lat: F64) -> TEXT:
+        """The zone whose polygon alone covers each point; UNRESOLVED where none or several do."""
+        hits = np.zeros(lon.shape[0], np.int64)
+        tzid = np.full(lon.shape[0], UNRESOLVED, dtype="U40")
+        for name, polygon in self.zones.get(country, ()):
+            covered = shapely.intersects_xy(polygon, lon, lat)
+            hits += covered
+            tzid[covered] = name
+        tzid[hits != 1] = UNRESOLVED
+        return tzid
+
+
+@cache
+def tz_database_zones() -> frozenset[str]:
+    """Zone names of the pinned tz database package, not of the machine."""
+    listing = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(listing.split())

@@ -1,0 +1,88 @@
+"""Digests and canonical bytes (law section 0): the only place that hashes or writes JSON.
+
+Formulas: UER(s) = LE32(byte length) ‖ UTF-8. A directory's digest is SHA-256 over
+UER(relative POSIX path) ‖ LE64 size ‖ bytes, per file, in path order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_CHUNK = 1 << 20
+
+
+def canonical_json(value: Any) -> bytes:
+    """Sorted keys, separators ``,`` and ``:``, UTF-8, no trailing newline."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def indented_json(value: Any) -> bytes:
+    """Canonical JSON for people: indented by two, one newline at the end (the routing policy's form)."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_raw(data: bytes | memoryview) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of the canonical JSON of ``value``."""
+    return sha256_hex(canonical_json(value))
+
+
+def uer(text: str) -> bytes:
+    raw = text.encode()
+    return len(raw).to_bytes(4, "little") + raw
+
+
+def le64(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of the bytes of one file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def regular_files(root: Path) -> list[str]:
+    """Relative POSIX paths of every file below ``root``, in path order (byte order of UTF-8)."""
+    found: list[str] = []
+    for folder, _, names in os.walk(root, followlinks=True):
+        base = Path(folder).relative_to(root)
+        found.extend((base / name).as_posix() for name in names)
+    return sorted(found, key=str.encode)
+
+
+def directory_digest(root: Path) -> str:
+    """Hex digest of a folder: names, sizes and bytes of every file in it."""
+    digest = hashlib.sha256()
+    for relative in regular_files(root):
+        path = root / relative
+        digest.update(uer(relative))
+        digest.update(le64(path.stat().st_size))
+        with path.open("rb") as handle:
+            while chunk := handle.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def path_digest(path: Path) -> str:
+    """Digest of a dataset on disk, a file or a folder."""
+    return directory_digest(path) if path.is_dir() else file_digest(path)
+
+
+def rows_sha256(rows: Iterable[bytes | memoryview]) -> list[bytes]:
+    """Raw SHA-256 of each row's bytes. hashlib has no batch call; this loop is as thin as it gets."""
+    sha256 = hashlib.sha256
+    return [sha256(row).digest() for row in rows]
