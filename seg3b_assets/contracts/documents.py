@@ -1,0 +1,127 @@
+"""Documents against their contract, by compiled JSON Schema validators (2020-12, formats on).
+
+Adds two keywords to arrays of objects, so that keys and order of a document are declared where its
+shape is: ``x-unique-by`` (fields that identify an item) and ``x-sorted-by`` (ascending, text by bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Any, ClassVar, Final
+
+from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+
+from seg3b_assets.contracts.formats import FORMATS
+from seg3b_assets.contracts.schemas import read_schema, registry
+from seg3b_assets.contracts.violations import Violation
+
+_SHOWN_CHARACTERS: Final = 200
+
+
+class _ItemKeys:
+    """The tuple of named fields of every item of an array, for the two keywords below."""
+
+    keyword: ClassVar[str]
+
+    def __init__(self, _parent: dict[str, Any], fields: Any, _path: list[str | int]) -> None:
+        self.fields: list[str] = list(fields)
+
+    def of(self, items: Any) -> list[tuple[Any, ...]]:
+        """Empty when an item lacks a field: that is the ``required`` keyword's finding."""
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            return []
+        if not all(field in item for item in items for field in self.fields):
+            return []
+        return [tuple(item[field] for field in self.fields) for item in items]
+
+
+class UniqueBy(_ItemKeys):
+    """``x-unique-by: [field, …]``: no two items agree in all these fields."""
+
+    keyword = "x-unique-by"
+
+    def validate(self, instance: Any) -> None:
+        seen = set()
+        for key in map(repr, self.of(instance)):
+            if key in seen:
+                raise ValueError(f"items must be unique by {', '.join(self.fields)}; repeated: {key}")
+            seen.add(key)
+
+
+class SortedBy(_ItemKeys):
+    """``x-sorted-by: [field, …]``: items ascend by these fields."""
+
+    keyword = "x-sorted-by"
+
+    def validate(self, instance: Any) -> None:
+        keys = self.of(instance)
+        if not all(type(value) is type(keys[0][i]) for key in keys for i, value in enumerate(key)):
+            return  # a field of the wrong type is the ``type`` keyword's finding
+        for first, second in pairwise(keys):
+            if second < first:
+                raise ValueError(f"items must ascend by {', '.join(self.fields)}; {second} follows {first}")
+
+
+@cache
+def validator(file_name: str) -> Draft202012Validator:
+    """Compiled validator of one schema file of the contracts folder."""
+    return Draft202012Validator(
+        read_schema(file_name),
+        registry=registry(),
+        formats=FORMATS,
+        validate_formats=True,
+        ignore_unknown_formats=False,
+        keywords={each.keyword: each for each in (UniqueBy, SortedBy)},
+        offline=True,
+    )
+
+
+def check_document(file_name: str, value: Any) -> list[Violation]:
+    """Everything wrong with ``value``: one violation per rule, counted, with its first place and value."""
+    compiled = validator(file_name)
+    if compiled.is_valid(value):
+        return []
+    found: dict[tuple[str, ...], list[ValidationError]] = {}
+    for error in _specific(compiled.iter_errors(value)):
+        rule_at = tuple(str(part) for part in error.schema_path)
+        found.setdefault((*rule_at, str(_missing_or_unknown(error))), []).append(error)
+    return [_violation(errors) for errors in found.values()]
+
+
+def _specific(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    """Errors with a nullable's ``anyOf`` replaced by what its non-null branch says."""
+    for error in errors:
+        if isinstance(error.kind, ValidationErrorKind.AnyOf) and error.kind.context[0]:
+            yield from _specific(error.kind.context[0])
+        else:
+            yield error
+
+
+def _missing_or_unknown(error: ValidationError) -> str | None:
+    kind = error.kind
+    if isinstance(kind, ValidationErrorKind.Required):
+        return kind.property
+    if isinstance(kind, ValidationErrorKind.AdditionalProperties | ValidationErrorKind.UnevaluatedProperties):
+        return ",".join(kind.unexpected)
+    return None
+
+
+def _violation(errors: list[ValidationError]) -> Violation:
+    first = errors[0]
+    pointer = "".join(f"/{part}" for part in first.instance_path)
+    field = _missing_or_unknown(first)
+    example = field if field is not None else _clipped(first.instance)
+    return Violation(
+        rule=first.kind.name,
+        column=f"{pointer}/{field}" if field is not None else pointer,
+        count=len(errors),
+        example=example,
+        expected=first.message[:_SHOWN_CHARACTERS],
+    )
+
+
+def _clipped(value: Any) -> Any:
+    text = repr(value)
+    return value if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -1,0 +1,234 @@
+"""One valid value of every document, to break one thing at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seg3b_assets_tests.contracts.sample_rows import H32, H64, TEST_ID, UTC
+
+_WORLD = {"manifest_fingerprint": H64, "parameter_hash": H64, "seed": 42, "run_id": H32}
+_TOTALS = {"events": 5, "draws": 10, "blocks": 5}
+_LANE = {"status": "PASS", "lane_digest": H64, "lane_bytes": 10}
+_STREAM = {**_TOTALS, "expected_events": 5, "expected_draws": 10, "expected_blocks": 5, **_LANE}
+_LOG = {"rows": 5, "expected_rows": 5, **_LANE}
+_SURFACE = {"present": ["NO"], "missing": [], "unresolved": []}
+_GATE = {
+    "bundle_id": "validation_bundle_1A",
+    "flag_path": "data/_passed.flag",
+    "sha256_hex": H64,
+    "status": "PASS",
+}
+_SEALED = {
+    "path": "edge_topology.yaml",
+    "schema_ref": "policies/edge_topology",
+    "sha256_hex": H64,
+    "role": "edge_budget",
+    "owner_segment": "3B",
+}
+_DIGESTS = """
+    virtual_rules settlement_coord cdn_weights virtual_validation cdn_key tzdata_archive tz_index
+"""
+_FILES_1A = [{"artifact_id": "a", "kind": "table", "path": "a.json", "mime": None, "notes": None}]
+MEMBER_FILES = [
+    "_passed.flag",
+    "index.json",
+    "s0_gate_receipt_3B.json",
+    "s4_run_summary_3B.json",
+    "s5_digest_summary_3B.json",
+    "s5_manifest_3B.json",
+    "s5_realism_results_3B.json",
+    "s5_rng_summary_3B.json",
+    "s5_structural_summary_3B.json",
+    "sealed_inputs_3B.json",
+]
+
+DOCUMENTS: dict[str, Any] = {
+    "run_receipt": {
+        "run_id": H32,
+        "seed": 42,
+        "parameter_hash": H64,
+        "manifest_fingerprint": H64,
+        "created_utc": UTC,
+    },
+    "validation_index_1A": _FILES_1A,
+    "validation_index_1B": _FILES_1A,
+    "validation_index_2A": {"files": [{"path": "a/b.json", "sha256_hex": H64}]},
+    "validation_index_3A": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "s6_receipt_digest": H64,
+        "members": [
+            {
+                "logical_id": "m",
+                "path": "m.json",
+                "schema_ref": "3A#/m",
+                "sha256_hex": H64,
+                "role": "evidence",
+            }
+        ],
+    },
+    "sealed_inputs_3B": [
+        {
+            **_SEALED,
+            "manifest_fingerprint": H64,
+            "artefact_kind": "policy",
+            "logical_id": logical_id,
+        }
+        for logical_id in ("edge_topology", "tz_nudge")
+    ],
+    "s0_gate_receipt_3B": {
+        "version": "1.0.0",
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "seed": 42,
+        "verified_at_utc": UTC,
+        "upstream_gates": {f"segment_{segment}": _GATE for segment in ("1A", "1B", "2A", "3A")},
+        "sealed_policy_set": [{**_SEALED, "logical_id": "edge_topology"}],
+        "digests": {f"{name}_digest": H64 for name in _DIGESTS.split()},
+    },
+    "s2_summary_3B": {
+        "manifest_fingerprint": H64,
+        "seed": 42,
+        "run_id": H32,
+        "virtual_merchants": 1,
+        "edges_total": 5,
+        "edges_by_country": {"NO": 5},
+        "attempt_histogram": {"1": 4, "64": 1},
+        "tz_source_counts": {"POLYGON": 5, "NUDGE": 0, "OVERRIDE": 0},
+        "guard_counts": {"sparse_tail": 1, "min_support": 0, "country_cap": 0, "tempering": 0},
+        "streams": {"edge_jitter": _TOTALS, "edge_tile_assign": _TOTALS},
+    },
+    "tile_surface_partition_precheck_3B": {
+        "seed": 42,
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "required": ["NO"],
+        "surfaces": {"tile_weights": _SURFACE, "tile_index": _SURFACE, "tile_bounds": _SURFACE},
+        "status": "PASS",
+    },
+    "edge_alias_blob_3B": [
+        {"edge_count": 1, "probability_bits": 32, "reserved_0": 0, "reserved_1": 0, "pairs": [[2**32 - 1, 0]]}
+    ],
+    "edge_universe_hash_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "cdn_weights_digest": H64,
+        "edge_alias_index_digest": H64,
+        "edge_catalogue_index_digest": H64,
+        "virtual_rules_digest": H64,
+        "universe_hash": H64,
+    },
+    "virtual_routing_policy_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "edge_universe_hash": H64,
+        "routing_policy_id": "virtual_routing_fields",
+        "routing_policy_version": "1.0.0",
+        "virtual_validation_policy_id": "virtual_validation",
+        "virtual_validation_policy_version": "1.0.0",
+        "cdn_key_digest": H64,
+        "alias_layout_version": "2B.alias.blob.v1",
+        "alias_blob_manifest_key": "mlr.3B.s3.edge_alias_blob",
+        "alias_index_manifest_key": "mlr.3B.s3.edge_alias_index",
+        "edge_universe_hash_manifest_key": "mlr.3B.validation.edge_universe_hash",
+        "dual_timezone_semantics": {
+            "tzid_settlement_field": "tzid_settlement",
+            "tzid_operational_field": "tzid_operational",
+            "settlement_cutoff_rule": "settlement_local_midnight",
+        },
+        "geo_field_bindings": {
+            "ip_country_field": "ip_country",
+            "ip_latitude_field": "ip_latitude",
+            "ip_longitude_field": "ip_longitude",
+        },
+        "artefact_paths": {
+            "edge_catalogue_index": "data/layer1/3B/edge_catalogue_index/seed={seed}/i.parquet",
+            "edge_alias_blob": "data/layer1/3B/edge_alias_blob/b.bin",
+            "edge_alias_index": "data/layer1/3B/edge_alias_index/i.parquet",
+        },
+        "virtual_edge_rng_binding": {
+            "module": "2B.virtual_edge",
+            "substream_label": "cdn_edge_pick",
+            "event_schema": "2B#/rng/events/cdn_edge_pick",
+        },
+    },
+    "s4_run_summary_3B": {
+        **_WORLD,
+        "generated_utc": UTC,
+        "status": "PASS",
+        "realism_enforcement_mode": "observe",
+        "edge_universe_hash": H64,
+        "cdn_key_digest": H64,
+        "routing_policy_sha256": H64,
+        "validation_contract_sha256": H64,
+        "virtual_merchants": 1,
+        "edges_total": 5,
+        "contract_rows_total": 12,
+        "contract_rows_enabled": 12,
+        "contract_rows_by_test_type": {"ALIAS_FIDELITY": 12},
+        "contract_rows_by_severity": {"BLOCKING": 0, "WARNING": 12, "INFO": 0},
+    },
+    "s5_structural_summary_3B": {
+        **_WORLD,
+        "status": "PASS",
+        "checks": [{"check_id": "S1.sets", "status": "PASS", "affected_count": 0, "detail": None}],
+        "counts": {"edges": 5},
+    },
+    "s5_rng_summary_3B": {
+        **_WORLD,
+        "status": "PASS",
+        "streams": {"edge_jitter": _STREAM, "edge_tile_assign": _STREAM},
+        "trace": _LOG,
+        "audit": _LOG,
+    },
+    "s5_digest_summary_3B": {
+        **_WORLD,
+        "status": "PASS",
+        "digests": [
+            {
+                "digest_id": "edge_universe_hash_3B:universe_hash",
+                "published": H64,
+                "recomputed": H64,
+                "status": "PASS",
+            }
+        ],
+    },
+    "s5_realism_results_3B": {
+        **_WORLD,
+        "realism_enforcement_mode": "enforce",
+        "status": "PASS",
+        "contract_rows": 12,
+        "blocking_rows": 4,
+        "results": [
+            {
+                "test_id": TEST_ID,
+                "metric": "top1_share_p50",
+                "severity": "BLOCKING",
+                "status": "PASS",
+                "measured": 0.1,
+                "operator": "range",
+                "threshold": [0.03, 0.2],
+                "n": 310,
+                "detail": None,
+            }
+        ],
+    },
+    "s5_manifest_3B": {**_WORLD, "evidence": [{"logical_id": "edge_catalogue_3B", "sha256_hex": H64}]},
+    "validation_bundle_index_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "s5_manifest_digest": H64,
+        "members": [
+            {
+                "logical_id": "s5_manifest_3B",
+                "path": "s5_manifest_3B.json",
+                "schema_ref": "contracts/s5_manifest_3B.schema.json",
+                "sha256_hex": H64,
+                "role": "evidence",
+                "size_bytes": 10,
+            }
+        ],
+    },
+    "validation_bundle_3B": MEMBER_FILES,
+    "passed_flag_3B": f"sha256_hex = {H64}\n",
+}
