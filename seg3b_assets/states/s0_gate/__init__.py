@@ -1,0 +1,28 @@
+"""S0: verify the upstream gates and seal every input (law section 2).
+
+``seal`` runs before every plan or run, because each state's key holds the digest of what it sealed; ``run``
+writes the two documents of a sealing.
+"""
+
+from __future__ import annotations
+
+from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.s0_gate.seal import SealedWorld, seal
+from seg3b_assets.states.s0_gate.upstream import resolve_upstream
+
+__all__ = ["STATE", "SealedWorld", "resolve_upstream", "run", "seal"]
+
+STATE = StateSpec(
+    name="S0",
+    code_version="1.0.0",
+    reads=(),
+    writes=("sealed_inputs_3B", "s0_gate_receipt_3B"),
+    objective="verify the four upstream gates and seal every input of the segment",
+)
+
+
+def run(context: StateContext) -> None:
+    """Write ``sealed_inputs_3B`` and ``s0_gate_receipt_3B``; the verifying was ``seal``'s."""
+    with context.lanes("publish"):
+        context.out.document("sealed_inputs_3B", context.inputs.rows)
+        context.out.document("s0_gate_receipt_3B", context.inputs.receipt)

@@ -1,0 +1,277 @@
+"""The four upstream bundles and their flags, each by its own index law (law section 2).
+
+A bundle is a folder with ``index.json``, the members the index lists, and ``_passed.flag``. 1A and 1B hash
+the raw bytes of the listed files in ascending path; 2A does the same and carries each file's digest as well;
+3A hashes its members' ASCII digests in logical_id order. The index's contract holds the rules a path must
+keep. Nothing here judges what a member says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import file_digest, sha256_hex
+from seg3b_assets.laws.identity import WorldIdentity
+
+SEGMENTS: Final = ("1A", "1B", "2A", "3A")
+FLAG_NAME: Final = "_passed.flag"
+INDEX_NAME: Final = "index.json"
+
+_FLAG: Final = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
+_CHUNK: Final = 1 << 20
+_EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file an index lists; what the index does not say is None."""
+
+    path: str
+    logical_id: str
+    sha256_hex: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class VerifiedGate:
+    """A bundle that holds what its flag says.
+
+    Attributes:
+        segment: ``1A`` … ``3A``.
+        folder: the bundle's folder.
+        sha256_hex: the bundle digest in the flag.
+    """
+
+    segment: str
+    folder: Path
+    sha256_hex: str
+
+    @property
+    def bundle_id(self) -> str:
+        return f"validation_bundle_{self.segment}"
+
+    @property
+    def flag(self) -> Path:
+        return self.folder / FLAG_NAME
+
+
+def verify_bundle(segment: str, folder: Path, world: WorldIdentity) -> VerifiedGate:
+    """Check one segment's bundle against its flag.
+
+    Args:
+        segment: one of ``SEGMENTS``.
+        folder: ``…/{SEG}/validation/manifest_fingerprint={mf}``, which exists.
+        world: the identity an index that names one must name.
+
+    Raises:
+        Seg3BError: ``GATE_MISSING_OR_INVALID`` (no index; no flag, or one that is not in the flag's grammar),
+            ``UPSTREAM_INDEX_INVALID`` (schema, a path rule, or a listing that is not what lies on disk),
+            ``IDENTITY_MISMATCH`` (an index of another world), ``UPSTREAM_HASH_MISMATCH``,
+            ``INPUT_OPEN_FAILED`` (a member that cannot be read).
+    """
+    claimed = _read_flag(segment, folder)
+    index = _read_index(segment, folder)
+    _check_identity(segment, folder, index, world)
+    members = index_members(segment, index)
+    _check_listing(segment, folder, members)
+    found = _read_members(segment, folder, members)
+    if found != claimed:
+        raise Seg3BError(
+            "S0",
+            "UPSTREAM_HASH_MISMATCH",
+            "flag_digest",
+            str(folder / FLAG_NAME),
+            f"Restore segment {segment}'s bundle as it was published, or publish the segment again.",
+            {"segment": segment, "expected": claimed, "found": found},
+        )
+    return VerifiedGate(segment, folder, claimed)
+
+
+def index_members(segment: str, index: Any) -> tuple[Member, ...]:
+    """What a schema-valid index lists, in its own order."""
+    if segment in ("1A", "1B"):
+        return tuple(Member(entry["path"], entry["artifact_id"]) for entry in index)
+    if segment == "2A":
+        return tuple(Member(entry["path"], entry["path"], entry["sha256_hex"]) for entry in index["files"])
+    return tuple(
+        Member(entry["path"], entry["logical_id"], entry["sha256_hex"], entry.get("size_bytes"))
+        for entry in index["members"]
+    )
+
+
+def bundle_digest(segment: str, folder: Path, members: Sequence[Member]) -> str:
+    """The digest the segment's flag must carry."""
+    if segment == "3A":
+        ordered = sorted(members, key=lambda member: member.logical_id.encode())
+        return sha256_hex("".join(str(member.sha256_hex) for member in ordered).encode())
+    digest = hashlib.sha256()
+    for path in sorted(member.path for member in members):
+        with (folder / path).open("rb") as handle:
+            while chunk := handle.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_flag(segment: str, folder: Path) -> str:
+    flag = folder / FLAG_NAME
+    try:
+        raw = flag.read_bytes()
+    except OSError as error:
+        raise Seg3BError(
+            "S0",
+            "GATE_MISSING_OR_INVALID",
+            "flag_present",
+            str(flag),
+            f"Run segment {segment} until it passes: it has published no flag for this world.",
+            {"segment": segment, "reason": error.strerror},
+        ) from error
+    matched = _FLAG.fullmatch(raw)
+    if not matched:
+        raise Seg3BError(
+            "S0",
+            "GATE_MISSING_OR_INVALID",
+            "flag_grammar",
+            str(flag),
+            "Restore the flag: one line, `sha256_hex = ` and 64 lower-case hex digits.",
+            {"segment": segment, "found": raw[:120].decode("utf-8", "replace"), "bytes": len(raw)},
+        )
+    return matched.group(1).decode()
+
+
+def _read_index(segment: str, folder: Path) -> Any:
+    path = folder / INDEX_NAME
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Seg3BError(
+            "S0",
+            "GATE_MISSING_OR_INVALID",
+            "index_present",
+            str(path),
+            f"Restore segment {segment}'s bundle: its index cannot be read.",
+            {"segment": segment, "reason": error.strerror},
+        ) from error
+    try:
+        index = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise _index_error(path, "index_json", {"segment": segment, "reason": str(error)}) from error
+    violations = contract(f"validation_index_{segment}").check_document(index)
+    if violations:
+        first = violations[0]
+        facts = {"rule": first.rule, "at": first.column, "found": first.example, "expected": first.expected}
+        raise _index_error(path, "index_schema", {"segment": segment, "violations": len(violations), **facts})
+    return index
+
+
+def _check_identity(segment: str, folder: Path, index: Any, world: WorldIdentity) -> None:
+    if not isinstance(index, dict):
+        return
+    for key in ("manifest_fingerprint", "parameter_hash"):
+        expected = getattr(world, key)
+        if index.get(key, expected) != expected:
+            raise Seg3BError(
+                "S0",
+                "IDENTITY_MISMATCH",
+                "index_identity",
+                f"{folder / INDEX_NAME}:{key}",
+                f"Point to the root whose segment {segment} bundle belongs to the receipt's world.",
+                {"segment": segment, "expected": expected, "found": index[key]},
+            )
+
+
+def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> None:
+    place = folder / INDEX_NAME
+    counts = Counter(member.path for member in members)
+    repeated = sorted(path for path, count in counts.items() if count > 1)
+    if repeated:
+        raise _index_error(place, "index_unique", {"segment": segment, "repeated": repeated[:_EXAMPLES]})
+    listed = {member.path for member in members}
+    on_disk = _bundle_files(segment, folder)
+    on_disk.discard(FLAG_NAME)
+    if INDEX_NAME not in listed:
+        on_disk.discard(INDEX_NAME)
+    if listed != on_disk:
+        missing, unlisted = sorted(listed - on_disk), sorted(on_disk - listed)
+        facts = {
+            "segment": segment,
+            "missing": missing[:_EXAMPLES],
+            "missing_count": len(missing),
+            "unlisted": unlisted[:_EXAMPLES],
+            "unlisted_count": len(unlisted),
+        }
+        raise _index_error(place, "index_listing", facts)
+
+
+def _bundle_files(segment: str, folder: Path) -> set[str]:
+    """Relative paths of the bundle's files; a link that leaves the bundle, or links a folder, fails."""
+    root = folder.resolve()
+    found: set[str] = set()
+    for base, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            entry = Path(base, name)
+            if entry.is_symlink() and (entry.is_dir() or not entry.resolve().is_relative_to(root)):
+                facts = {"segment": segment, "path": entry.relative_to(folder).as_posix()}
+                raise _index_error(entry, "index_link", {**facts, "target": str(entry.readlink())})
+        files = (Path(base, name) for name in names)
+        found.update(file.relative_to(folder).as_posix() for file in files if file.is_file())
+    return found
+
+
+def _read_members(segment: str, folder: Path, members: Sequence[Member]) -> str:
+    try:
+        _check_members(segment, folder, members)
+        return bundle_digest(segment, folder, members)
+    except OSError as error:
+        raise Seg3BError(
+            "S0",
+            "INPUT_OPEN_FAILED",
+            "bundle_member",
+            str(error.filename or folder),
+            f"Make every file of segment {segment}'s bundle readable.",
+            {"segment": segment, "reason": error.strerror},
+        ) from error
+
+
+def _check_members(segment: str, folder: Path, members: Sequence[Member]) -> None:
+    for member in members:
+        path = folder / member.path
+        if member.size_bytes is not None and path.stat().st_size != member.size_bytes:
+            raise _member_error(segment, path, "size_bytes", (member.size_bytes, path.stat().st_size))
+        if member.sha256_hex is None:
+            continue
+        found = file_digest(path)
+        if found != member.sha256_hex:
+            raise _member_error(segment, path, "sha256_hex", (member.sha256_hex, found))
+
+
+def _member_error(segment: str, path: Path, what: str, values: tuple[object, object]) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        "UPSTREAM_HASH_MISMATCH",
+        f"member_{what}",
+        str(path),
+        f"Restore the file as segment {segment} published it; its bytes are not what the index lists.",
+        {"segment": segment, "what": what, "expected": values[0], "found": values[1]},
+    )
+
+
+def _index_error(path: Path, validator: str, detail: dict[str, object]) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        "UPSTREAM_INDEX_INVALID",
+        validator,
+        str(path),
+        "Restore the bundle as it was published: its index must be well formed and list exactly its files.",
+        detail,
+    )

@@ -1,0 +1,135 @@
+"""Sealing a world: gates first, then every input's digest, then the two documents (law section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.policies import PolicySet
+from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate, verify_bundle
+from seg3b_assets.states.s0_gate.inventory import sealed_datasets, sealed_gates, sealed_policies
+from seg3b_assets.states.s0_gate.upstream import read_receipt
+from seg3b_assets.states.sealed import SealedInput, SealedInputs
+
+if TYPE_CHECKING:
+    from seg3b_assets.store.digest_cache import DigestCache
+
+RECEIPT_VERSION: Final = "1.0.0"
+ROW_ORDER: Final = ("owner_segment", "artefact_kind", "logical_id", "path")
+_POLICY_KEYS: Final = ("logical_id", "path", "schema_ref", "sha256_hex", "role", "owner_segment")
+
+# What the receipt calls each digest, and whose it is.
+BOUND_DIGESTS: Final = {
+    "virtual_rules_digest": "mcc_channel_rules",
+    "cdn_weights_digest": "cdn_country_weights",
+    "virtual_validation_digest": "virtual_validation",
+    "cdn_key_digest": "edge_topology",
+    "tzdata_archive_digest": "tz_world",
+    "tz_index_digest": "tz_world",
+}
+
+
+@dataclass(frozen=True)
+class SealedWorld:
+    """A verified upstream world with every input sealed.
+
+    Attributes:
+        world: the identity in upstream's receipt.
+        sealed_inputs: the array of ``sealed_inputs_3B``.
+        sealed_bytes: its canonical JSON, the published bytes.
+        receipt: the document ``s0_gate_receipt_3B``.
+        inputs: the sealed inputs as states read them.
+    """
+
+    world: WorldIdentity
+    sealed_inputs: Sequence[Mapping[str, Any]]
+    sealed_bytes: bytes
+    receipt: Mapping[str, Any]
+    inputs: SealedInputs
+
+    @property
+    def sealed_inputs_digest(self) -> str:
+        """SHA-256 of the bytes of ``sealed_inputs_3B.json``."""
+        return sha256_hex(self.sealed_bytes)
+
+
+def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWorld:
+    """Verify the four gates and seal every input.
+
+    Args:
+        upstream: the root of one seed's world (``resolve_upstream`` finds it).
+        policies: already loaded, hence valid.
+        digests: remembers digests of large inputs.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH``, ``IDENTITY_MISMATCH``,
+            ``GATE_MISSING_OR_INVALID``, ``UPSTREAM_INDEX_INVALID``, ``UPSTREAM_HASH_MISMATCH``.
+    """
+    world = read_receipt(upstream)
+    gates = [verify_bundle(segment, _bundle_folder(segment, upstream, world), world) for segment in SEGMENTS]
+    sealed = [
+        *sealed_policies(policies, world),
+        *sealed_gates(gates, upstream, world, digests),
+        *sealed_datasets(upstream, world, digests),
+    ]
+    sealed.sort(key=lambda entry: tuple(str(entry.row[key]).encode() for key in ROW_ORDER))
+    rows = [entry.row for entry in sealed]
+    receipt = gate_receipt(world, gates, sealed, upstream)
+    entries = {str(entry.row["logical_id"]): entry for entry in sealed}
+    return SealedWorld(
+        world, rows, canonical_json(rows), receipt, SealedInputs(entries, rows, receipt, digests)
+    )
+
+
+def gate_receipt(
+    world: WorldIdentity, gates: Sequence[VerifiedGate], sealed: Sequence[SealedInput], root: Path
+) -> dict[str, Any]:
+    """The document ``s0_gate_receipt_3B``."""
+    digest = {str(entry.row["logical_id"]): entry.sha256_hex for entry in sealed}
+    settlement = digest.get("virtual_settlement_coords", digest["settlement_gazetteer"])
+    return {
+        "version": RECEIPT_VERSION,
+        "manifest_fingerprint": world.manifest_fingerprint,
+        "parameter_hash": world.parameter_hash,
+        "seed": world.seed,
+        "verified_at_utc": world.created_utc,
+        "upstream_gates": {
+            f"segment_{gate.segment}": {
+                "bundle_id": gate.bundle_id,
+                "flag_path": gate.flag.relative_to(root).as_posix(),
+                "sha256_hex": gate.sha256_hex,
+                "status": "PASS",
+            }
+            for gate in gates
+        },
+        "sealed_policy_set": [
+            {key: entry.row[key] for key in _POLICY_KEYS}
+            for entry in sealed
+            if entry.row["artefact_kind"] == "policy"
+        ],
+        "digests": {
+            **{name: digest[logical_id] for name, logical_id in BOUND_DIGESTS.items()},
+            "settlement_coord_digest": settlement,
+        },
+    }
+
+
+def _bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:
+    folder = (root / contract(f"validation_index_{segment}").path.format(**vars(world))).parent
+    others = sorted(path.name for path in folder.parent.glob("manifest_fingerprint=*"))
+    if others and folder.name not in others:
+        raise Seg3BError(
+            "S0",
+            "IDENTITY_MISMATCH",
+            "gate_identity",
+            str(folder),
+            "Point --upstream to a root whose folders carry the identity its run_receipt.json states.",
+            {"segment": segment, "expected": folder.name, "found": others[:5]},
+        )
+    return folder

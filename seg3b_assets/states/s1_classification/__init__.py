@@ -1,0 +1,25 @@
+"""S1: which merchants sell without a place, and where each of them legally is (law section 3)."""
+
+from __future__ import annotations
+
+from seg3b_assets.states.context import StateSpec
+from seg3b_assets.states.s1_classification.state import run
+
+__all__ = ["STATE", "run"]
+
+STATE = StateSpec(
+    name="S1",
+    code_version="1.0.0",
+    reads=(
+        "mcc_channel_rules",
+        "settlement",
+        "tz_nudge",
+        "tz_overrides",
+        "transaction_schema_merchant_ids",
+        "settlement_gazetteer",
+        "tz_world",
+        "virtual_settlement_coords",
+    ),
+    writes=("virtual_classification_3B", "virtual_settlement_3B"),
+    objective="decide which merchants are virtual and anchor each of them at a legal settlement point",
+)

@@ -1,0 +1,213 @@
+"""The table ``virtual_settlement_3B``: exactly one legal anchor per virtual merchant (law section 3).
+
+A merchant with a row in the ingested coordinates is anchored there, zone included; every other one is drawn
+from the gazetteer of its legal country and its zone resolved from polygons. Rows of the ingested file about
+merchants that are not virtual in this world, or not in it at all, are left unused: the file's path carries
+no seed, so one file may serve several worlds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+import shapely
+
+from seg3b_assets.laws.canonical_rows import canonical_rows
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.geography import OVERRIDE, UNRESOLVED, ZoneResolver, tz_database_zones
+from seg3b_assets.laws.hashing import rows_sha256, sha256_json
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.policies import PolicySet
+from seg3b_assets.states.s1_classification.classification import hex_digests
+from seg3b_assets.states.s1_classification.gazetteer import draw_anchors
+
+GAZETTEER: Final = "settlement_gazetteer"
+COORDINATES: Final = "virtual_settlement_coords"
+INGEST: Final = "INGEST"
+DERIVED: Final = "DERIVED"
+TZ_POLICIES: Final = ("tz_nudge", "tz_overrides")
+
+_ANCHOR: Final = {
+    "merchant_id": pl.UInt64,
+    "lat_deg": pl.Float64,
+    "lon_deg": pl.Float64,
+    "tzid_settlement": pl.String,
+    "tz_source": pl.String,
+    "coord_source_id": pl.String,
+    "coord_source_version": pl.String,
+    "settlement_coord_digest": pl.String,
+    "evidence_url": pl.String,
+    "notes": pl.String,
+}
+_SITE_PREFIX: Final = b"3B.SETTLEMENT\x1f"
+
+
+@dataclass(frozen=True)
+class AnchorSources:
+    """What an anchor can come from.
+
+    Attributes:
+        gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
+        gazetteer_version: its version folder.
+        zones: tzid, country_iso, geometry (WKB).
+        ingested: the coordinates file's columns, or None where upstream has no such file.
+        ingested_digest: hex64 of that file.
+    """
+
+    gazetteer: pl.DataFrame
+    gazetteer_version: str
+    zones: pl.DataFrame
+    ingested: pl.DataFrame | None = None
+    ingested_digest: str = ""
+
+
+def settlement_table(
+    virtual: pl.DataFrame, sources: AnchorSources, policies: PolicySet, world: WorldIdentity
+) -> pl.DataFrame:
+    """Anchor every virtual merchant.
+
+    Args:
+        virtual: merchant_id u64 (ascending), mcc, channel, home_country_iso of the virtual merchants.
+
+    Returns:
+        The columns of ``virtual_settlement_3B``, ascending merchant_id.
+
+    Raises:
+        Seg3BError: ``SETTLEMENT_COORD_MISSING`` (a legal country without a place), ``TZ_RESOLUTION_FAILED``,
+            ``TZID_INVALID``, ``INPUT_SCHEMA_MISMATCH`` (polygons that are not WKB).
+    """
+    ingested = _ingested_anchors(virtual, sources)
+    drawn = _drawn_anchors(
+        virtual.join(ingested, on="merchant_id", how="anti", maintain_order="left"),
+        sources,
+        policies,
+        world,
+    )
+    anchors = pl.concat([ingested, drawn]).sort("merchant_id")
+    _check_zones(anchors)
+    sites = rows_sha256([_SITE_PREFIX + str(merchant).encode() for merchant in anchors["merchant_id"]])
+    return anchors.select(
+        seed=pl.lit(world.seed, pl.UInt64),
+        manifest_fingerprint=pl.lit(world.manifest_fingerprint),
+        merchant_id=pl.col("merchant_id"),
+        settlement_site_id=pl.Series([site[-8:].hex() for site in sites], dtype=pl.String),
+        lat_deg=pl.col("lat_deg"),
+        lon_deg=pl.col("lon_deg"),
+        tzid_settlement=pl.col("tzid_settlement"),
+        tz_source=pl.col("tz_source"),
+        coord_source_id=pl.col("coord_source_id"),
+        coord_source_version=pl.col("coord_source_version"),
+        settlement_coord_digest=pl.col("settlement_coord_digest"),
+        tz_policy_digest=pl.lit(tz_policy_digest(policies)),
+        evidence_url=pl.col("evidence_url"),
+        notes=pl.col("notes"),
+    )
+
+
+def tz_policy_digest(policies: PolicySet) -> str:
+    """SHA-256 of the canonical JSON {policy_id: file digest} of the two zone policies."""
+    return sha256_json({policy: policies.files[policy].sha256 for policy in TZ_POLICIES})
+
+
+def _ingested_anchors(virtual: pl.DataFrame, sources: AnchorSources) -> pl.DataFrame:
+    if sources.ingested is None:
+        return pl.DataFrame(schema=_ANCHOR)
+    rows = virtual.select("merchant_id").join(sources.ingested, on="merchant_id", maintain_order="left")
+    return rows.select(
+        "merchant_id",
+        "lat_deg",
+        "lon_deg",
+        "tzid_settlement",
+        tz_source=pl.lit(INGEST),
+        coord_source_id=pl.col("coord_source"),
+        coord_source_version=pl.lit(sources.ingested_digest),
+        settlement_coord_digest=_coordinate_digests(rows, "evidence_url"),
+        evidence_url=pl.col("evidence_url"),
+        notes=pl.col("notes") if "notes" in rows.columns else pl.lit(None, pl.String),
+    )
+
+
+def _drawn_anchors(
+    merchants: pl.DataFrame, sources: AnchorSources, policies: PolicySet, world: WorldIdentity
+) -> pl.DataFrame:
+    drawn = draw_anchors(merchants, sources.gazetteer, policies.settlement, world)
+    tzid, source = _resolve_zones(drawn, sources.zones, policies)
+    return drawn.select(
+        "merchant_id",
+        "lat_deg",
+        "lon_deg",
+        tzid_settlement=tzid,
+        tz_source=source,
+        coord_source_id=pl.lit(GAZETTEER),
+        coord_source_version=pl.lit(sources.gazetteer_version),
+        settlement_coord_digest=_coordinate_digests(drawn, "place_id"),
+        evidence_url=pl.lit(None, pl.String),
+        notes=pl.lit(None, pl.String),
+    )
+
+
+def _coordinate_digests(rows: pl.DataFrame, evidence: str) -> pl.Series:
+    names = ("merchant_id", evidence, "lat_deg", "lon_deg")
+    return hex_digests(canonical_rows({name: rows[name] for name in names}))
+
+
+def _resolve_zones(
+    drawn: pl.DataFrame, zones: pl.DataFrame, policies: PolicySet
+) -> tuple[pl.Series, pl.Series]:
+    resolver = _zone_resolver(zones, drawn["country_iso"].unique(), policies)
+    country = drawn["country_iso"].to_numpy().astype("U2")
+    tzid, how = resolver.resolve(country, drawn["lon_deg"].to_numpy(), drawn["lat_deg"].to_numpy())
+    resolved = pl.Series(tzid.tolist(), dtype=pl.String)
+    missed = drawn.filter(resolved == UNRESOLVED)
+    if missed.height:
+        first = missed.row(0, named=True)
+        raise Seg3BError(
+            "S1",
+            "TZ_RESOLUTION_FAILED",
+            "settlement_zone",
+            f"{GAZETTEER}:place_id={first['place_id']}",
+            "Add an override for the country to tz_overrides.yaml, or correct the place or the polygons.",
+            {"merchants": missed.height, "example": first},
+        )
+    source = (pl.Series(how.tolist(), dtype=pl.String) == OVERRIDE).replace_strict(
+        {True: OVERRIDE, False: DERIVED}, return_dtype=pl.String
+    )
+    return resolved, source
+
+
+def _zone_resolver(zones: pl.DataFrame, countries: pl.Series, policies: PolicySet) -> ZoneResolver:
+    wanted = zones.filter(pl.col("country_iso").is_in(countries.implode()))
+    try:
+        return ZoneResolver.from_wkb(
+            wanted["tzid"].to_list(),
+            wanted["country_iso"].to_list(),
+            wanted["geometry"].to_list(),
+            policies.tz_nudge.epsilon_deg,
+            policies.tz_overrides.tzid_by_country(),
+        )
+    except shapely.errors.ShapelyError as error:
+        raise Seg3BError(
+            "S1",
+            "INPUT_SCHEMA_MISMATCH",
+            "wkb_geometry",
+            "tz_world.geometry",
+            "Write the zone polygons as well-known binary, EPSG:4326, longitude first.",
+            {"logical_id": "tz_world", "reason": str(error)[:300]},
+        ) from error
+
+
+def _check_zones(anchors: pl.DataFrame) -> None:
+    known = pl.Series(sorted(tz_database_zones())).implode()
+    unknown = anchors.filter(~pl.col("tzid_settlement").is_in(known))
+    if unknown.height:
+        first = unknown.select("merchant_id", "tzid_settlement", "coord_source_id").row(0, named=True)
+        raise Seg3BError(
+            "S1",
+            "TZID_INVALID",
+            "zone_in_tz_database",
+            f"merchant {first['merchant_id']}: {first['tzid_settlement']}",
+            "Use a zone of the pinned tz database, as Europe/Paris, in the coordinates or the zone polygons.",
+            {"merchants": unknown.height, "example": first},
+        )

@@ -1,0 +1,80 @@
+"""S1 from sealed inputs to staged outputs: what is read, what each bad input is called, what is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from seg3b_assets.states.s1_classification.classification import classification_table
+from seg3b_assets.states.s1_classification.settlement import (
+    COORDINATES,
+    GAZETTEER,
+    AnchorSources,
+    settlement_table,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from seg3b_assets.contracts import Violation
+    from seg3b_assets.states.context import StateContext
+    from seg3b_assets.states.sealed import SealedInputs
+
+MERCHANTS: Final = "transaction_schema_merchant_ids"
+ZONES: Final = "tz_world"
+_GAZETTEER_COLUMNS: Final = ("place_id", "country_iso", "lat_deg", "lon_deg", "population")
+_FAULTS: Final = {
+    "lat_deg": "SETTLEMENT_COORD_INVALID",
+    "lon_deg": "SETTLEMENT_COORD_INVALID",
+    "merchant_id": "SETTLEMENT_COORD_INVALID",
+    "tzid": "TZID_INVALID",
+    "tzid_settlement": "TZID_INVALID",
+}
+
+
+def run(context: StateContext) -> None:
+    """Write ``virtual_classification_3B`` and ``virtual_settlement_3B``.
+
+    Raises:
+        Seg3BError: ``MERCHANT_REF_INVALID``, ``SETTLEMENT_COORD_INVALID``, ``SETTLEMENT_COORD_MISSING``,
+            ``TZ_RESOLUTION_FAILED``, ``TZID_INVALID``, and what reading a sealed input raises.
+    """
+    with context.lanes("classification"):
+        merchants = read_merchants(context.inputs)
+        classified = classification_table(merchants, context.policies, context.identity)
+    with context.lanes("settlement"):
+        virtual = merchants.filter(classified["is_virtual"])
+        sources = read_sources(context.inputs)
+        settled = settlement_table(virtual, sources, context.policies, context.identity)
+    with context.lanes("publish"):
+        context.out.table("virtual_classification_3B", classified)
+        context.out.table("virtual_settlement_3B", settled)
+
+
+def read_merchants(inputs: SealedInputs) -> pl.DataFrame:
+    """merchant_id u64, mcc i32, channel, home_country_iso, ascending merchant_id.
+
+    Raises:
+        Seg3BError: ``MERCHANT_REF_INVALID`` for a duplicate merchant, an unknown channel, a bad code.
+    """
+    merchants = inputs.table(MERCHANTS, "S1", code_of=lambda violation: "MERCHANT_REF_INVALID")
+    return merchants.sort("merchant_id")
+
+
+def read_sources(inputs: SealedInputs) -> AnchorSources:
+    """The gazetteer, the zone polygons and, where upstream has them, the ingested coordinates.
+
+    Raises:
+        Seg3BError: ``SETTLEMENT_COORD_INVALID`` for a point outside the world or a merchant listed twice,
+            ``TZID_INVALID`` for something that cannot be a zone's name.
+    """
+    gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=_coordinate_fault)
+    zones = inputs.table(ZONES, "S1", ("tzid", "country_iso", "geometry"))
+    version = inputs.version(GAZETTEER)
+    if not inputs.has(COORDINATES):
+        return AnchorSources(gazetteer, version, zones)
+    ingested = inputs.table(COORDINATES, "S1", code_of=_coordinate_fault)
+    return AnchorSources(gazetteer, version, zones, ingested, inputs.digest(COORDINATES))
+
+
+def _coordinate_fault(violation: Violation) -> str:
+    return _FAULTS.get(violation.column, "INPUT_SCHEMA_MISMATCH")

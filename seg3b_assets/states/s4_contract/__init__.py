@@ -1,0 +1,28 @@
+"""S4: what the router is promised and what realism must show (law section 6)."""
+
+from __future__ import annotations
+
+from seg3b_assets.states.context import StateSpec
+from seg3b_assets.states.s4_contract.state import run
+
+__all__ = ["STATE", "run"]
+
+STATE = StateSpec(
+    name="S4",
+    code_version="1.0.0",
+    reads=(
+        "alias_layout",
+        "cdn_country_weights",
+        "edge_topology",
+        "route_rng",
+        "virtual_routing_fields",
+        "virtual_validation",
+        "edge_catalogue_3B",
+        "edge_catalogue_index_3B",
+        "edge_alias_blob_3B",
+        "edge_alias_index_3B",
+        "edge_universe_hash_3B",
+    ),
+    writes=("virtual_routing_policy_3B", "virtual_validation_contract_3B", "s4_run_summary_3B"),
+    objective="compile the routing policy and declare the realism tests",
+)

@@ -1,0 +1,73 @@
+"""S4 from policies and published artefacts to staged outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.states.s4_contract.bindings import check_tests
+from seg3b_assets.states.s4_contract.declarations import DeclaredTest, declare_tests
+from seg3b_assets.states.s4_contract.routing_policy import routing_policy
+
+if TYPE_CHECKING:
+    from seg3b_assets.states.context import StateContext
+
+SEVERITIES = ("BLOCKING", "WARNING", "INFO")
+
+
+def run(context: StateContext) -> None:
+    """Write ``virtual_routing_policy_3B``, ``virtual_validation_contract_3B`` and ``s4_run_summary_3B``.
+
+    Raises:
+        Seg3BError: ``FIELD_BINDING_INVALID``, ``TEST_BINDING_INVALID``, ``TEST_THRESHOLD_INVALID``,
+            ``VALIDATION_POLICY_INVALID``.
+    """
+    with context.lanes("routing_policy"):
+        universe = context.published.document("edge_universe_hash_3B")["universe_hash"]
+        routing = routing_policy(context.identity, context.policies, universe)
+    with context.lanes("contract"):
+        tests = declare_tests(context.policies.virtual_validation)
+        check_tests(tests)
+        rows = contract_table(tests, context.identity.manifest_fingerprint)
+    with context.lanes("publish"):
+        context.out.document("virtual_routing_policy_3B", routing)
+        context.out.table("virtual_validation_contract_3B", rows)
+        context.out.document("s4_run_summary_3B", run_summary(context, tests, routing))
+
+
+def contract_table(tests: Sequence[DeclaredTest], manifest_fingerprint: str) -> pl.DataFrame:
+    """``virtual_validation_contract_3B``: a row per test, ascending test_id."""
+    schema = contract("virtual_validation_contract_3B").polars_schema
+    return pl.DataFrame([test.row(manifest_fingerprint) for test in tests], schema=schema).sort("test_id")
+
+
+def run_summary(
+    context: StateContext, tests: Sequence[DeclaredTest], routing: dict[str, Any]
+) -> dict[str, Any]:
+    """The document ``s4_run_summary_3B``; routing policy and contract are staged already."""
+    index = context.published.table("edge_catalogue_index_3B", ["scope"])
+    staged, identity = context.out.outputs, context.identity
+    severities = Counter(test.severity for test in tests)
+    return {
+        "manifest_fingerprint": identity.manifest_fingerprint,
+        "parameter_hash": identity.parameter_hash,
+        "seed": identity.seed,
+        "run_id": identity.run_id,
+        "generated_utc": identity.created_utc,
+        "status": "PASS",
+        "realism_enforcement_mode": context.policies.virtual_validation.realism_enforcement_mode,
+        "edge_universe_hash": routing["edge_universe_hash"],
+        "cdn_key_digest": routing["cdn_key_digest"],
+        "routing_policy_sha256": staged["virtual_routing_policy_3B"].digest,
+        "validation_contract_sha256": staged["virtual_validation_contract_3B"].digest,
+        "virtual_merchants": index.filter(pl.col("scope") == "MERCHANT").height,
+        "edges_total": context.published.record("edge_catalogue_3B").rows,
+        "contract_rows_total": len(tests),
+        "contract_rows_enabled": sum(test.enabled for test in tests),
+        "contract_rows_by_test_type": dict(Counter(test.test_type for test in tests)),
+        "contract_rows_by_severity": {name: severities[name] for name in SEVERITIES},
+    }

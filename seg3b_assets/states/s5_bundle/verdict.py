@@ -1,0 +1,50 @@
+"""From failed checks to the one error that stops S5 (law section 8)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from seg3b_assets.audit import AuditReport, CheckResult
+from seg3b_assets.laws.errors import Seg3BError
+
+SHOWN_CHECKS: Final = 40
+# Digests recorded at publishing differ whenever anything does: they name a fault only if nothing else can.
+_LAST: Final = "S5.published_digests"
+
+
+def require_sound(report: AuditReport) -> None:
+    """Return when no check failed and every dataset was there to be checked.
+
+    Raises:
+        Seg3BError: of the first failed check, states in order; the detail lists them all. In a run everything
+            is at hand, so a check that was skipped counts as failed.
+    """
+    failed = sorted(report.failed, key=lambda result: result.check_id == _LAST)
+    if failed:
+        raise _error(failed)
+    if report.skipped:
+        raise _error(list(report.skipped))
+
+
+def _error(results: list[CheckResult]) -> Seg3BError:
+    first = results[0]
+    return Seg3BError(
+        "S5",
+        first.spec.code,
+        first.check_id,
+        str((first.example or {}).get("dataset", first.check_id)),
+        f"Likely cause: {first.spec.likely_cause}. Run the seed again from the state that wrote it, with "
+        "--recompute; nothing was sealed.",
+        {"failed": len(results), "checks": [check_record(result) for result in results[:SHOWN_CHECKS]]},
+    )
+
+
+def check_record(result: CheckResult) -> dict[str, Any]:
+    """One failed check as a person reads it: what, how often, where, by which law, and why it may be."""
+    return {
+        "check_id": result.check_id,
+        "affected_count": result.affected_count,
+        "example": dict(result.example or {}),
+        "law": result.spec.law,
+        "likely_cause": result.spec.likely_cause,
+    }

@@ -1,0 +1,198 @@
+"""One legal anchor per virtual merchant: drawn or ingested, with a zone, whatever the order of the input."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import orjson
+import polars as pl
+import pytest
+import shapely
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.policies import PolicySet, SeatRule, load_policies
+from seg3b_assets.policies.settlement import PlaceCapacity
+from seg3b_assets.policies.zones import TzOverride
+from seg3b_assets.states.s1_classification.seats import legal_countries
+from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_table
+from seg3b_assets_tests.states.miniature_upstream import POLICIES, SQUARES, WORLD, gazetteer, merchants
+from seg3b_assets_tests.states.staged import homebound_policies
+
+
+def _zones(squares: tuple[tuple[str, str, tuple[float, float, float, float]], ...] = SQUARES) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "tzid": [tzid for _, tzid, _ in squares],
+            "country_iso": [country for country, _, _ in squares],
+            "geometry": [shapely.to_wkb(shapely.box(*square)) for _, _, square in squares],
+        },
+        schema={"tzid": pl.String, "country_iso": pl.String, "geometry": pl.Binary},
+    )
+
+
+SHIPPED = load_policies(POLICIES)
+AT_HOME = homebound_policies()
+SOURCES = AnchorSources(gazetteer(12), "v3", _zones())
+CROWD = merchants(30)
+
+
+def settled(
+    crowd: pl.DataFrame, sources: AnchorSources = SOURCES, policies: PolicySet = AT_HOME
+) -> pl.DataFrame:
+    table = settlement_table(crowd, sources, policies, WORLD)
+    assert contract("virtual_settlement_3B").check_frame(table) == []
+    return table
+
+
+def ingested(crowd: pl.DataFrame, **changes: object) -> pl.DataFrame:
+    """The coordinates file of two merchants of the crowd and one nobody knows."""
+    ids = [*crowd["merchant_id"][:2], 999_999]
+    columns: dict[str, object] = {
+        "merchant_id": pl.Series(ids, dtype=pl.UInt64),
+        "lat_deg": [1.25, -90.0, 3.0],
+        "lon_deg": [103.8, 180.0, 3.0],
+        "evidence_url": ["https://registry.example/1", "https://registry.example/2", "urn:x"],
+        "coord_source": ["company register", "filing", "filing"],
+        "tzid_settlement": ["Asia/Singapore", "Antarctica/McMurdo", "UTC"],
+        "notes": ["seen", None, None],
+    }
+    return pl.DataFrame(columns | changes)
+
+
+@pytest.mark.parametrize(
+    ("merchant", "site"),
+    [(1, "cebb668894c82c94"), (10000, "f30443f3395eebe9"), (2**64 - 1, "3e6188c0839b1b98")],
+)
+def test_site_ids_are_the_known_answers(merchant: int, site: str) -> None:
+    crowd = CROWD[:1].with_columns(merchant_id=pl.lit(merchant, pl.UInt64))
+    assert settled(crowd)["settlement_site_id"].to_list() == [site]
+
+
+def test_everyone_settles_once_in_their_legal_country() -> None:
+    table = settled(CROWD)
+    assert table["merchant_id"].to_list() == CROWD["merchant_id"].to_list()
+    zone_of = {country: tzid for country, tzid, _ in SQUARES}
+    homes = CROWD["home_country_iso"].to_list()
+    assert table["tzid_settlement"].to_list() == [zone_of[home] for home in homes]
+    assert set(table["tz_source"]) == {"DERIVED"}
+    assert set(table["coord_source_id"]) == {"settlement_gazetteer"}
+    assert set(table["coord_source_version"]) == {"v3"}
+
+
+def test_the_rows_of_the_gazetteer_may_come_in_any_order() -> None:
+    shuffled = replace(SOURCES, gazetteer=gazetteer(12).sample(fraction=1.0, shuffle=True, seed=1))
+    assert settled(CROWD, shuffled).equals(settled(CROWD))
+
+
+def test_countries_do_not_touch_each_other() -> None:
+    alone = CROWD.filter(pl.col("home_country_iso") == "GB")
+    together = settled(CROWD).join(alone.select("merchant_id"), on="merchant_id", how="semi")
+    assert settled(alone).equals(together)
+
+
+def test_no_place_takes_more_than_its_capacity() -> None:
+    room = PlaceCapacity(minimum=2, per_million=0.0, exponent=0.0)
+    policies = replace(AT_HOME, settlement=AT_HOME.settlement.model_copy(update={"capacity": room}))
+    table = settled(CROWD, policies=policies)
+    assert table.filter(pl.len().over("lat_deg", "lon_deg") > 2).is_empty()
+
+
+def test_a_drawn_digest_is_that_of_its_place() -> None:
+    place_of = {(row["lat_deg"], row["lon_deg"]): row["place_id"] for row in gazetteer(12).to_dicts()}
+    for row in settled(CROWD).to_dicts():
+        stated = {
+            "merchant_id": row["merchant_id"],
+            "place_id": place_of[row["lat_deg"], row["lon_deg"]],
+            "lat_deg": row["lat_deg"],
+            "lon_deg": row["lon_deg"],
+        }
+        expected = hashlib.sha256(orjson.dumps(stated, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        assert row["settlement_coord_digest"] == expected
+
+
+def test_the_zone_policies_are_bound_together() -> None:
+    files = {policy: SHIPPED.files[policy].sha256 for policy in ("tz_nudge", "tz_overrides")}
+    assert set(settled(CROWD)["tz_policy_digest"]) == {sha256_json(files)}
+
+
+def test_an_ingested_coordinate_is_used_as_it_is_and_the_rest_are_drawn() -> None:
+    table = settled(CROWD, replace(SOURCES, ingested=ingested(CROWD), ingested_digest="e" * 64))
+    assert table.height == CROWD.height
+    first, second, *others = table.to_dicts()
+    assert (first["lat_deg"], first["lon_deg"], first["tzid_settlement"]) == (1.25, 103.8, "Asia/Singapore")
+    assert (first["tz_source"], first["coord_source_id"], first["notes"]) == (
+        "INGEST",
+        "company register",
+        "seen",
+    )
+    assert first["coord_source_version"] == "e" * 64
+    stated = {
+        "merchant_id": first["merchant_id"],
+        "evidence_url": "https://registry.example/1",
+        "lat_deg": 1.25,
+        "lon_deg": 103.8,
+    }
+    assert first["settlement_coord_digest"] == sha256_json(stated)
+    assert second["tz_source"] == "INGEST"
+    assert {row["tz_source"] for row in others} == {"DERIVED"}
+
+
+def test_an_ingested_zone_no_database_knows_is_refused() -> None:
+    bad = ingested(CROWD, tzid_settlement=["Mars/Olympus", "UTC", "UTC"])
+    with pytest.raises(Seg3BError) as caught:
+        settled(CROWD, replace(SOURCES, ingested=bad))
+    assert caught.value.code == "E3B_S1_TZID_INVALID"
+    assert caught.value.detail["example"]["merchant_id"] == CROWD["merchant_id"][0]
+
+
+def test_a_country_without_a_place_is_named() -> None:
+    bare = gazetteer(12).filter(pl.col("country_iso") != "MT")
+    with pytest.raises(Seg3BError) as caught:
+        settled(CROWD, replace(SOURCES, gazetteer=bare))
+    assert caught.value.code == "E3B_S1_SETTLEMENT_COORD_MISSING"
+    assert caught.value.detail["countries"] == ["MT"]
+    assert caught.value.remedy
+
+
+def test_a_place_in_no_zone_takes_its_countrys_override_or_fails() -> None:
+    nowhere = replace(SOURCES, zones=_zones(SQUARES[:2]))
+    with pytest.raises(Seg3BError) as caught:
+        settled(CROWD, nowhere)
+    assert caught.value.code == "E3B_S1_TZ_RESOLUTION_FAILED"
+    override = TzOverride(country_iso="MT", tzid="Europe/Malta", reason="the test took its polygon away")
+    overrides = AT_HOME.tz_overrides.model_copy(update={"overrides": (override,)})
+    table = settled(CROWD, nowhere, replace(AT_HOME, tz_overrides=overrides))
+    assert set(table.filter(pl.col("tzid_settlement") == "Europe/Malta")["tz_source"]) == {"OVERRIDE"}
+    assert set(table["tz_source"]) == {"DERIVED", "OVERRIDE"}
+
+
+def test_polygons_that_are_not_wkb_are_a_schema_mismatch() -> None:
+    broken = SOURCES.zones.with_columns(geometry=pl.lit(b"not a polygon"))
+    with pytest.raises(Seg3BError) as caught:
+        settled(CROWD, replace(SOURCES, zones=broken))
+    assert caught.value.code == "E3B_S1_INPUT_SCHEMA_MISMATCH"
+
+
+def test_nobody_virtual_is_an_empty_table() -> None:
+    assert settled(CROWD.clear()).is_empty()
+
+
+def test_a_seat_rule_moves_its_share_to_its_jurisdictions() -> None:
+    rule = SeatRule.model_validate(
+        {
+            "rule_id": "SEAT_TEST",
+            "not_home_country": ("MT",),
+            "propensity": 0.5,
+            "jurisdictions": ({"country_iso": "MT", "weight": 3}, {"country_iso": "FR", "weight": 1}),
+        }
+    )
+    crowd = merchants(3000)
+    legal = legal_countries(crowd, (rule,), 42)
+    home = crowd["home_country_iso"].to_numpy()
+    assert (legal[home == "MT"] == "MT").all()
+    from_gb = legal[home == "GB"].tolist()
+    for country, share in (("MT", 0.375), ("FR", 0.125), ("GB", 0.5)):
+        assert abs(from_gb.count(country) / len(from_gb) - share) < 0.06

@@ -1,0 +1,201 @@
+"""The contract's rows: complete, bound to real columns, with bounds from the policy alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualRoutingFields, VirtualValidation, load_policies
+from seg3b_assets.states.s4_contract.bindings import bound_field, check_tests
+from seg3b_assets.states.s4_contract.declarations import DeclaredTest, declare_tests
+from seg3b_assets.states.s4_contract.measures import REALISM_FAMILIES
+from seg3b_assets.states.s4_contract.state import contract_table
+from seg3b_assets_tests.states.miniature_upstream import POLICIES, WORLD
+
+POLICY = load_policies(POLICIES).virtual_validation
+FIELDS = load_policies(POLICIES).virtual_routing_fields
+FAMILIES = tuple(type(POLICY.families).model_fields)
+
+
+def changed(**changes: Any) -> VirtualValidation:
+    return POLICY.model_copy(update=changes)
+
+
+def with_gate(gate_id: str, **changes: Any) -> VirtualValidation:
+    gates = {**POLICY.hard_gates, gate_id: POLICY.hard_gates[gate_id].model_copy(update=changes)}
+    return changed(hard_gates=gates)
+
+
+def with_family(name: str, **changes: Any) -> VirtualValidation:
+    family = POLICY.families[name].model_copy(update=changes)
+    return changed(families=POLICY.families.model_copy(update={name: family}))
+
+
+def one(tests: tuple[DeclaredTest, ...], metric: str, population: str) -> DeclaredTest:
+    found = [t for t in tests if t.measure.metric == metric and t.target_population == population]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_every_family_and_every_gated_metric_has_a_row() -> None:
+    tests = declare_tests(POLICY)
+    assert {test.test_type for test in tests} == set(FAMILIES)
+    gated = {rule.metric for rule in POLICY.hard_gates.values()} - {"realism_block_active_enforced"}
+    assert gated <= {test.measure.metric for test in tests}
+    assert len(tests) >= 12
+    assert [test.test_id for test in tests] == sorted({test.test_id for test in tests})
+
+
+def test_the_table_keeps_its_contract() -> None:
+    table = contract_table(declare_tests(POLICY), WORLD.manifest_fingerprint)
+    assert contract("virtual_validation_contract_3B").check_frame(table) == []
+
+
+def test_nested_columns_keep_the_shape_the_contract_gives_them() -> None:
+    schema = contract("virtual_validation_contract_3B").schema["properties"]
+    for row in contract_table(declare_tests(POLICY), WORLD.manifest_fingerprint).to_dicts():
+        for column in ("inputs", "thresholds"):
+            value = orjson.loads(row[column])
+            stated = schema[column]["contentSchema"]
+            assert set(stated["required"]) <= set(value) <= set(stated["properties"])
+            assert orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() == row[column]
+
+
+def test_a_test_id_is_the_digest_of_what_the_test_is() -> None:
+    test = one(declare_tests(POLICY), "edges_per_merchant_cv", "all_virtual")
+    stated = {
+        "metric": "edges_per_merchant_cv",
+        "scope": "GLOBAL",
+        "target_population": "all_virtual",
+        "test_type": "EDGE_HETEROGENEITY",
+    }
+    assert test.test_id == f"EDGE_HETEROGENEITY:GLOBAL:{sha256_json(stated)[:12]}"
+
+
+@pytest.mark.parametrize(("mode", "severity"), [("observe", "WARNING"), ("enforce", "BLOCKING")])
+def test_the_realism_block_follows_the_mode_and_traffic_does_not(mode: str, severity: str) -> None:
+    tests = declare_tests(changed(realism_enforcement_mode=mode))
+    realism = {test.severity for test in tests if test.test_type in REALISM_FAMILIES}
+    assert realism == {severity}
+    informing = with_family("IP_COUNTRY_MIX", severity="INFO").model_copy(
+        update={"realism_enforcement_mode": mode}
+    )
+    traffic = {test.severity for test in declare_tests(informing) if test.test_type == "IP_COUNTRY_MIX"}
+    assert traffic == {"INFO"}
+
+
+def test_a_class_slice_stands_beside_its_aggregate_with_the_same_bound() -> None:
+    tests = declare_tests(POLICY)
+    whole = one(tests, "settlement_overlap_median", "all_virtual")
+    for name in VIRTUAL_CLASSES:
+        part = one(tests, "settlement_overlap_median", f"virtual_class={name}")
+        assert part.bound == whole.bound
+        assert part.severity == whole.severity
+        assert "edge_merchant_profile_3B.virtual_class" in part.fields
+        assert "merchant_id" in part.join_keys
+
+
+def test_by_class_is_the_policys_choice() -> None:
+    fewer = declare_tests(with_family("EDGE_HETEROGENEITY", by_class=False))
+    assert {t.scope for t in fewer if t.test_type == "EDGE_HETEROGENEITY"} == {"GLOBAL"}
+
+
+def test_a_disabled_family_stays_visible() -> None:
+    tests = declare_tests(with_family("ROUTING_RECEIPT", enabled=False))
+    assert [test.enabled for test in tests if test.test_type == "ROUTING_RECEIPT"] == [False]
+    assert all(test.enabled for test in tests if test.test_type != "ROUTING_RECEIPT")
+
+
+def test_bounds_come_from_the_policy() -> None:
+    tests = declare_tests(with_gate("3B-V03", threshold=(0.04, 0.19)))
+    test = one(tests, "top1_share_p50", "all_virtual")
+    assert test.bound.record() == {"operator": "range", "low": 0.04, "high": 0.19}
+    assert test.gate_id == "3B-V03"
+    probed = one(tests, "ip_country_mix_p_value", "routing_probe")
+    assert probed.bound.record() == {
+        "operator": ">=",
+        "value": POLICY.probe.false_alarm_rate,
+        "false_alarm_rate": POLICY.probe.false_alarm_rate,
+        "power": POLICY.probe.minimum_power,
+        "effect": POLICY.probe.detectable_shift,
+    }
+
+
+@pytest.mark.parametrize(
+    ("gate_id", "change"),
+    [
+        ("3B-V01", {"threshold": -0.1}),
+        ("3B-V01", {"operator": "<="}),
+        ("3B-V03", {"threshold": (0.2, 0.1)}),
+        ("3B-V03", {"threshold": (0.1, 1.1)}),
+        ("3B-V04", {"threshold": 0.7}),
+        ("3B-V05", {"threshold": 1.5}),
+        ("3B-V07", {"threshold": 30_000.0}),
+        ("3B-V07", {"threshold": float("nan")}),
+        ("3B-V11", {"operator": ">="}),
+    ],
+)
+def test_a_bound_that_means_nothing_is_refused(gate_id: str, change: dict[str, Any]) -> None:
+    with pytest.raises(Seg3BError) as caught:
+        declare_tests(with_gate(gate_id, **change))
+    assert caught.value.code == "E3B_S4_TEST_THRESHOLD_INVALID"
+    assert gate_id in caught.value.place
+    assert caught.value.remedy
+
+
+def test_a_metric_without_a_gate_is_refused() -> None:
+    gates = {gate: rule for gate, rule in POLICY.hard_gates.items() if gate != "3B-D02"}
+    with pytest.raises(Seg3BError) as caught:
+        declare_tests(changed(hard_gates=gates))
+    assert caught.value.code == "E3B_S4_VALIDATION_POLICY_INVALID"
+
+
+def test_every_shipped_anchor_resolves() -> None:
+    check_tests(declare_tests(POLICY))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fields": ("edge_catalogue_3B.edge_wait",)},
+        {"fields": ("edge_catalog_3B.edge_weight",)},
+        {"fields": ("edge_alias_blob_3B.merchant_id",)},
+        {"artefacts": ("edge_alias_bloc_3B",)},
+        {"join_keys": ("edge_weight",)},
+    ],
+)
+def test_an_anchor_that_does_not_resolve_is_refused(change: dict[str, Any]) -> None:
+    test = one(declare_tests(POLICY), "settlement_overlap_median", "all_virtual")
+    with pytest.raises(Seg3BError) as caught:
+        check_tests([replace(test, measure=replace(test.measure, **change))])
+    assert caught.value.code == "E3B_S4_TEST_BINDING_INVALID"
+    assert caught.value.detail["unresolved"]
+
+
+def test_routing_fields_bind_to_published_columns() -> None:
+    assert bound_field(FIELDS, "ip_latitude_field") == "lat_deg"
+    assert bound_field(FIELDS, "tzid_settlement_field") == "tzid_settlement"
+
+
+@pytest.mark.parametrize(
+    ("key", "anchor"),
+    [
+        ("ip_country_field", "edge_catalogue_3B.country"),
+        ("ip_country_field", "edge_register_3B.country_iso"),
+        ("ip_latitude_field", "edge_catalogue_3B.country_iso"),
+        ("tzid_settlement_field", "virtual_validation_contract_3B.metric"),
+        ("ip_country_field", "edge_alias_blob_3B.country_iso"),
+    ],
+)
+def test_a_routing_field_bound_to_nothing_is_refused(key: str, anchor: str) -> None:
+    fields: VirtualRoutingFields = FIELDS.model_copy(update={key: anchor})
+    with pytest.raises(Seg3BError) as caught:
+        bound_field(fields, key)
+    assert caught.value.code == "E3B_S4_FIELD_BINDING_INVALID"
+    assert caught.value.place == f"virtual_routing_fields.yaml:{key}"
