@@ -1,0 +1,206 @@
+"""How fast and how big: ``python -m seg3b_assets.bench`` (``make bench``).
+
+Every measured run is a process of its own in a fresh home, over worlds built beforehand and not counted.
+Prints whole-process and per-state wall time, peak memory, counts, evidence size and the share of merchants
+each guard touched, next to the project's targets; a missed target is shown, not an error.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.store import Snapshot, Store
+
+EVIDENCE = (
+    "rng_event_edge_jitter_3B",
+    "rng_event_edge_tile_assign_3B",
+    "rng_trace_log_3B",
+    "rng_audit_log_3B",
+)
+GUARDS = ("sparse_tail", "min_support", "country_cap", "tempering")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and the most it should be."""
+
+    name: str
+    measured: float
+    at_most: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        return self.measured <= self.at_most
+
+    def as_json(self) -> dict[str, Any]:
+        figures = {"measured": round(self.measured, 3), "at_most": self.at_most, "unit": self.unit}
+        return {"name": self.name, **figures, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run in a process of its own.
+
+    Attributes:
+        process_s: wall seconds of the whole process, interpreter start included.
+        run: what ``seg3b run --json`` printed.
+        evidence_bytes: size of the RNG evidence.
+        guard_share: share of virtual merchants each guard touched; empty in a world without any.
+    """
+
+    process_s: float
+    run: dict[str, Any]
+    evidence_bytes: int
+    guard_share: dict[str, float]
+
+    def wall_s(self, state: str) -> float:
+        return float(self.run["states"][state]["wall_s"])
+
+    @property
+    def peak_mb(self) -> float:
+        """Largest of the states' peaks: the process's own mark is reset between states."""
+        return max(float(state["peak_rss_mb"]) for state in self.run["states"].values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "process_s": round(self.process_s, 3),
+            "peak_rss_mb": self.peak_mb,
+            "evidence_bytes": self.evidence_bytes,
+            "guard_share": self.guard_share,
+            "run": self.run,
+        }
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="Seed to run.")] = 42,
+    surface: Annotated[float, typer.Option(help="Tile side of a larger surface, degrees; 0: none.")] = 0.05,
+    merchants: Annotated[int, typer.Option(help="Merchants of the scaling run; 0: none.")] = 100_000,
+    folder: Annotated[Path, typer.Option(help="Where fresh homes are made, and removed.")] = Path(".bench"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.")] = False,
+) -> None:
+    """Measure the configured world, a run that reuses everything, a larger surface and more merchants."""
+    variants: dict[str, list[str]] = {"default": []}
+    if surface:
+        variants[f"surface {surface:g} deg"] = ["--world-resolution", f"{surface}"]
+    if merchants:
+        variants[f"{merchants:,} merchants"] = ["--world-merchants", f"{merchants}"]
+    folder.mkdir(parents=True, exist_ok=True)
+    runs: dict[str, Measured] = {}
+    for name, options in variants.items():
+        typer.echo(f"{name}: building its world if it is not cached, then running", err=True)
+        of_world = (option.replace("--world-", "--") for option in options)
+        _seg3b("world", "build", "--seed", str(seed), *of_world)
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
+        try:
+            runs[name] = measure(home, seed, options)
+            if name == "default":
+                runs["default again"] = measure(home, seed, options)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+    targets = targets_of(runs, f"surface {surface:g} deg", f"{merchants:,} merchants")
+    if as_json:
+        printed = {name: measured.as_json() for name, measured in runs.items()}
+        document = {"runs": printed, "targets": [target.as_json() for target in targets]}
+        typer.echo(orjson.dumps(document).decode())
+        return
+    _show(runs, targets)
+
+
+def measure(home: Path, seed: int, options: list[str]) -> Measured:
+    """One ``seg3b run`` in a process of its own.
+
+    Raises:
+        typer.Exit: with the run's exit code, when it failed.
+    """
+    started = time.perf_counter()
+    printed = _seg3b("run", "--seed", str(seed), "--home", str(home), "--json", *options)
+    elapsed = time.perf_counter() - started
+    run = orjson.loads(printed)
+    snapshot = Store(home, contract).snapshot("S2", run["states"]["S2"]["key"])
+    if snapshot is None:
+        raise RuntimeError(f"{home} lost its snapshot of S2 while it was measured")
+    evidence = sum(snapshot.outputs[name].bytes for name in EVIDENCE)
+    return Measured(elapsed, run, evidence, _guard_share(snapshot))
+
+
+def targets_of(runs: dict[str, Measured], surface: str, merchants: str) -> list[Target]:
+    """The project's targets for what was measured; ``surface`` and ``merchants`` name those runs."""
+    base = runs["default"]
+    targets = [
+        Target("default: S0-S5, whole process", base.process_s, 10.0, "s"),
+        Target("default: S2", base.wall_s("S2"), 4.0, "s"),
+        Target("default: S5", base.wall_s("S5"), 4.0, "s"),
+        Target("default: peak memory", base.peak_mb, 2000.0, "MB"),
+        Target("default: merchants tempered, share", base.guard_share.get("tempering", 0.0), 0.25, ""),
+        Target("default again: whole process", runs["default again"].process_s, 3.0, "s"),
+    ]
+    if surface in runs:
+        more = runs[surface].wall_s("S2") - base.wall_s("S2")
+        targets.append(Target(f"{surface}: S2 beyond the default's", more, 3.0, "s"))
+    if merchants in runs:
+        ratio = runs[merchants].run["counts"]["merchants"] / base.run["counts"]["merchants"]
+        times = runs[merchants].run["total_wall_s"] / base.run["total_wall_s"]
+        linear = 1.1 * ratio
+        targets.append(Target(f"{merchants}: time for {ratio:g}x the merchants", times, linear, "x"))
+    return targets
+
+
+def _guard_share(snapshot: Snapshot) -> dict[str, float]:
+    summary = orjson.loads(snapshot.path("s2_summary_3B").read_bytes())
+    merchants = summary["virtual_merchants"]
+    return {name: summary["guard_counts"][name] / merchants for name in GUARDS} if merchants else {}
+
+
+def _show(runs: dict[str, Measured], targets: list[Target]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("", *runs, box=None)
+    facts = [_facts(measured) for measured in runs.values()]
+    for name in facts[0]:
+        table.add_row(name, *(fact[name] for fact in facts))
+    console.print(table)
+    goals = Table("target", "measured", "at most", "", box=None)
+    for target in targets:
+        limits = (f"{target.measured:.2f} {target.unit}", f"{target.at_most:.4g} {target.unit}")
+        goals.add_row(target.name, *limits, "met" if target.met else "MISSED")
+    console.print()
+    console.print(goals)
+
+
+def _facts(measured: Measured) -> dict[str, str]:
+    """What is shown of a run, by row name."""
+    states = measured.run["states"]
+    guards = {f"guard {name}": f"{measured.guard_share.get(name, 0.0):.1%}" for name in GUARDS}
+    return {
+        "process, s": f"{measured.process_s:.2f}",
+        **{f"{state}, s": f"{measured.wall_s(state):.2f}" for state in states},
+        "peak memory, MB": f"{measured.peak_mb:.0f}",
+        **{name.replace("_", " "): f"{count:,}" for name, count in measured.run["counts"].items()},
+        "evidence, MB": f"{measured.evidence_bytes / 1e6:.0f}",
+        **guards,
+    }
+
+
+def _seg3b(*arguments: str) -> bytes:
+    command = [sys.executable, "-m", "seg3b_assets.cli", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    typer.run(main)

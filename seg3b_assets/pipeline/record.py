@@ -1,0 +1,115 @@
+"""What a run did: per state its key, digest and cost; the lineage; and the JSON the command line prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.store import Published, Snapshot
+
+FLAG_PREFIX = b"sha256_hex = "
+
+
+@dataclass(frozen=True)
+class StateResult:
+    """One state of a run.
+
+    Attributes:
+        snapshot: what is published for its key.
+        wall_s: wall seconds this run spent on it.
+        peak_rss_mb: peak resident memory while it did, in MB.
+        reused: whether the snapshot was there already and nothing was computed.
+        lanes: wall seconds by lane; empty when reused.
+    """
+
+    snapshot: Snapshot
+    wall_s: float
+    peak_rss_mb: float
+    reused: bool
+    lanes: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "key": self.snapshot.key,
+            "digest": self.snapshot.digest,
+            "wall_s": round(self.wall_s, 3),
+            "peak_rss_mb": self.peak_rss_mb,
+            "reused": self.reused,
+        }
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one seed, up to some state.
+
+    Attributes:
+        identity: whose run it is.
+        total_wall_s: wall seconds, sealing included.
+        states: result by state, in order.
+        published: the datasets of the lineage.
+        heads_moved: whether the run put its snapshots in force.
+    """
+
+    identity: RunIdentity
+    total_wall_s: float
+    states: Mapping[str, StateResult]
+    published: Published
+    heads_moved: bool
+
+    @property
+    def keys(self) -> dict[str, str]:
+        return {name: result.snapshot.key for name, result in self.states.items()}
+
+    @property
+    def lineage_id(self) -> str:
+        """hex64: SHA-256 of the canonical JSON {state: state_key}."""
+        return sha256_json(self.keys)
+
+    @property
+    def executed(self) -> tuple[str, ...]:
+        """The states that were computed, in order."""
+        return tuple(name for name, result in self.states.items() if not result.reused)
+
+    @property
+    def flag(self) -> str | None:
+        """The bundle digest in ``_passed.flag``; None when the run ended before S5."""
+        if not self.published.has("passed_flag_3B"):
+            return None
+        return self.published.path("passed_flag_3B").read_bytes().removeprefix(FLAG_PREFIX).strip().decode()
+
+    @property
+    def bundle_dir(self) -> str | None:
+        """Absolute path of the validation bundle; None when the run ended before S5."""
+        if not self.published.has("validation_bundle_3B"):
+            return None
+        return str(self.published.path("validation_bundle_3B"))
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """Merchants, virtual merchants, edges, and events of both RNG streams; None for what was not run."""
+        events = [self._rows(name) for name in ("rng_event_edge_jitter_3B", "rng_event_edge_tile_assign_3B")]
+        return {
+            "merchants": self._rows("virtual_classification_3B"),
+            "virtual": self._rows("virtual_settlement_3B"),
+            "edges": self._rows("edge_catalogue_3B"),
+            "rng_events": None if None in events else sum(filter(None, events)),
+        }
+
+    def _rows(self, dataset_id: str) -> int | None:
+        return self.published.record(dataset_id).rows if self.published.has(dataset_id) else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object ``seg3b run --json`` prints."""
+        return {
+            "seed": self.identity.seed,
+            "run_id": self.identity.run_id,
+            "lineage_id": self.lineage_id,
+            "total_wall_s": round(self.total_wall_s, 3),
+            "states": {name: result.as_json() for name, result in self.states.items()},
+            "counts": self.counts,
+            "flag": self.flag,
+            "bundle_dir": self.bundle_dir,
+        }

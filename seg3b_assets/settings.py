@@ -1,0 +1,124 @@
+"""Where this installation reads and writes: the home, the policies, the upstream root, the caches.
+
+Every setting has an environment variable and a default that works in a fresh clone. Settings never
+reach an output; what people tune about the segment itself is in ``policies/``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seg3b_assets.world.recipe import WorldRecipe
+
+T = TypeVar("T")
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class SettingError(ValueError):
+    """An environment variable that cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation's settings.
+
+    Attributes:
+        home: where snapshots, heads and run records live (SEG3B_HOME, ``.seg3b`` in the working folder).
+        policies: folder of policy files (SEG3B_POLICIES, the repository's).
+        upstream: an upstream root, or a folder of ``seed={seed}`` roots (SEG3B_UPSTREAM); None for the
+        embedded
+            world.
+        recipe: of the embedded world (SEG3B_WORLD_RESOLUTION in degrees, SEG3B_WORLD_MERCHANTS).
+        cache: worlds and input digests (SEG3B_CACHE, ``seg3b`` in the user's cache folder).
+        workers: threads or processes a state may use (SEG3B_WORKERS, the processors we may run on).
+        digest_cache: False reads every input's bytes instead of trusting remembered digests.
+        configured: whether policies and upstream are the ones the environment configures.
+        promote: move the heads even though they are not.
+    """
+
+    home: Path
+    policies: Path
+    upstream: Path | None
+    recipe: WorldRecipe
+    cache: Path
+    workers: int
+    digest_cache: bool = True
+    configured: bool = True
+    promote: bool = False
+
+    @property
+    def moves_heads(self) -> bool:
+        """Whether a run under these settings puts its snapshots in force."""
+        return self.configured or self.promote
+
+    @classmethod
+    def from_environment(cls, **overrides: Any) -> Settings:
+        """The environment's settings, with what the caller overrides.
+
+        Args:
+            overrides: fields of this class, or ``resolution_deg`` and ``merchants`` of the recipe; None means
+                not overridden.
+
+        Raises:
+            SettingError: an environment variable that is not of its type.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        base = cls._of_environment(os.environ)
+        recipe = {name: given.pop(name) for name in ("resolution_deg", "merchants") if name in given}
+        if recipe:
+            given["recipe"] = replace(given.get("recipe", base.recipe), **recipe)
+        for name in ("home", "policies", "upstream", "cache"):
+            if name in given:
+                given[name] = Path(given[name]).absolute()
+        settings = replace(base, **given)
+        return replace(settings, configured=_inputs(settings) == _inputs(base))
+
+    @classmethod
+    def _of_environment(cls, environment: Mapping[str, str]) -> Settings:
+        default = WorldRecipe()
+        upstream = environment.get("SEG3B_UPSTREAM")
+        caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        recipe = replace(
+            default,
+            resolution_deg=_read(environment, "SEG3B_WORLD_RESOLUTION", float, default.resolution_deg),
+            merchants=_read(environment, "SEG3B_WORLD_MERCHANTS", int, default.merchants),
+        )
+        return cls(
+            home=Path(environment.get("SEG3B_HOME") or ".seg3b").absolute(),
+            policies=Path(environment.get("SEG3B_POLICIES") or REPOSITORY / "policies").absolute(),
+            upstream=Path(upstream).absolute() if upstream else None,
+            recipe=recipe,
+            cache=Path(environment.get("SEG3B_CACHE") or caches / "seg3b").absolute(),
+            workers=_read(environment, "SEG3B_WORKERS", _positive, _processors()),
+        )
+
+
+def _inputs(settings: Settings) -> tuple[Any, ...]:
+    return (settings.policies.resolve(), settings.upstream and settings.upstream.resolve(), settings.recipe)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))  # a container's share, not the machine's
+    return os.cpu_count() or 1
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def _read(environment: Mapping[str, str], name: str, convert: Callable[[str], T], default: T) -> T:
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        return convert(text)
+    except ValueError as error:
+        raise SettingError(f"{name}={text}: {error}") from error

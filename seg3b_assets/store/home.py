@@ -1,0 +1,265 @@
+"""Where outputs live: immutable snapshots, the heads that say which are in force, and the records of runs.
+
+    snapshots/{state}/{state_key}/   contract tree + snapshot.json, published by one rename
+    heads/seed={seed}.json           the snapshot in force per state; replaced last, atomically
+    runs/{lineage_id}/run.json       one lineage: identity, keys, digests, timings
+    builds/{state}/{state_key}.json  what computing a snapshot cost (time, memory), kept when it is reused
+    staging/, quarantine/, locks/    work in progress; snapshots found damaged; lock files
+
+A crash at any instant leaves the last published state readable: what is not yet renamed is not there, and the
+next run removes it. Two runs at once may compute the same snapshot; the one that comes second compares.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.store.durable import flush_folder, replace_file, write_durably
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.locks import exclusive, shared, try_lock_folder
+from seg3b_assets.store.outputs import ContractLookup, OutputRecord, digest_on_disk
+from seg3b_assets.store.snapshots import MANIFEST, KeyInputs, Snapshot, manifest_bytes, read_snapshot
+from seg3b_assets.store.staging import Staging
+
+if TYPE_CHECKING:
+    from seg3b_assets.laws.identity import RunIdentity
+
+LOG = logging.getLogger("seg3b.store")
+_EXISTS = {errno.ENOTEMPTY, errno.EEXIST}
+_PUBLISH_ATTEMPTS = 3
+
+
+class Store:
+    """The home of one installation's outputs.
+
+    Args:
+        home: folder; made when first written to.
+        contracts: dataset id to contract.
+    """
+
+    def __init__(self, home: Path, contracts: ContractLookup) -> None:
+        self.home = home.absolute()
+        self._contracts = contracts
+
+    def snapshot(self, state: str, key: str) -> Snapshot | None:
+        """The published snapshot; None when there is none, or when a file of it is missing or cut short."""
+        found = read_snapshot(self._snapshot_root(state, key))
+        return None if found is None or found.damage() else found
+
+    @contextmanager
+    def staging(self, state: str, identity: RunIdentity) -> Iterator[Staging]:
+        """A place to write one state's outputs; whatever is not published when the block ends is removed.
+
+        Raises:
+            Seg3BError: OUTPUT_WRITE_FAILED when the home cannot be written.
+        """
+        with reported_writes(state, self.home):
+            folder, descriptor = self._claim_staging(state)
+        staged = Staging(folder, state, identity, self._contracts)
+        try:
+            yield staged
+        finally:
+            staged.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+    def publish(self, staged: Staging, inputs: KeyInputs) -> Snapshot:
+        """Make what was staged the snapshot of its key, by one rename.
+
+        Where the snapshot exists its bytes are compared: equal ones are reused. A snapshot whose bytes are no
+        longer those it was published with is set aside, never overwritten.
+
+        Raises:
+            Seg3BError: NONDETERMINISTIC_OUTPUT when the same key gave other bytes; OUTPUT_WRITE_FAILED.
+        """
+        outputs = staged.finish()
+        target = self._snapshot_root(inputs.state, inputs.key)
+        with reported_writes(inputs.state, target):
+            write_durably(staged.folder / MANIFEST, manifest_bytes(inputs, outputs))
+            flush_folder(staged.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for _ in range(_PUBLISH_ATTEMPTS):
+                if self._rename(staged.folder, target):
+                    break
+                if self._holds_same(target, outputs, inputs.state):
+                    break
+                self._set_aside(target)
+        published = read_snapshot(target)
+        if published is None:
+            raise RuntimeError(f"{target} was removed while it was being published")
+        return published
+
+    def heads(self, seed: int) -> dict[str, str]:
+        """State key in force by state; empty for a seed that never ran.
+
+        Raises:
+            Seg3BError: INPUT_OPEN_FAILED when the file is not what the store wrote.
+        """
+        path = self._heads_path(seed)
+        try:
+            states = orjson.loads(path.read_bytes())["states"]
+            return {str(state): str(states[state]) for state in sorted(states)}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Seg3BError(
+                state="S0",
+                name="INPUT_OPEN_FAILED",
+                validator="heads_readable",
+                place=str(path),
+                remedy="Remove the file and run the seed again: published snapshots are reused.",
+                detail={"reason": str(error)},
+            ) from error
+
+    def move_heads(self, seed: int, keys: Mapping[str, str]) -> None:
+        """Put these states' keys in force, leaving the other states' as they are. One reader sees all
+        or none.
+
+        Raises:
+            Seg3BError: OUTPUT_WRITE_FAILED.
+        """
+        if not keys:
+            return
+        path = self._heads_path(seed)
+        with reported_writes(max(keys), path), self._seed_lock(seed):
+            current = self.heads(seed)
+            moved = current | dict(keys)
+            if moved != current:
+                replace_file(path, canonical_json({"seed": seed, "states": moved}))
+
+    def write_run(self, seed: int, lineage_id: str, record: Mapping[str, Any]) -> Path:
+        """Keep the record of a finished lineage; a rerun of the same lineage replaces it."""
+        path = self.home / "runs" / lineage_id / "run.json"
+        with reported_writes("S5", path), self._seed_lock(seed):
+            replace_file(path, canonical_json(record))
+        return path
+
+    def write_build(self, snapshot: Snapshot, seed: int, cost: Mapping[str, Any]) -> None:
+        """Keep what computing a snapshot cost."""
+        path = self._build_path(snapshot.state, snapshot.key)
+        with reported_writes(snapshot.state, path), self._seed_lock(seed):
+            replace_file(path, canonical_json(cost))
+
+    def build(self, state: str, key: str) -> dict[str, Any] | None:
+        """What computing a snapshot cost, or None when it is not known."""
+        return _read_json(self._build_path(state, key))
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the home as a run does: together with other runs, against whoever removes snapshots.
+
+        Also removes what runs that died left in staging.
+        """
+        with ExitStack() as held:
+            with reported_writes("S0", self.home):
+                self.home.mkdir(parents=True, exist_ok=True)
+                held.enter_context(shared(self.home / "locks" / "run.lock"))
+            self._sweep_staging()
+            yield
+
+    def _snapshot_root(self, state: str, key: str) -> Path:
+        return self.home / "snapshots" / state / key
+
+    def _heads_path(self, seed: int) -> Path:
+        return self.home / "heads" / f"seed={seed}.json"
+
+    def _build_path(self, state: str, key: str) -> Path:
+        return self.home / "builds" / state / f"{key}.json"
+
+    def _seed_lock(self, seed: int) -> Any:
+        return exclusive(self.home / "locks" / f"seed={seed}.lock")
+
+    def _claim_staging(self, state: str) -> tuple[Path, int]:
+        parent = self.home / "staging"
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = parent / f"{state}-{secrets.token_hex(8)}"
+            folder.mkdir()
+            descriptor = try_lock_folder(folder)
+            if descriptor is not None:  # a sweep may have taken the folder for a dead run's
+                return folder, descriptor
+
+    def _sweep_staging(self) -> None:
+        parent = self.home / "staging"
+        for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
+            descriptor = try_lock_folder(folder)
+            if descriptor is None:
+                continue
+            LOG.info("removing what an interrupted run left in %s", folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+    def _rename(self, folder: Path, target: Path) -> bool:
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno in _EXISTS:
+                return False
+            raise
+        flush_folder(target.parent)
+        return True
+
+    def _holds_same(self, target: Path, outputs: Mapping[str, OutputRecord], state: str) -> bool:
+        """Whether the published bytes are these. False when they are no longer what was published."""
+        existing = read_snapshot(target)
+        if existing is None:
+            return False
+        for dataset_id in sorted(existing.outputs.keys() | outputs.keys()):
+            published, computed = existing.outputs.get(dataset_id), outputs.get(dataset_id)
+            if published is None or computed is None or published.digest != computed.digest:
+                raise _nondeterministic(state, target, dataset_id, (published, computed))
+        return not existing.damage() and _intact(existing)
+
+    def _set_aside(self, target: Path) -> None:
+        """Move a damaged snapshot into quarantine; under a lock, so that a good one is never moved."""
+        with exclusive(self.home / "locks" / "snapshots.lock"):
+            existing = read_snapshot(target)
+            if existing is not None and not existing.damage() and _intact(existing):
+                return  # another run has built it again meanwhile
+            quarantine = self.home / "quarantine"
+            quarantine.mkdir(parents=True, exist_ok=True)
+            place = quarantine / f"{target.parent.name}-{target.name}-{secrets.token_hex(4)}"
+            try:
+                target.rename(place)
+            except FileNotFoundError:
+                return
+        LOG.warning("snapshot %s no longer holds what was published; kept in %s, built again", target, place)
+
+
+def _intact(snapshot: Snapshot) -> bool:
+    return all(digest_on_disk(record, snapshot.root) == record.digest for record in snapshot.outputs.values())
+
+
+def _nondeterministic(
+    state: str, target: Path, dataset_id: str, records: tuple[OutputRecord | None, OutputRecord | None]
+) -> Seg3BError:
+    published, computed = (record.digest if record else None for record in records)
+    return Seg3BError(
+        state=state,
+        name="NONDETERMINISTIC_OUTPUT",
+        validator="rerun_digest",
+        place=f"{dataset_id} in {target}",
+        remedy="The same inputs and code version gave other bytes; the published ones stay. Raise the "
+        f"code version of {state} if its logic changed; else find what depends on order, clock or machine.",
+        detail={"dataset_id": dataset_id, "published": published, "computed": computed},
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,1 @@
+"""Tests of the store: publishing, digests, crashes, damaged and unwritable homes."""

@@ -1,0 +1,35 @@
+"""A store in a temporary home, with toy contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seg3b_assets.store import KeyInputs, Snapshot, Staging, Store
+from seg3b_assets_tests.store.toy_contracts import toy_contract, toy_identity
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home", toy_contract)
+
+
+def key_of(state: str = "S2", code_version: str = "1.0.0") -> KeyInputs:
+    return KeyInputs(
+        state=state,
+        code_version=code_version,
+        runtime={"polars": "1"},
+        seed=42,
+        sealed_inputs="ef" * 32,
+        inputs={"tile_weights": "12" * 32},
+        sealed={"tile_weights": "12" * 32, "edge_topology": "34" * 32},
+    )
+
+
+def publish(store: Store, write: Callable[[Staging], None], inputs: KeyInputs | None = None) -> Snapshot:
+    inputs = inputs or key_of()
+    with store.staging(inputs.state, toy_identity()) as out:
+        write(out)
+        return store.publish(out, inputs)

@@ -1,0 +1,36 @@
+"""The bench compares what it measured with the targets; the measuring itself is ``make bench``."""
+
+from __future__ import annotations
+
+from seg3b_assets.bench import Measured, targets_of
+
+
+def measured(s2: float, merchants: int, total: float) -> Measured:
+    states = {name: {"wall_s": 1.0, "peak_rss_mb": 500.0} for name in ("S0", "S1", "S3", "S4", "S5")}
+    states["S2"] = {"wall_s": s2, "peak_rss_mb": 900.0}
+    run = {"states": states, "counts": {"merchants": merchants}, "total_wall_s": total}
+    return Measured(process_s=total + 1, run=run, evidence_bytes=1, guard_share={"tempering": 0.3})
+
+
+def test_targets_are_relative_to_the_default_run() -> None:
+    runs = {
+        "default": measured(3.0, 1000, 8.0),
+        "default again": measured(0.0, 1000, 1.0),
+        "fine": measured(5.5, 1000, 10.0),
+        "many": measured(30.0, 10_000, 89.0),
+    }
+    targets = {target.name: target for target in targets_of(runs, "fine", "many")}
+    assert targets["default: peak memory"].measured == 900.0
+    assert not targets["default: merchants tempered, share"].met
+    assert targets["default again: whole process"].met
+    assert targets["fine: S2 beyond the default's"].measured == 2.5
+    scaling = targets["many: time for 10x the merchants"]
+    assert (round(scaling.at_most, 6), scaling.met) == (11.0, False)
+
+
+def test_skipped_variants_have_no_target() -> None:
+    runs = {"default": measured(3.0, 1000, 8.0), "default again": measured(0.0, 1000, 1.0)}
+    assert {target.name.split(":")[0] for target in targets_of(runs, "fine", "many")} == {
+        "default",
+        "default again",
+    }
