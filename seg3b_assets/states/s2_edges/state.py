@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
-from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.context import StateContext
 from seg3b_assets.states.s2_edges.catalogue import PlacedEdges, build_catalogue, build_index, build_profile
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.evidence import (
@@ -30,42 +30,10 @@ from seg3b_assets.states.s2_edges.evidence import (
 from seg3b_assets.states.s2_edges.merchants import VirtualMerchants, describe_merchants, outlet_footprint
 from seg3b_assets.states.s2_edges.placement import Attempts, place, resolve_zones
 from seg3b_assets.states.s2_edges.shares import CountryAtlas
+from seg3b_assets.states.s2_edges.spec import STATE
 from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
 from seg3b_assets.states.s2_edges.topology import Topology, draw_topology
 from seg3b_assets.states.s2_edges.weights import edge_masses
-
-STATE: Final = StateSpec(
-    name="S2",
-    code_version="1.0.0",
-    reads=(
-        "edge_topology",
-        "cdn_country_weights",
-        "tz_nudge",
-        "tz_overrides",
-        "transaction_schema_merchant_ids",
-        "outlet_catalogue",
-        "zone_alloc",
-        "tile_weights",
-        "tile_index",
-        "tile_bounds",
-        "world_countries",
-        "tz_world",
-        "settlement_gazetteer",
-        "virtual_classification_3B",
-        "virtual_settlement_3B",
-    ),
-    writes=(
-        "edge_catalogue_3B",
-        "edge_catalogue_index_3B",
-        "edge_merchant_profile_3B",
-        "s2_summary_3B",
-        "tile_surface_partition_precheck_3B",
-        "rng_event_edge_tile_assign_3B",
-        "rng_event_edge_jitter_3B",
-        "rng_trace_log_3B",
-        "rng_audit_log_3B",
-    ),
-)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from seg3b_assets.states.context import StateContext, StateSpec
 STATE: Final = StateSpec(
     name="S3",
     code_version="1.0.0",
+    objective="Pack every merchant's weights into alias tables and bind them in the universe hash.",
     reads=(
         "alias_layout",
         "cdn_country_weights",

