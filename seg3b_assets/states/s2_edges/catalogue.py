@@ -172,13 +172,13 @@ def _country_mix(catalogue: pl.DataFrame) -> pl.Series:
         .agg(mass=mass.sum())
         .sort("merchant_id", "country_iso")
     )
+    # numpy divides; polars multiplies by the rounded reciprocal, which is off by an ulp now and then.
+    shares = by_country.with_columns(share=by_country["mass"].to_numpy() / MASS_UNITS)
     # One object per merchant, not per edge: at most a few hundred keys each.
-    mixes = by_country.group_by("merchant_id", maintain_order=True).agg(
-        "country_iso", pl.col("mass") / MASS_UNITS
-    )
+    mixes = shares.group_by("merchant_id", maintain_order=True).agg("country_iso", "share")
     texts = [
         canonical_json(dict(zip(iso, share, strict=True))).decode()
-        for iso, share in zip(mixes["country_iso"].to_list(), mixes["mass"].to_list(), strict=True)
+        for iso, share in zip(mixes["country_iso"].to_list(), mixes["share"].to_list(), strict=True)
     ]
     return pl.Series(texts, dtype=pl.String)
 

@@ -45,6 +45,7 @@ def check_record(result: CheckResult) -> dict[str, Any]:
         "check_id": result.check_id,
         "affected_count": result.affected_count,
         "example": dict(result.example or {}),
+        "detail": dict(result.detail),
         "law": result.spec.law,
         "likely_cause": result.spec.likely_cause,
     }

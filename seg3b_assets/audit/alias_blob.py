@@ -1,0 +1,332 @@
+"""S3 re-audited from the blob's bytes (law section 5): layout, checksums, tables, what they decode to.
+
+The decode is written from the law's words, over all merchants at once. Building the tables again, in the
+law's order, comes last: it tells a table that decodes right but was not built as the law says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seg3b_assets.audit.tree import Desk
+from seg3b_assets.laws.alias import build_tables, quantise
+from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
+from seg3b_assets.laws.hashing import file_digest, sha256_hex
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+U32 = NDArray[np.uint32]
+
+BLOB: Final = "edge_alias_blob_3B"
+INDEX: Final = "edge_alias_index_3B"
+UNIVERSE: Final = "edge_universe_hash_3B"
+GAMMA_LOG: Final = "gamma_draw_log_3B"
+_HEADER_BYTES: Final = 16
+_PAIR_BYTES: Final = 8
+_COMPONENTS: Final = ("cdn_weights", "edge_alias_index", "edge_catalogue_index", "virtual_rules")
+_TABLE_CHECKS: Final = ("S3.alias_header", "S3.alias_padding", "S3.alias_checksum", "S3.alias_range")
+_WEIGHT_CHECKS: Final = ("S3.alias_distribution", "S3.alias_table")
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """Slices of the blob as the index places them: merchants ascending, offset and slot count of each."""
+
+    merchant_id: list[int]
+    offset: I64
+    slots: I64
+
+    @property
+    def end(self) -> I64:
+        return self.offset + _HEADER_BYTES + _PAIR_BYTES * self.slots
+
+
+def audit_alias(desk: Desk, catalogue: pl.DataFrame | None) -> None:
+    """Blob and index, and the weights they stand for.
+
+    Args:
+        catalogue: ``edge_catalogue_3B`` in its order: slot i of a merchant is its i-th edge by edge_id.
+    """
+    index = desk.table(INDEX)
+    blob = _read_blob(desk)
+    if index is None or blob is None:
+        return
+    rows = index.filter(pl.col("scope") == "MERCHANT")
+    _index_rows(desk, index, rows, catalogue, len(blob))
+    _blob_digest(desk, index, blob)
+    slices = _Slices(
+        rows["merchant_id"].to_list(),
+        rows["blob_offset_bytes"].to_numpy(),
+        rows["alias_table_length"].to_numpy(),
+    )
+    if not _bounds(desk, slices, rows, len(blob)):
+        desk.findings.skip("slices do not lie inside the blob", *_TABLE_CHECKS, *_WEIGHT_CHECKS)
+        return
+    _headers(desk, slices, blob)
+    _padding(desk, slices, blob)
+    _checksums(desk, slices, rows, blob)
+    prob_q, alias = _pairs(slices, blob)
+    if _ranges(desk, slices, prob_q, alias):
+        _weights(desk, slices, catalogue, prob_q, alias)
+
+
+def _read_blob(desk: Desk) -> bytes | None:
+    path = desk.tree.datasets.get(BLOB)
+    if path is None:
+        return None
+    check_id = "S3.edge_alias_blob_3B.contract"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        desk.findings.fail(check_id, 1, {"dataset": BLOB, "reason": error.strerror})
+        return None
+    desk.findings.ok(check_id)
+    desk.path_identity(BLOB)
+    desk.findings.digests[BLOB] = sha256_hex(data)
+    return data
+
+
+def _index_rows(
+    desk: Desk, index: pl.DataFrame, rows: pl.DataFrame, catalogue: pl.DataFrame | None, size: int
+) -> None:
+    """One row per merchant with its edges, one GLOBAL row, last, with the totals."""
+    last = index.tail(1).row(0, named=True) if index.height else {}
+    found = {name: last.get(name) for name in ("scope", "blob_length_bytes", "edge_count_total")}
+    total = int(rows["edge_count_total"].sum())
+    expected = {"scope": "GLOBAL", "blob_length_bytes": size, "edge_count_total": total}
+    desk.findings.equal("S3.alias_rows", found, expected, row="GLOBAL")
+    desk.findings.equal("S3.alias_rows", index.height - rows.height, 1, what="GLOBAL rows")
+    desk.findings.counts["alias_slots"] = total
+    if catalogue is None:
+        return
+    counted = catalogue.group_by("merchant_id").agg(edges=pl.len().cast(pl.Int64))
+    compared = counted.join(
+        rows.select("merchant_id", "edge_count_total", "alias_table_length"),
+        on="merchant_id",
+        how="full",
+        coalesce=True,
+    ).sort("merchant_id")
+    differs = compared.select(
+        pl.col("edges").ne_missing(pl.col("edge_count_total"))
+        | pl.col("edges").ne_missing(pl.col("alias_table_length"))
+    ).to_series()
+    desk.findings.rows("S3.alias_rows", differs.to_numpy(), lambda row: compared.row(row, named=True))
+
+
+def _blob_digest(desk: Desk, index: pl.DataFrame, blob: bytes) -> None:
+    published = index["blob_sha256_hex"][-1] if index.height else None
+    recomputed = sha256_hex(blob)
+    desk.findings.compare_digest("edge_alias_index.blob_sha256_hex", published or "0" * 64, recomputed)
+    desk.findings.equal("S3.blob_digest", published, recomputed)
+
+
+def _bounds(desk: Desk, slices: _Slices, rows: pl.DataFrame, size: int) -> bool:
+    """Slices follow one another at the alignment and fill the blob; False when one leaves it."""
+    alignment = desk.tree.policies.alias_layout.alignment_bytes
+    padded = -(-(slices.end - slices.offset) // alignment) * alignment
+    expected = np.cumsum(padded) - padded
+    lengths = rows["blob_length_bytes"].to_numpy()
+    wrong = (slices.offset != expected) | (lengths != slices.end - slices.offset)
+    desk.findings.rows(
+        "S3.alias_bounds",
+        wrong,
+        lambda row: {
+            "merchant_id": slices.merchant_id[row],
+            "expected": {
+                "blob_offset_bytes": int(expected[row]),
+                "blob_length_bytes": int(slices.end[row] - slices.offset[row]),
+            },
+            "found": {
+                "blob_offset_bytes": int(slices.offset[row]),
+                "blob_length_bytes": int(lengths[row]),
+            },
+        },
+    )
+    desk.findings.equal("S3.alias_bounds", size, int(padded.sum()), what="bytes of the blob")
+    lies_inside = (slices.offset >= 0) & (slices.slots > 0) & (slices.end <= size) & (slices.offset % 4 == 0)
+    return bool(lies_inside.all())
+
+
+def _headers(desk: Desk, slices: _Slices, blob: bytes) -> None:
+    """u32 N, 32, 0, 0, little-endian."""
+    words = np.frombuffer(blob[: len(blob) // 4 * 4], "<u4")
+    found = words[(slices.offset // 4)[:, None] + np.arange(4)]
+    expected = np.zeros_like(found)
+    expected[:, 0], expected[:, 1] = slices.slots, 32
+    desk.findings.rows(
+        "S3.alias_header",
+        (found != expected).any(axis=1),
+        lambda row: {
+            "merchant_id": slices.merchant_id[row],
+            "expected": expected[row].tolist(),
+            "found": found[row].tolist(),
+        },
+    )
+
+
+def _padding(desk: Desk, slices: _Slices, blob: bytes) -> None:
+    """Every byte between slices, and behind the last, is zero."""
+    following = np.append(slices.offset, len(blob))[1:]
+    pads = [
+        (merchant, blob[end:start])
+        for merchant, end, start in zip(
+            slices.merchant_id, slices.end.tolist(), following.tolist(), strict=True
+        )
+        if start > end
+    ]
+    dirty = [(merchant, pad) for merchant, pad in pads if pad.strip(b"\0")]
+    if dirty:
+        merchant, pad = dirty[0]
+        desk.findings.fail("S3.alias_padding", len(dirty), {"merchant_id": merchant, "found": pad[:64].hex()})
+    else:
+        desk.findings.ok("S3.alias_padding")
+
+
+def _checksums(desk: Desk, slices: _Slices, rows: pl.DataFrame, blob: bytes) -> None:
+    view = memoryview(blob)
+    bounds = zip(slices.offset.tolist(), slices.end.tolist(), strict=True)
+    recomputed = [hashlib.sha256(view[start:end]).hexdigest() for start, end in bounds]
+    found = rows["merchant_alias_checksum"].to_list()
+    wrong = np.array([left != right for left, right in zip(found, recomputed, strict=True)], bool)
+    desk.findings.rows(
+        "S3.alias_checksum",
+        wrong,
+        lambda row: {
+            "merchant_id": slices.merchant_id[row],
+            "expected": recomputed[row],
+            "found": found[row],
+        },
+    )
+
+
+def _pairs(slices: _Slices, blob: bytes) -> tuple[U32, U32]:
+    """prob_q and alias of every slot, merchants back to back."""
+    words = np.frombuffer(blob[: len(blob) // 4 * 4], "<u4")
+    within = np.arange(int(slices.slots.sum())) - segment_starts(slices.slots)[segment_ids(slices.slots)]
+    at = ((slices.offset + _HEADER_BYTES) // 4)[segment_ids(slices.slots)] + 2 * within
+    return words[at], words[at + 1]
+
+
+def _ranges(desk: Desk, slices: _Slices, prob_q: U32, alias: U32) -> bool:
+    """1 ≤ prob_q ≤ 2³² − 1 and alias < N."""
+    of_merchant = segment_ids(slices.slots)
+    outside = (alias >= slices.slots[of_merchant]) | (prob_q < 1)
+
+    def example(at: int) -> dict[str, Any]:
+        merchant = int(of_merchant[at])
+        return {
+            "merchant_id": slices.merchant_id[merchant],
+            "slot": at - int(segment_starts(slices.slots)[merchant]),
+            "prob_q": int(prob_q[at]),
+            "alias": int(alias[at]),
+        }
+
+    desk.findings.rows("S3.alias_range", outside, example)
+    if outside.any():
+        desk.findings.skip("an alias points outside its table", *_WEIGHT_CHECKS)
+    return not outside.any()
+
+
+def decoded(slots: I64, prob_q: U32, alias: U32) -> F64:
+    """Probability of every slot: P(i) = (t_i + Σ over j with alias i of (1 − t_j)) / N, t = prob_q / 2³².
+
+    A slot that aliases itself keeps its whole cell, since both its outcomes are itself.
+    """
+    starts = segment_starts(slots)[segment_ids(slots)]
+    keeps = prob_q / 2.0**32
+    received = np.zeros(prob_q.shape[0])
+    np.add.at(received, starts + alias, 1.0 - keeps)
+    share: F64 = (keeps + received) / slots[segment_ids(slots)]
+    return share
+
+
+def _weights(desk: Desk, slices: _Slices, catalogue: pl.DataFrame | None, prob_q: U32, alias: U32) -> None:
+    if catalogue is None or not _same_slots(catalogue, slices):
+        desk.findings.skip("the slots are not the catalogue's edges", *_WEIGHT_CHECKS)
+        return
+    weight = catalogue["edge_weight"].to_numpy()
+    bits = desk.tree.policies.alias_layout.quantised_bits
+    difference = np.abs(decoded(slices.slots, prob_q, alias) - weight)
+    # Half a step and a spread step of the mass grid, and what 32-bit thresholds round away.
+    tolerance = 1.5 * 2.0**-bits + 2.0**-32
+    names = catalogue.select("merchant_id", "edge_id", "edge_weight")
+    desk.findings.rows(
+        "S3.alias_distribution",
+        ~(difference <= tolerance),
+        lambda at: {**names.row(at, named=True), "difference": float(difference[at])},
+    )
+    _tables(desk, slices, catalogue, prob_q, alias)
+
+
+def _same_slots(catalogue: pl.DataFrame, slices: _Slices) -> bool:
+    merchants, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
+    return merchants.tolist() == slices.merchant_id and np.array_equal(lengths, slices.slots)
+
+
+def _tables(desk: Desk, slices: _Slices, catalogue: pl.DataFrame, prob_q: U32, alias: U32) -> None:
+    """The pairs are those the law's construction order gives."""
+    bits = desk.tree.policies.alias_layout.quantised_bits
+    weight = catalogue["edge_weight"].to_numpy()
+    sums = segment_sums(weight, slices.slots)
+    if not (np.abs(sums - 1.0) < 2.0**-bits).all():
+        desk.findings.skip("the catalogue's weights are no distribution", "S3.alias_table")
+        return
+    masses = quantise(weight, slices.slots, bits)
+    built = build_tables(masses, slices.slots, bits)
+    names = catalogue.select("merchant_id", "edge_id")
+    desk.findings.rows(
+        "S3.alias_table",
+        (built.prob_q != prob_q) | (built.alias != alias),
+        lambda at: {
+            **names.row(at, named=True),
+            "expected": [int(built.prob_q[at]), int(built.alias[at])],
+            "found": [int(prob_q[at]), int(alias[at])],
+        },
+    )
+
+
+def audit_universe(desk: Desk) -> str | None:
+    """The four component digests, from bytes, and the hash over them in name order; the hash as published."""
+    document = desk.document(UNIVERSE)
+    if document is None:
+        return None
+    datasets, policies = desk.tree.datasets, desk.tree.policies.files
+    recomputed = {
+        "cdn_weights": policies["cdn_country_weights"].sha256,
+        "virtual_rules": policies["mcc_channel_rules"].sha256,
+    }
+    for name in ("edge_alias_index", "edge_catalogue_index"):
+        path = datasets.get(f"{name}_3B")
+        if path is not None and path.is_file():
+            recomputed[name] = file_digest(path)
+    for name, digest in recomputed.items():
+        published = document[f"{name}_digest"]
+        desk.findings.compare_digest(f"edge_universe_hash.{name}", published, digest)
+        desk.findings.equal("S3.universe_components", published, digest, component=name)
+    stated = b"".join(bytes.fromhex(document[f"{name}_digest"]) for name in _COMPONENTS)
+    recomputed_hash = hashlib.sha256(stated).hexdigest()
+    desk.findings.compare_digest("edge_universe_hash", document["universe_hash"], recomputed_hash)
+    desk.findings.equal("S3.universe_hash", document["universe_hash"], recomputed_hash)
+    return str(document["universe_hash"])
+
+
+def audit_gamma_log(desk: Desk) -> None:
+    """S3 draws nothing: its log is there and empty."""
+    path = desk.tree.datasets.get(GAMMA_LOG)
+    if path is None:
+        desk.findings.skip("not in the tree", "S3.gamma_log_empty")
+        return
+    desk.path_identity(GAMMA_LOG)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        desk.findings.fail("S3.gamma_draw_log_3B.contract", 1, {"reason": error.strerror})
+        return
+    desk.findings.ok("S3.gamma_draw_log_3B.contract")
+    desk.findings.equal("S3.gamma_log_empty", size, 0, what="bytes")

@@ -1,0 +1,228 @@
+"""S1's classification re-derived from the policy, merchant by merchant (law section 3).
+
+S1 asks rule after rule whom it takes. Here every rule's answer for every merchant is written down first, as
+one matrix of merchants by deciders in the law's order, and the first yes in a row decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seg3b_assets.audit.tree import Desk
+from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
+from seg3b_assets.laws.hashing import rows_sha256
+from seg3b_assets.policies import McChannelRules, MerchantMatch
+from seg3b_assets.policies.classification import DEFAULT_RULE_ID
+
+BOOL = NDArray[np.bool_]
+U64 = NDArray[np.uint64]
+
+MERCHANTS: Final = "transaction_schema_merchant_ids"
+MERCHANT_COLUMNS: Final = ["merchant_id", "mcc", "channel", "home_country_iso"]
+MODES: Final = {"virtual": "VIRTUAL_ONLY", "hybrid": "HYBRID", "physical": "NON_VIRTUAL"}
+_DECIDED: Final = (
+    "is_virtual",
+    "virtual_mode",
+    "decision_reason",
+    "rule_id",
+    "rule_version",
+    "reason_code",
+    "rule_priority",
+)
+_DECISIONS: Final = (
+    "S1.merchant_set",
+    "S1.rule_lineage",
+    "S1.decision",
+    "S1.classification_digest",
+)
+
+
+@dataclass(frozen=True)
+class MerchantFacts:
+    """What rules look at, one entry per merchant: ids uint64, mcc, and text for the rest; ascending ids."""
+
+    merchant_id: U64
+    mcc: NDArray[np.int64]
+    channel: NDArray[np.str_]
+    home: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> MerchantFacts:
+        """From the columns of the upstream table."""
+        return cls(
+            frame["merchant_id"].to_numpy(),
+            frame["mcc"].cast(pl.Int64).to_numpy(),
+            frame["channel"].to_numpy().astype("U16"),
+            frame["home_country_iso"].to_numpy().astype("U2"),
+        )
+
+    def fits(self, match: MerchantMatch) -> BOOL:
+        """Whom a rule speaks of: every stated condition holds."""
+        fits = np.ones(self.merchant_id.shape[0], bool)
+        if match.mcc or match.mcc_range:
+            code = np.isin(self.mcc, np.array(match.mcc, np.int64))
+            for low, high in match.mcc_range:
+                code |= (self.mcc >= low) & (self.mcc <= high)
+            fits &= code
+        if match.channel:
+            fits &= self.channel == match.channel
+        if match.home_country:
+            fits &= np.isin(self.home, np.array(match.home_country))
+        if match.not_home_country:
+            fits &= ~np.isin(self.home, np.array(match.not_home_country))
+        return fits
+
+    def drawn(self, rule_id: str, propensity: float, seed: int, fits: BOOL) -> BOOL:
+        """Those of ``fits`` whose hash draw falls under the propensity."""
+        if propensity >= 1.0:
+            return fits
+        at = np.flatnonzero(fits)
+        taken = np.zeros(fits.shape[0], bool)
+        taken[at] = hash_draws(rule_id, seed, self.merchant_id[at]) < propensity
+        return taken
+
+
+def hash_draws(rule_id: str, seed: int, merchant_id: U64) -> NDArray[np.float64]:
+    """u = (BE64(SHA256("rule_id|seed|merchant_id")[0:8]) + 0.5) / 2⁶⁴ per merchant (law section 3)."""
+    heads = [
+        int.from_bytes(hashlib.sha256(f"{rule_id}|{seed}|{merchant}".encode()).digest()[:8], "big")
+        for merchant in merchant_id.tolist()
+    ]
+    return (np.array(heads, np.uint64).astype(np.float64) + 0.5) / 2.0**64
+
+
+def read_merchants(desk: Desk) -> pl.DataFrame | None:
+    """The upstream merchants in ascending id; None when they are not at hand."""
+    frame = desk.input_table(MERCHANTS, MERCHANT_COLUMNS)
+    return None if frame is None else frame.sort("merchant_id")
+
+
+def audit_classification(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+    """S1's merchants, rules, decisions and digests.
+
+    Args:
+        table: ``virtual_classification_3B``; merchants: the upstream table.
+    """
+    if table is None or merchants is None:
+        desk.findings.skip("classification or merchants are not at hand", *_DECISIONS)
+        return
+    desk.findings.counts["merchants"] = table.height
+    desk.findings.counts["virtual_merchants"] = int(table["is_virtual"].sum())
+    _same_merchants(desk, table, merchants)
+    joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
+    policy = desk.tree.policies.mcc_channel_rules
+    _lineage(desk, table, policy)
+    _decisions(desk, joined, policy)
+    _digests(desk, joined)
+
+
+def _same_merchants(desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame) -> None:
+    missing = merchants.join(table, on="merchant_id", how="anti")["merchant_id"]
+    extra = table.join(merchants, on="merchant_id", how="anti")["merchant_id"]
+    repeated = table.height - table["merchant_id"].n_unique()
+    count = len(missing) + len(extra) + repeated
+    if count:
+        example = {"missing": missing[:2].to_list(), "unknown": extra[:2].to_list(), "repeated": repeated}
+        desk.findings.fail("S1.merchant_set", count, example)
+    else:
+        desk.findings.ok("S1.merchant_set")
+
+
+def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
+    """rule_id and rule_version name something in the policy, which is the one the row cites."""
+    known = [f"{rule.rule_id}|{rule.rule_version}" for rule in policy.rules]
+    known += [
+        f"{listed.rule_id}|{listed.rule_version}"
+        for listed in (policy.overrides.accept, policy.overrides.deny)
+    ]
+    known.append(f"{DEFAULT_RULE_ID}|{policy.version}")
+    cited = pl.concat_str("rule_id", "rule_version", separator="|")
+    sound = table.select(
+        cited.is_in(known)
+        & (pl.col("source_policy_id") == policy.policy_id)
+        & (pl.col("source_policy_version") == policy.version)
+    ).to_series()
+    shown = ["merchant_id", "rule_id", "rule_version", "source_policy_id", "source_policy_version"]
+    desk.findings.rows(
+        "S1.rule_lineage", ~sound.to_numpy(), lambda row: table.select(shown).row(row, named=True)
+    )
+
+
+def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) -> pl.DataFrame:
+    """What the policy decides for each merchant: the decided columns and ``decision``, in merchant order."""
+    deny, accept = policy.overrides.deny, policy.overrides.accept
+    rules = sorted(policy.rules, key=lambda rule: (-rule.priority, rule.rule_id))
+    answers = [np.isin(facts.merchant_id, np.array(listed.merchants, np.uint64)) for listed in (deny, accept)]
+    answers += [facts.drawn(rule.rule_id, rule.propensity, seed, facts.fits(rule.match)) for rule in rules]
+    answers.append(np.ones(facts.merchant_id.shape[0], bool))
+    first = np.argmax(np.stack(answers), axis=0)
+    default = policy.default
+    deciders = [
+        ("physical", "OVERRIDE_DENY", deny.rule_id, deny.rule_version, deny.reason_code, None),
+        ("virtual", "OVERRIDE_ACCEPT", accept.rule_id, accept.rule_version, accept.reason_code, None),
+        *(
+            (rule.decision, "RULE_MATCH", rule.rule_id, rule.rule_version, rule.reason_code, rule.priority)
+            for rule in rules
+        ),
+        (default.decision, "DEFAULT_GUARD", DEFAULT_RULE_ID, policy.version, default.reason_code, None),
+    ]
+    names = {
+        "decision": pl.String,
+        "decision_reason": pl.String,
+        "rule_id": pl.String,
+        "rule_version": pl.String,
+        "reason_code": pl.String,
+        "rule_priority": pl.Int64,
+    }
+    derived: pl.DataFrame = pl.DataFrame(deciders, schema=names, orient="row")[first]
+    return derived.with_columns(
+        is_virtual=pl.col("decision") != "physical",
+        virtual_mode=pl.col("decision").replace_strict(MODES, return_dtype=pl.String),
+    )
+
+
+def _decisions(desk: Desk, joined: pl.DataFrame, policy: McChannelRules) -> None:
+    derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
+    differs = {name: joined[name].ne_missing(derived[name]).to_numpy() for name in _DECIDED}
+    failing = np.logical_or.reduce(list(differs.values()))
+
+    def example(row: int) -> dict[str, object]:
+        names = [name for name in _DECIDED if differs[name][row]]
+        return {
+            "merchant_id": joined["merchant_id"][row],
+            "expected": {name: derived[name][row] for name in names},
+            "found": {name: joined[name][row] for name in names},
+        }
+
+    desk.findings.rows("S1.decision", failing, example)
+
+
+def _digests(desk: Desk, joined: pl.DataFrame) -> None:
+    decision_of = {mode: decision for decision, mode in MODES.items()}
+    rows = canonical_rows(
+        {
+            **{name: joined[name] for name in (*MERCHANT_COLUMNS, "rule_id", "rule_version")},
+            "seed": desk.tree.identity.seed,
+            "decision": joined["virtual_mode"].replace_strict(
+                decision_of, default="", return_dtype=pl.String
+            ),
+            "policy_sha256": desk.tree.policies.files["mcc_channel_rules"].sha256,
+        }
+    )
+    expected = pl.Series([digest.hex() for digest in rows_sha256(row_bytes(rows))], dtype=pl.String)
+    found = joined["classification_digest"]
+    desk.findings.rows(
+        "S1.classification_digest",
+        (found != expected).to_numpy(),
+        lambda row: {
+            "merchant_id": joined["merchant_id"][row],
+            "expected": expected[row],
+            "found": found[row],
+        },
+    )

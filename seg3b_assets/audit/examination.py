@@ -1,0 +1,141 @@
+"""The audit from end to end: one tree in, one report out (law section 7).
+
+Trusts nothing but the laws: whatever a state published is derived again from inputs, policies and identity,
+and compared with the bytes on disk. Shares no code with the states; its caller decides what a failure means.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import polars as pl
+
+from seg3b_assets.audit.alias_blob import audit_alias, audit_gamma_log, audit_universe
+from seg3b_assets.audit.checks import check_specs
+from seg3b_assets.audit.classification import audit_classification, read_merchants
+from seg3b_assets.audit.edges import altered_merchants, audit_rows
+from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
+from seg3b_assets.audit.findings import AuditReport, Findings
+from seg3b_assets.audit.index import audit_index, audit_part_files, ledger_matches, witness_counts
+from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
+from seg3b_assets.audit.maps import Maps, read_maps
+from seg3b_assets.audit.placement import Placement, audit_placement, recompute_placement
+from seg3b_assets.audit.profile import MerchantData, audit_precheck, audit_profile, audit_summary
+from seg3b_assets.audit.routing import audit_contract, audit_routing, audit_run_summary
+from seg3b_assets.audit.sealing import audit_seal
+from seg3b_assets.audit.settlement import audit_settlement
+from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What several parts of the audit look at; None where it cannot be read."""
+
+    classification: pl.DataFrame | None
+    settlement: pl.DataFrame | None
+    catalogue: pl.DataFrame | None
+    index: pl.DataFrame | None
+    profile: pl.DataFrame | None
+    merchants: pl.DataFrame | None
+    maps: Maps | None
+
+
+def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
+    """Check everything the laws say about a tree.
+
+    Args:
+        tree: datasets, inputs, policies and identity.
+        workers: threads at once; never changes a result.
+    """
+    desk = Desk(tree, Findings(check_specs()), workers)
+    tables = _read(desk)
+    with ThreadPoolExecutor(1) as aside:
+        # Bound by the interpreter, while the main line is bound by geometry and hashing in native code.
+        rest = aside.submit(_audit_documents, desk, tables)
+        _audit_edges(desk, tables)
+        rest.result()
+    _published(desk)
+    return desk.findings.report()
+
+
+def _read(desk: Desk) -> _Tables:
+    names = (
+        "virtual_classification_3B",
+        "virtual_settlement_3B",
+        "edge_catalogue_3B",
+        "edge_catalogue_index_3B",
+        "edge_merchant_profile_3B",
+    )
+    with ThreadPoolExecutor(desk.workers) as pool:
+        maps = pool.submit(read_maps, desk)
+        classification, settlement, catalogue, index, profile = pool.map(desk.table, names)
+        merchants = read_merchants(desk)
+        return _Tables(classification, settlement, catalogue, index, profile, merchants, maps.result())
+
+
+def _audit_documents(desk: Desk, tables: _Tables) -> None:
+    """Everything that is not about where edges lie."""
+    audit_seal(desk)
+    audit_classification(desk, tables.classification, tables.merchants)
+    audit_alias(desk, tables.catalogue)
+    universe = audit_universe(desk)
+    audit_gamma_log(desk)
+    audit_routing(desk, universe)
+    audit_run_summary(desk, audit_contract(desk), tables.index, universe)
+    audit_rng_row(desk, None)
+
+
+def _audit_edges(desk: Desk, tables: _Tables) -> None:
+    maps, catalogue = tables.maps, tables.catalogue
+    # Before the edges, so that no two threads work on one polygon.
+    audit_settlement(desk, tables.settlement, tables.classification, tables.merchants, maps)
+    if catalogue is None:
+        return
+    raw_digests = audit_rows(desk, catalogue)
+    audit_index(desk, catalogue, tables.index, raw_digests)
+    audit_part_files(desk, catalogue.height)
+    ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, raw_digests), _witnesses(tables))
+    ledger_matches(desk, ledger, tables.settlement)
+    audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))
+    placement = recompute_placement(desk, ledger, maps)
+    if placement is not None and maps is not None:
+        audit_placement(desk, catalogue, ledger, placement, maps)
+    _audit_totals(desk, ledger, placement, tables.profile)
+    audit_evidence(desk, ledger, placement)
+
+
+def _audit_totals(
+    desk: Desk, ledger: EdgeLedger, placement: Placement | None, profile: pl.DataFrame | None
+) -> None:
+    audit_summary(desk, desk.document("s2_summary_3B"), ledger, placement, profile)
+    audit_precheck(desk, desk.document("tile_surface_partition_precheck_3B"), ledger)
+
+
+def _witnesses(tables: _Tables) -> dict[str, pl.DataFrame]:
+    counted = {
+        "index": witness_counts(tables.index, "edge_count_total"),
+        "profile": witness_counts(tables.profile, "edge_budget"),
+    }
+    return {name: frame for name, frame in counted.items() if frame is not None}
+
+
+def _merchant_data(tables: _Tables) -> MerchantData | None:
+    if tables.classification is None or tables.settlement is None:
+        return None
+    if tables.merchants is None or tables.maps is None:
+        return None
+    return MerchantData(tables.classification, tables.settlement, tables.merchants, tables.maps)
+
+
+def _published(desk: Desk) -> None:
+    """The digest of every dataset's bytes, against what its state recorded when it published them."""
+    digests = desk.findings.digests
+    digests.update(path_digests(desk, [name for name in desk.tree.datasets if name not in digests]))
+    if not desk.tree.published:
+        desk.findings.skip("nobody kept a record of the digests", "S5.published_digests")
+        return
+    for dataset_id, published in desk.tree.published.items():
+        recomputed = digests.get(dataset_id, "0" * 64)
+        desk.findings.compare_digest(f"published.{dataset_id}", published, recomputed)
+        desk.findings.equal("S5.published_digests", recomputed, published, dataset=dataset_id)

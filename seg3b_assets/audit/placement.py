@@ -1,0 +1,291 @@
+"""Where every edge ought to be, recomputed from its address (law section 4, tiles, placement, zone).
+
+Country by country: the tile its draw falls into, the attempts until the country's polygon covers the
+candidate, the zone of the accepted point. The state draws in rounds over all countries; here each
+country runs through all its attempts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seg3b_assets.audit.ledger import EdgeLedger
+from seg3b_assets.audit.maps import Maps
+from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.laws.geography import groups, wrap_longitude
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.randomness import (
+    EDGE_JITTER,
+    EDGE_TILE_ASSIGN,
+    Stream,
+    draw_position,
+    jitter_index,
+    unit_interval,
+)
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+F64 = NDArray[np.float64]
+TEXT = NDArray[np.str_]
+
+SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
+BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Placement attempts, ordered by edge, then attempt; arrays (events,)."""
+
+    edge: I64
+    attempt: I64
+    u_lon: F64
+    u_lat: F64
+    lon: F64
+    lat: F64
+    accepted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What the draws give each edge of the ledger; arrays (n,), attempts apart.
+
+    Attributes:
+        tile_id: uint64. bounds: float64 (n, 4), min and max longitude, min and max latitude.
+        lon, lat: the accepted candidate, NaN where none was.
+        tzid, tz_source: its zone by replay, "" where there is none.
+        attempts: every attempt of every edge.
+    """
+
+    tile_id: U64
+    bounds: F64
+    lon: F64
+    lat: F64
+    tzid: TEXT
+    tz_source: TEXT
+    attempts: Attempts
+
+
+class SurfaceError(Exception):
+    """A sealed tile surface that cannot be the one S2 read; holds the country and what is wrong."""
+
+
+@dataclass(frozen=True)
+class _Country:
+    """One country's tiles: ids ascending, running weights, and their bounds (tiles, 4)."""
+
+    tile_id: U64
+    cumulative: U64
+    bounds: F64
+
+    @classmethod
+    def read(cls, desk: Desk, iso: str) -> _Country:
+        files = {name: _country_files(desk.tree.inputs[name], name, iso) for name in SURFACES}
+        weights = _columns(files["tile_weights"], ["tile_id", "weight_fp", "dp"], iso)
+        tile_id, weight, dp = weights["tile_id"], weights["weight_fp"], np.unique(weights["dp"])
+        if dp.shape[0] != 1 or int(weight.sum()) != 10 ** int(dp[0]) or (weight < 0).any():
+            raise SurfaceError(f"{iso}: weights do not sum to 10^dp")
+        bounds = _columns(files["tile_bounds"], ["tile_id", *BOUNDS], iso)
+        known = bounds["tile_id"]
+        row = np.minimum(np.searchsorted(known, tile_id), max(known.shape[0] - 1, 0))
+        index = _columns(files["tile_index"], ["tile_id"], iso)["tile_id"]
+        if known.size == 0 or (known[row] != tile_id).any() or not _subset(tile_id, index):
+            raise SurfaceError(f"{iso}: a tile with a weight has no bounds or is not in the index")
+        stacked = np.stack([bounds[name][row] for name in BOUNDS], axis=1)
+        return cls(tile_id, np.cumsum(weight.astype(np.uint64)), stacked)
+
+
+def _subset(wanted: U64, known: U64) -> bool:
+    return np.array_equal(wanted, known) or bool(np.isin(wanted, known).all())
+
+
+def _country_files(folder: Path, surface: str, iso: str) -> list[Path]:
+    if surface == "tile_weights":
+        return [folder / f"part-{iso}.parquet"]
+    return part_files(folder / f"country={iso}")
+
+
+def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDArray[Any]]:
+    """Columns of a country's files in tile_id order.
+
+    Hundreds of small files: pyarrow opens one in a third of the time a polars scan is planned in.
+    """
+    try:
+        tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
+        table = pa.concat_tables(tables)
+        columns = {name: table.column(name).to_numpy() for name in names}
+        columns["tile_id"] = columns["tile_id"].astype(np.uint64)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise SurfaceError(f"{iso}: {error}"[:200]) from error
+    tile_id = columns["tile_id"]
+    if (tile_id[1:] > tile_id[:-1]).all():
+        return columns
+    order = np.argsort(tile_id, kind="stable")
+    return {name: values[order] for name, values in columns.items()}
+
+
+def recompute_placement(desk: Desk, ledger: EdgeLedger, maps: Maps | None) -> Placement | None:
+    """The placement of every edge; None, with the reason reported, when it cannot be recomputed."""
+    if maps is None or not desk.tree.has(*SURFACES):
+        desk.findings.skip("tile surfaces or polygons are not at hand", "S2.tile_surface")
+        return None
+    recomputation = _Recomputation(desk, ledger, maps, desk.tree.identity)
+    try:
+        placement = recomputation.run()
+    except SurfaceError as error:
+        desk.findings.fail("S2.tile_surface", 1, {"reason": str(error)})
+        return None
+    desk.findings.ok("S2.tile_surface")
+    return placement
+
+
+class _Recomputation:
+    """One pass over the countries; each writes its own edges, so the order of threads leaves no trace."""
+
+    def __init__(self, desk: Desk, ledger: EdgeLedger, maps: Maps, world: WorldIdentity) -> None:
+        n = ledger.total
+        self._desk, self._ledger, self._maps = desk, ledger, maps
+        self._jitter = Stream.of(world, EDGE_JITTER)
+        self._words = Stream.of(world, EDGE_TILE_ASSIGN).words(ledger.merchant_id, ledger.address)[0]
+        self._max_attempts = desk.tree.policies.edge_topology.placement.max_attempts
+        self.tile_id, self.bounds = np.zeros(n, np.uint64), np.zeros((n, 4))
+        self.lon, self.lat = np.full(n, np.nan), np.full(n, np.nan)
+        self.tzid, self.tz_source = np.zeros(n, "U40"), np.zeros(n, "U8")
+
+    def run(self) -> Placement:
+        with ThreadPoolExecutor(self._desk.workers) as pool:
+            parts = list(pool.map(self._country, groups(self._ledger.country)))
+        attempts = _in_edge_order([attempt for part in parts for attempt in part])
+        return Placement(self.tile_id, self.bounds, self.lon, self.lat, self.tzid, self.tz_source, attempts)
+
+    def _country(self, part: tuple[np.generic, I64]) -> list[Attempts]:
+        iso, at = self._ledger.iso[int(part[0])], part[1]
+        if iso not in self._maps.countries.by_country:
+            raise SurfaceError(f"{iso}: the country has no polygon")
+        surface = _Country.read(self._desk, iso)
+        position = draw_position(self._words[at], surface.cumulative[-1])
+        row = np.searchsorted(surface.cumulative, position, side="right")
+        self.tile_id[at], self.bounds[at] = surface.tile_id[row], surface.bounds[row]
+        attempts = self._attempts(iso, at)
+        placed = at[~np.isnan(self.lon[at])]
+        self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(
+            np.full(placed.shape[0], iso), self.lon[placed], self.lat[placed]
+        )
+        return attempts
+
+    def _attempts(self, iso: str, at: I64) -> list[Attempts]:
+        """Attempts of one country's edges until each is placed; fills ``lon`` and ``lat``."""
+        tried: list[Attempts] = []
+        for attempt in range(1, self._max_attempts + 1):
+            if not at.size:
+                break
+            index = jitter_index(self._ledger.address[at], attempt)
+            u_lon, u_lat = map(unit_interval, self._jitter.words(self._ledger.merchant_id[at], index))
+            lon, lat = candidate(self.bounds[at], u_lon, u_lat)
+            accepted = self._maps.countries.covers(iso, lon, lat)
+            tried.append(Attempts(at, np.full(at.shape[0], attempt), u_lon, u_lat, lon, lat, accepted))
+            self.lon[at[accepted]], self.lat[at[accepted]] = lon[accepted], lat[accepted]
+            at = at[~accepted]
+        return tried
+
+
+def candidate(bounds: F64, u_lon: F64, u_lat: F64) -> tuple[F64, F64]:
+    """The point two uniforms give inside tile bounds (n, 4); a tile may straddle the antimeridian."""
+    west, east, south, north = bounds.T
+    span = east - west
+    span = np.where(span < 0, span + 360.0, span)
+    return wrap_longitude(west + u_lon * span), south + u_lat * (north - south)
+
+
+def _in_edge_order(parts: list[Attempts]) -> Attempts:
+    if not parts:
+        whole, real = np.zeros(0, np.int64), np.zeros(0)
+        return Attempts(whole, whole, real, real, real, real, np.zeros(0, bool))
+    columns = [np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Attempts)]
+    order = np.argsort(columns[0] * np.int64(64) + (columns[1] - 1), kind="stable")
+    return Attempts(*(column[order] for column in columns))
+
+
+def audit_placement(
+    desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, placement: Placement, maps: Maps
+) -> None:
+    """The catalogue's tile, point, country and zone of each edge, against the recomputed ones."""
+    known = np.flatnonzero(ledger.row >= 0)
+    rows = catalogue[ledger.row[known]]
+    _compare_tiles(desk, rows, known, ledger, placement)
+    _compare_points(desk, rows, known, ledger, placement, maps)
+    _compare_zones(desk, rows, known, ledger, placement)
+
+
+def _compare_tiles(
+    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
+) -> None:
+    found, expected = rows["hrsl_tile_id"], pl.Series(placement.tile_id[known]).cast(pl.String)
+    desk.findings.rows(
+        "S2.edge_tile",
+        (found != expected).to_numpy(),
+        lambda at: {**ledger.name(known[at]), "expected": expected[at], "found": found[at]},
+    )
+
+
+def _compare_points(
+    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement, maps: Maps
+) -> None:
+    lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
+    expected_lon, expected_lat = placement.lon[known], placement.lat[known]
+    moved = ~((lon == expected_lon) & (lat == expected_lat))
+
+    def example(at: int) -> dict[str, object]:
+        return {
+            **ledger.name(known[at]),
+            "expected": {"lon_deg": float(expected_lon[at]), "lat_deg": float(expected_lat[at])},
+            "found": {"lon_deg": float(lon[at]), "lat_deg": float(lat[at])},
+        }
+
+    desk.findings.rows("S2.edge_point", moved, example)
+    desk.findings.rows("S2.edge_in_tile", ~inside(placement.bounds[known], lon, lat), example)
+    # An edge on its accepted candidate was found covered when that candidate was tried.
+    outside = np.zeros(moved.shape[0], bool)
+    outside[moved] = ~maps.covered(
+        ledger.country_text[known[moved]].to_numpy().astype("U2"), lon[moved], lat[moved]
+    )
+    desk.findings.rows("S2.edge_in_country", outside, example)
+
+
+def inside(bounds: F64, lon: F64, lat: F64) -> NDArray[np.bool_]:
+    """Whether points lie in tile bounds (n, 4), to 1e-9 of a degree: min + u·span may round past max."""
+    slack = 1e-9
+    west, east, south, north = bounds.T
+    span = np.where(east < west, east - west + 360.0, east - west)
+    offset = lon - west
+    offset = np.where(offset < -slack, offset + 360.0, offset)
+    held: NDArray[np.bool_] = (offset <= span + slack) & (lat >= south - slack) & (lat <= north + slack)
+    return held
+
+
+def _compare_zones(
+    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
+) -> None:
+    """The zone is that of the accepted point; a moved edge is reported once, as moved."""
+    tzid, source = rows["tzid_operational"], rows["tz_source"]
+    expected = pl.Series(placement.tzid[known].tolist(), dtype=pl.String)
+    expected_source = pl.Series(placement.tz_source[known].tolist(), dtype=pl.String)
+    differs = tzid.ne_missing(expected) | source.ne_missing(expected_source)
+    desk.findings.rows(
+        "S2.edge_zone",
+        differs.to_numpy(),
+        lambda at: {
+            **ledger.name(known[at]),
+            "expected": {"tzid": expected[at], "tz_source": expected_source[at]},
+            "found": {"tzid": tzid[at], "tz_source": source[at]},
+        },
+    )

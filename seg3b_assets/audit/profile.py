@@ -1,0 +1,294 @@
+"""Merchant profile, S2's summary and the tile precheck, recomputed (law section 4).
+
+Class, size, draws and budget come from sealed data and addressed uniforms; metrics from the catalogue. The
+guard flags are S2's word: only their totals are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from seg3b_assets.audit.edges import MASS_UNITS
+from seg3b_assets.audit.index import same_merchants
+from seg3b_assets.audit.ledger import EdgeLedger
+from seg3b_assets.audit.maps import Maps
+from seg3b_assets.audit.placement import SURFACES, Placement
+from seg3b_assets.audit.tree import Desk
+from seg3b_assets.laws.geography import haversine_km
+from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE, Stream
+from seg3b_assets.laws.snapping import DISTANCE_UNITS, SCALAR_UNITS, snap
+from seg3b_assets.policies import SIZE_BUCKETS, VIRTUAL_CLASSES, EdgeTopology
+
+F64 = NDArray[np.float64]
+U64 = NDArray[np.uint64]
+
+GUARDS: Final = ("sparse_tail", "min_support", "country_cap", "tempering")
+_SHARES: Final = ("merchant_top1_share", "merchant_top1_country_share", "settlement_overlap")
+_SNAPPED: Final = {
+    "merchant_hhi": SCALAR_UNITS,
+    "merchant_entropy": SCALAR_UNITS,
+    "merchant_effective_country_count": SCALAR_UNITS,
+    "weighted_distance_km": DISTANCE_UNITS,
+}
+_RECOMPUTED: Final = ("S2.profile_class", "S2.profile_draws", "S2.profile_budget", "S2.profile_metrics")
+
+
+@dataclass(frozen=True)
+class MerchantData:
+    """What profiles are recomputed from.
+
+    Attributes:
+        classification, settlement, merchants: S1's tables and the upstream one.
+        maps: polygons, for the settlement's country.
+    """
+
+    classification: pl.DataFrame
+    settlement: pl.DataFrame
+    merchants: pl.DataFrame
+    maps: Maps
+
+
+def audit_profile(
+    desk: Desk, profile: pl.DataFrame | None, catalogue: pl.DataFrame, data: MerchantData | None
+) -> None:
+    """Every row and column of ``edge_merchant_profile_3B``, guard flags apart."""
+    if profile is None:
+        return
+    same_merchants(
+        desk,
+        "S2.profile_set",
+        profile["merchant_id"].to_numpy(),
+        catalogue["merchant_id"].unique().to_numpy(),
+    )
+    _draws(desk, profile)
+    if data is None:
+        desk.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
+        return
+    known = data.settlement.with_columns(
+        country=pl.Series(
+            data.maps.country_of(
+                data.settlement["lon_deg"].to_numpy(), data.settlement["lat_deg"].to_numpy()
+            ).tolist(),
+            dtype=pl.String,
+        )
+    )
+    _classes(desk, profile, known, data)
+    _budgets(desk, profile)
+    _metrics(desk, profile, catalogue, known)
+
+
+def _compare(desk: Desk, check_id: str, profile: pl.DataFrame, column: str, expected: pl.Series) -> None:
+    found = profile[column]
+    desk.findings.rows(
+        check_id,
+        found.ne_missing(expected).to_numpy(),
+        lambda row: {
+            "merchant_id": profile["merchant_id"][row],
+            "column": column,
+            "expected": expected[row],
+            "found": found[row],
+        },
+    )
+
+
+def _draws(desk: Desk, profile: pl.DataFrame) -> None:
+    """edge_scale and alpha are truncated lognormals of the merchant's addressed uniforms."""
+    topology, ids = desk.tree.policies.edge_topology, profile["merchant_id"].to_numpy()
+    laws = {
+        "edge_scale": (EDGE_SCALE, topology.budget),
+        "alpha": (PROFILE_NOISE, topology.country_shares.profile_noise),
+    }
+    for column, (label, law) in laws.items():
+        uniform = Stream.of(desk.tree.identity, label).uniform(ids, 0)
+        _compare(desk, "S2.profile_draws", profile, column, pl.Series(_truncated_lognormal(uniform, law)))
+
+
+def _truncated_lognormal(uniform: F64, law: Any) -> F64:
+    """Quantiles of a lognormal (median, sigma) cut to [minimum, maximum], on the 1e-9 grid."""
+    if law.sigma == 0:
+        return np.full(uniform.shape[0], float(law.median))
+    score = np.log(np.array([law.minimum, law.maximum]) / law.median) / law.sigma
+    low, high = ndtr(score)
+    value = law.median * np.exp(law.sigma * ndtri(low + uniform * (high - low)))
+    return snap(np.minimum(np.maximum(value, law.minimum), law.maximum))
+
+
+def _classes(desk: Desk, profile: pl.DataFrame, settlement: pl.DataFrame, data: MerchantData) -> None:
+    """virtual_class and size_bucket from data; first match wins."""
+    outlets = desk.input_table("outlet_catalogue", ["merchant_id", "legal_country_iso"])
+    zones = desk.input_table("zone_alloc", ["merchant_id", "tzid"])
+    if outlets is None or zones is None:
+        desk.findings.skip("outlets or zones are not at hand", "S2.profile_class")
+        return
+    topology = desk.tree.policies.edge_topology
+    counted = outlets.group_by("merchant_id").agg(
+        outlets=pl.len(), abroad=pl.col("legal_country_iso").n_unique() > 1
+    )
+    facts = (
+        profile.select("merchant_id")
+        .join(settlement.select("merchant_id", "country"), on="merchant_id", how="left")
+        .join(data.merchants, on="merchant_id", how="left")
+        .join(data.classification.select("merchant_id", "virtual_mode"), on="merchant_id", how="left")
+        .join(counted, on="merchant_id", how="left")
+        .join(
+            zones.group_by("merchant_id").agg(zones=pl.col("tzid").n_unique()), on="merchant_id", how="left"
+        )
+        .sort("merchant_id")
+        .with_columns(pl.col("outlets", "zones").fill_null(0), pl.col("abroad").fill_null(False))
+    )
+    hubs = list(topology.classification_of_merchants.hub_jurisdictions)
+    offshore = (pl.col("country") != pl.col("home_country_iso")) | pl.col("country").is_in(hubs)
+    hybrid = (pl.col("virtual_mode") == "HYBRID") | pl.col("abroad")
+    sizes = topology.size_buckets
+    at_least = {
+        name: (pl.col("outlets") >= bound.outlets) | (pl.col("zones") >= bound.zones)
+        for name, bound in (("large", sizes.large), ("medium", sizes.medium))
+    }
+    expected = facts.select(
+        virtual_class=pl.when(offshore)
+        .then(pl.lit(VIRTUAL_CLASSES[0]))
+        .when(hybrid)
+        .then(pl.lit(VIRTUAL_CLASSES[1]))
+        .otherwise(pl.lit(VIRTUAL_CLASSES[2])),
+        size_bucket=pl.when(at_least["large"])
+        .then(pl.lit(SIZE_BUCKETS[2]))
+        .when(at_least["medium"])
+        .then(pl.lit(SIZE_BUCKETS[1]))
+        .otherwise(pl.lit(SIZE_BUCKETS[0])),
+    )
+    for column in expected.columns:
+        _compare(desk, "S2.profile_class", profile, column, expected[column])
+
+
+def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology) -> pl.Series:
+    """Edges per merchant from the profile's scale, class and size: the published median is the policy's."""
+    law = topology.budget
+    by_class = {name: law.class_multiplier[name] for name in VIRTUAL_CLASSES}
+    by_size = {name: law.size_multiplier[name] for name in SIZE_BUCKETS}
+    shaped = (
+        profile["edge_scale"].to_numpy()
+        * profile["virtual_class"].replace_strict(by_class, return_dtype=pl.Float64).to_numpy()
+        * profile["size_bucket"].replace_strict(by_size, return_dtype=pl.Float64).to_numpy()
+    )
+    if not shaped.size:
+        return pl.Series(dtype=pl.Int64)
+    return pl.Series(np.rint(shaped * (law.median / np.median(shaped))).astype(np.int64))
+
+
+def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
+    """edge_budget follows from draws, class and size; a wrong one of those is its own check's finding."""
+    if desk.findings.failed("S2.profile_draws") or desk.findings.failed("S2.profile_class"):
+        desk.findings.skip("the profile's draws or classes failed their own check", "S2.profile_budget")
+        return
+    expected = expected_budgets(profile, desk.tree.policies.edge_topology)
+    _compare(desk, "S2.profile_budget", profile, "edge_budget", expected)
+
+
+def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> None:
+    expected = profile.select("merchant_id").join(
+        _recomputed_metrics(catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
+    )
+    for column in ("edge_budget", *_SHARES):
+        _compare(desk, "S2.profile_metrics", profile, column, expected[column])
+    for column, units in _SNAPPED.items():
+        # Sums in another order may round to the neighbouring grid point; still a value is on the grid.
+        found, wanted = profile[column].to_numpy(), expected[column].to_numpy()
+        near = (np.abs(found - wanted) <= 1.5 / units) & (found == snap(found, units))
+        desk.findings.rows(
+            "S2.profile_metrics",
+            ~near,
+            lambda row, column=column, found=found, wanted=wanted: {  # type: ignore[misc]
+                "merchant_id": profile["merchant_id"][row],
+                "column": column,
+                "expected": float(wanted[row]),
+                "found": float(found[row]),
+            },
+        )
+
+
+def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl.DataFrame:
+    """One row per merchant of the catalogue: edges, shares, concentration, overlap, distance."""
+    mass = (pl.col("edge_weight") * MASS_UNITS).round().cast(pl.Int64, strict=False)
+    anchors = settlement.select(
+        "merchant_id", "country", home_lon=pl.col("lon_deg"), home_lat=pl.col("lat_deg")
+    )
+    edges = catalogue.select("merchant_id", "country_iso", "lon_deg", "lat_deg", mass=mass).join(
+        anchors, on="merchant_id", how="left", maintain_order="left"
+    )
+    distance = haversine_km(
+        *(edges[name].to_numpy() for name in ("home_lon", "home_lat", "lon_deg", "lat_deg"))
+    )
+    at_home = (pl.col("country_iso") == pl.col("country")).fill_null(False)
+    per_merchant = (
+        edges.with_columns(distance=pl.Series(distance))
+        .group_by("merchant_id", maintain_order=True)
+        .agg(
+            edge_budget=pl.len().cast(pl.Int64),
+            merchant_top1_share=pl.col("mass").max(),
+            settlement_overlap=pl.col("mass").filter(at_home).sum(),
+            weighted_distance_km=(pl.col("distance") * pl.col("mass")).sum() / MASS_UNITS,
+        )
+    )
+    share = pl.col("mass") / MASS_UNITS
+    concentration = (
+        edges.group_by("merchant_id", "country_iso", maintain_order=True)
+        .agg(pl.col("mass").sum())
+        .group_by("merchant_id", maintain_order=True)
+        .agg(
+            merchant_top1_country_share=pl.col("mass").max(),
+            merchant_hhi=(share * share).sum(),
+            merchant_entropy=-(share * share.log()).sum(),
+        )
+        .with_columns(merchant_effective_country_count=1.0 / pl.col("merchant_hhi"))
+    )
+    joined = per_merchant.join(concentration, on="merchant_id", how="left")
+    # polars divides by a constant as × its rounded reciprocal; a share is the correctly rounded quotient.
+    exact = {name: pl.Series(joined[name].to_numpy() / MASS_UNITS) for name in _SHARES}
+    return joined.with_columns(**exact)
+
+
+def audit_summary(
+    desk: Desk, summary: Any, ledger: EdgeLedger, placement: Placement | None, profile: pl.DataFrame | None
+) -> None:
+    """Every total of ``s2_summary_3B``."""
+    if summary is None:
+        return
+    if placement is None:
+        desk.findings.skip("the placement could not be recomputed", "S2.summary")
+        return
+    attempts = placement.attempts
+    events, tries = int(attempts.edge.shape[0]), attempts.attempt[attempts.accepted]
+    by_country = np.bincount(ledger.country, minlength=len(ledger.iso))
+    expected: dict[str, Any] = {
+        "virtual_merchants": int(ledger.merchants.shape[0]),
+        "edges_total": ledger.total,
+        "edges_by_country": dict(zip(ledger.iso, by_country.tolist(), strict=True)),
+        "attempt_histogram": {str(k): int(n) for k, n in zip(*np.unique_counts(tries), strict=True)},
+        "tz_source_counts": {
+            name: int((placement.tz_source == name).sum()) for name in ("POLYGON", "NUDGE", "OVERRIDE")
+        },
+        "streams": {
+            "edge_jitter": {"events": events, "draws": 2 * events, "blocks": events},
+            "edge_tile_assign": {"events": ledger.total, "draws": ledger.total, "blocks": ledger.total},
+        },
+    }
+    if profile is not None:
+        expected["guard_counts"] = {name: int(profile[f"guard_{name}"].sum()) for name in GUARDS}
+    for key, value in expected.items():
+        desk.findings.equal("S2.summary", summary.get(key), value, key=key)
+
+
+def audit_precheck(desk: Desk, precheck: Any, ledger: EdgeLedger) -> None:
+    """The precheck names exactly the countries the edges need, all present."""
+    if precheck is None:
+        return
+    surface = {"present": ledger.iso, "missing": [], "unresolved": []}
+    expected = {"required": ledger.iso, "surfaces": dict.fromkeys(SURFACES, surface), "status": "PASS"}
+    for key, value in expected.items():
+        desk.findings.equal("S2.precheck", precheck.get(key), value, key=key)

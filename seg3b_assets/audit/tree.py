@@ -1,0 +1,209 @@
+"""What is audited: datasets and inputs by id, read from disk and judged by their contracts.
+
+A dataset the tree lacks is not an error here; whoever asked for the audit decides what may be missing.
+Reading never raises for what it finds: an unreadable file is a finding of its dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from seg3b_assets.audit.checks import dataset_check
+from seg3b_assets.audit.findings import Findings
+from seg3b_assets.contracts import DatasetContract, Violation, contract
+from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
+from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.policies import PolicySet
+
+IDENTITY_FIELDS = ("seed", "manifest_fingerprint", "parameter_hash", "run_id")
+_ORDER_RULES = {"sort": "order", "unique": "unique"}
+
+
+@dataclass(frozen=True)
+class AuditTree:
+    """A run's outputs and inputs on disk.
+
+    Attributes:
+        identity: who the run says it is; the audit derives run_id from the sealed bytes.
+        datasets: path by dataset id: a file, or the folder of part files.
+        inputs: path by sealed logical id, of those at hand.
+        policies: the policies in force, loaded.
+        published: digest by dataset id as its state recorded it; empty when nobody kept a record.
+        digest_of: how a sealed input is hashed; a caller with a digest cache gives its own.
+    """
+
+    identity: RunIdentity
+    datasets: Mapping[str, Path]
+    inputs: Mapping[str, Path]
+    policies: PolicySet
+    published: Mapping[str, str] = field(default_factory=dict)
+    digest_of: Callable[[Path], str] = path_digest
+
+    def has(self, *logical_ids: str) -> bool:
+        """Whether all these inputs are at hand."""
+        return all(logical_id in self.inputs for logical_id in logical_ids)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the auditors sit: the tree, and the findings they write to.
+
+    Attributes:
+        workers: threads that may run at once.
+    """
+
+    tree: AuditTree
+    findings: Findings
+    workers: int
+
+    def table(self, dataset_id: str) -> pl.DataFrame | None:
+        """A table as its columns lie on disk; None when it cannot be read as declared."""
+        declared = contract(dataset_id)
+        aspects = ("contract", "identity", "unique", "order")
+        if not self._present(declared, aspects):
+            return None
+        try:
+            frame = pl.read_parquet(part_files(self.tree.datasets[dataset_id]), glob=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self._unreadable(dataset_id, error)
+            return None
+        violations = declared.check_frame(frame)
+        self._judge(dataset_id, violations)
+        self._identity_of_rows(declared, frame)
+        sound = all(frame.schema.get(name) == dtype for name, dtype in declared.polars_schema.items())
+        if not sound or any(violation.rule == "null" for violation in violations):
+            return None
+        return frame.select(list(declared.polars_schema))
+
+    def document(self, dataset_id: str) -> Any:
+        """A JSON document; None when it cannot be read as declared."""
+        declared = contract(dataset_id)
+        if not self._present(declared, ("contract", "identity")):
+            return None
+        try:
+            data = self.tree.datasets[dataset_id].read_bytes()
+            value = orjson.loads(data)
+        except (OSError, ValueError) as error:
+            self._unreadable(dataset_id, error)
+            return None
+        violations = declared.check_document(value)
+        written = indented_json if declared.format == "json_indented" else canonical_json
+        if not violations and written(value) != data:
+            # Also how a repeated key shows: the parser keeps one of the two.
+            violations = [Violation("canonical", "", 1, None, "in canonical JSON, every key once")]
+        self._judge(dataset_id, violations)
+        self._identity_of_document(declared, value)
+        return None if violations and violations[0].rule != "canonical" else value
+
+    def input_table(self, logical_id: str, columns: list[str]) -> pl.DataFrame | None:
+        """Columns of a sealed table, by contract dtypes; None when it is not at hand or unreadable.
+
+        Its bytes are judged by its seal, so nothing is reported here.
+        """
+        if logical_id not in self.tree.inputs:
+            return None
+        declared, path = contract(logical_id), self.tree.inputs[logical_id]
+        dtypes = {**declared.optional_columns, **declared.polars_schema}
+        try:
+            if declared.format == "csv":
+                frame = pl.read_csv(path.read_bytes(), infer_schema=False)
+            else:
+                frame = pl.read_parquet(part_files(path), glob=False, hive_partitioning=False)
+            present = [name for name in columns if name in frame.columns]
+            return frame.select(pl.col(name).cast(dtypes[name]) for name in present)
+        except (OSError, pl.exceptions.PolarsError):
+            return None
+
+    def _present(self, declared: DatasetContract, aspects: tuple[str, ...]) -> bool:
+        if declared.id in self.tree.datasets:
+            return True
+        self.findings.skip("not in the tree", *(dataset_check(declared.id, aspect) for aspect in aspects))
+        return False
+
+    def _unreadable(self, dataset_id: str, error: Exception) -> None:
+        self.findings.fail(
+            dataset_check(dataset_id, "contract"), 1, {"dataset": dataset_id, "reason": str(error)[:200]}
+        )
+
+    def _judge(self, dataset_id: str, violations: list[Violation]) -> None:
+        aspects = ["contract"]
+        if contract(dataset_id).is_table:
+            aspects += ["unique", "order"]
+        for violation in violations:
+            self.findings.fail(
+                dataset_check(dataset_id, _ORDER_RULES.get(violation.rule, "contract")),
+                violation.count,
+                {
+                    "dataset": dataset_id,
+                    "column": violation.column,
+                    "rule": violation.rule,
+                    "found": violation.example,
+                    "expected": violation.expected,
+                },
+            )
+        self.findings.ok(*(dataset_check(dataset_id, aspect) for aspect in aspects))
+
+    def _identity_of_rows(self, declared: DatasetContract, frame: pl.DataFrame) -> None:
+        check_id = dataset_check(declared.id, "identity")
+        self.path_identity(declared.id)
+        for name in IDENTITY_FIELDS:
+            if name not in declared.polars_schema or name not in frame.columns:
+                continue
+            expected = getattr(self.tree.identity, name)
+            try:
+                foreign = frame[name].ne_missing(pl.Series([expected], dtype=declared.polars_schema[name]))
+            except pl.exceptions.PolarsError:
+                continue  # a column of another type is its contract's finding
+            if foreign.any():
+                row = int(foreign.arg_true()[0])
+                example = {"row": row, "column": name, "expected": expected, "found": frame[name][row]}
+                self.findings.fail(check_id, int(foreign.sum()), {"dataset": declared.id, **example})
+
+    def _identity_of_document(self, declared: DatasetContract, value: Any) -> None:
+        check_id = dataset_check(declared.id, "identity")
+        self.path_identity(declared.id)
+        rows = value if isinstance(value, list) else [value]
+        for row in rows:
+            if not isinstance(row, dict):
+                continue
+            for name in IDENTITY_FIELDS:
+                expected = getattr(self.tree.identity, name)
+                if name in row and row[name] != expected:
+                    example = {"key": name, "expected": expected, "found": row[name]}
+                    self.findings.fail(check_id, 1, {"dataset": declared.id, **example})
+
+    def path_identity(self, dataset_id: str) -> None:
+        """The dataset lies where its contract and the identity say."""
+        declared, check_id = contract(dataset_id), dataset_check(dataset_id, "identity")
+        expected = declared.relative_path(self.tree.identity).rstrip("/")
+        found = self.tree.datasets[declared.id].as_posix()
+        if f"/{found}".endswith(f"/{expected}"):
+            self.findings.ok(check_id)
+        else:
+            self.findings.fail(check_id, 1, {"dataset": declared.id, "expected": expected, "found": found})
+
+
+def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
+    """Digest of each dataset on disk, by file or folder law; what cannot be read is left out."""
+
+    def digest(dataset_id: str) -> str | None:
+        try:
+            return path_digest(desk.tree.datasets[dataset_id])
+        except OSError:
+            return None
+
+    with ThreadPoolExecutor(desk.workers) as pool:
+        found = zip(dataset_ids, pool.map(digest, dataset_ids), strict=True)
+        return {dataset_id: value for dataset_id, value in found if value is not None}
+
+
+def part_files(path: Path) -> list[Path]:
+    """The parquet files of a dataset, in path order."""
+    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path]

@@ -1,0 +1,153 @@
+"""S5 seals a sound run as the law says, refuses a spoilt one, and writes nothing then."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from seg3b_assets.contracts import all_contracts, contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, file_digest
+from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.settings import Settings
+from seg3b_assets.states import s5_bundle
+from seg3b_assets.states.context import StateContext
+from seg3b_assets.store import Staging
+
+MEMBERS = {
+    "index.json",
+    "s0_gate_receipt_3B.json",
+    "s4_run_summary_3B.json",
+    "s5_digest_summary_3B.json",
+    "s5_manifest_3B.json",
+    "s5_rng_summary_3B.json",
+    "s5_structural_summary_3B.json",
+    "sealed_inputs_3B.json",
+}
+
+
+def sealed(context: StateContext, folder: Path) -> Path:
+    """Run S5 into ``folder``; the bundle's folder."""
+    staging = Staging(folder / "staged", "S5", context.identity, contract)
+    s5_bundle.run(replace(context, out=staging))
+    assert set(staging.outputs) == set(s5_bundle.STATE.writes)
+    return staging.path("validation_bundle_3B")
+
+
+@pytest.fixture(scope="module")
+def bundle(context: StateContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sealed(context, tmp_path_factory.mktemp("bundle"))
+
+
+def member(bundle: Path, name: str) -> Any:
+    return orjson.loads((bundle / f"{name}.json").read_bytes())
+
+
+def test_the_bundle_holds_its_members_and_the_flag(bundle: Path) -> None:
+    assert {path.name for path in bundle.iterdir()} == MEMBERS | {"_passed.flag"}
+
+
+def test_the_flag_is_78_bytes_over_the_members_in_path_order_without_the_index(bundle: Path) -> None:
+    digest = hashlib.sha256()
+    for name in sorted(MEMBERS - {"index.json"}):
+        digest.update((bundle / name).read_bytes())
+    flag = (bundle / "_passed.flag").read_bytes()
+    assert flag == f"sha256_hex = {digest.hexdigest()}\n".encode()
+    assert len(flag) == 78
+
+
+def test_the_index_lists_every_member_with_its_digest_and_size(bundle: Path) -> None:
+    index = member(bundle, "index")
+    listed = {row["path"]: (row["sha256_hex"], row["size_bytes"]) for row in index["members"]}
+    files = {name: bundle / name for name in MEMBERS - {"index.json"}}
+    assert listed == {name: (file_digest(path), path.stat().st_size) for name, path in files.items()}
+    assert list(listed) == sorted(listed)
+    assert index["s5_manifest_digest"] == file_digest(bundle / "s5_manifest_3B.json")
+
+
+def test_members_are_canonical_and_keep_their_contracts(bundle: Path) -> None:
+    ids = {path.rsplit("/", 1)[-1]: id_ for id_, path in ((i, c.path) for i, c in all_contracts().items())}
+    for name in MEMBERS:
+        data = (bundle / name).read_bytes()
+        assert canonical_json(orjson.loads(data)) == data
+        dataset_id = "validation_bundle_index_3B" if name == "index.json" else ids[name]
+        assert contract(dataset_id).check_document(orjson.loads(data)) == []
+
+
+def test_the_manifest_vouches_for_every_dataset_of_s0_to_s4(context: StateContext, bundle: Path) -> None:
+    evidence = {row["logical_id"]: row["sha256_hex"] for row in member(bundle, "s5_manifest_3B")["evidence"]}
+    assert evidence == {name: context.published.digest(name) for name in context.published.dataset_ids}
+
+
+def test_the_rng_summary_accounts_for_every_draw(context: StateContext, bundle: Path) -> None:
+    summary, edges = member(bundle, "s5_rng_summary_3B"), context.published.document("s2_summary_3B")
+    jitter, tile = summary["streams"]["edge_jitter"], summary["streams"]["edge_tile_assign"]
+    assert jitter["draws"] == 2 * jitter["events"] == jitter["expected_draws"]
+    assert jitter["accepted"] == tile["events"] == tile["draws"] == edges["edges_total"]
+    assert summary["trace"]["rows"] == jitter["events"] + tile["events"]
+    assert jitter["lane_digest"] == context.published.digest("rng_event_edge_jitter_3B")
+
+
+def test_sealing_twice_gives_the_same_bytes(context: StateContext, bundle: Path, tmp_path: Path) -> None:
+    again = sealed(replace(context, workers=1), tmp_path)
+    assert {p.name: p.read_bytes() for p in again.iterdir()} == {
+        p.name: p.read_bytes() for p in bundle.iterdir()
+    }
+
+
+class _Altered:
+    """What was published, with one dataset elsewhere."""
+
+    def __init__(self, published: Any, dataset_id: str, path: Path) -> None:
+        self._published, self._dataset_id, self._path = published, dataset_id, path
+
+    def path(self, dataset_id: str) -> Path:
+        return self._path if dataset_id == self._dataset_id else self._published.path(dataset_id)
+
+    def digest(self, dataset_id: str) -> str:
+        return str(self._published.digest(dataset_id))
+
+
+@pytest.mark.parametrize(
+    ("dataset_id", "code"),
+    [
+        ("rng_event_edge_jitter_3B", "E3B_S5_RNG_LOG_MISSING_OR_INVALID"),
+        ("edge_alias_blob_3B", "E3B_S5_S3_CONTRACT_VIOLATION"),
+        ("virtual_classification_3B", "E3B_S5_S1_CONTRACT_VIOLATION"),
+        ("s2_summary_3B", "E3B_S5_S2_CONTRACT_VIOLATION"),
+        ("virtual_routing_policy_3B", "E3B_S5_S4_CONTRACT_VIOLATION"),
+    ],
+)
+def test_a_changed_byte_stops_s5_and_nothing_is_written(
+    dataset_id: str, code: str, context: StateContext, tmp_path: Path
+) -> None:
+    target = tmp_path / contract(dataset_id).relative_path(context.identity)
+    target.parent.mkdir(parents=True)
+    data = bytearray(context.published.path(dataset_id).read_bytes())
+    data[len(data) // 2] ^= 0x01
+    target.write_bytes(data)
+    published: Any = _Altered(context.published, dataset_id, target)
+    staging = Staging(tmp_path / "staged", "S5", context.identity, contract)
+    with pytest.raises(Seg3BError) as caught:
+        s5_bundle.run(replace(context, out=staging, published=published))
+    assert caught.value.code == code
+    checks = caught.value.detail["checks"]
+    assert all(row["law"].startswith("§") and row["likely_cause"] for row in checks)
+    assert staging.outputs == {}
+
+
+def test_a_world_without_virtual_merchants_is_sealed(settings: Settings, tmp_path: Path) -> None:
+    policies = shutil.copytree(settings.policies, tmp_path / "policies")
+    rules = yaml.safe_load((policies / "mcc_channel_rules.yaml").read_bytes())
+    for rule in rules["rules"]:
+        rule["decision"] = "physical"
+    (policies / "mcc_channel_rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+    record = SeedRun(replace(settings, policies=policies, home=tmp_path / "home"), 42).run()
+    assert "S5" in record.keys
