@@ -41,7 +41,8 @@ world_app = typer.Typer(help="The embedded upstream world.", no_args_is_help=Tru
 app.add_typer(world_app, name="world")
 
 
-def _seed(text: str) -> int:
+def _seed(given: str | int) -> int:
+    text = str(given)  # typer parses a default, too, and that is a number already
     if not text.isascii() or not text.isdigit() or int(text) > UINT64_MAX:
         raise typer.BadParameter(f"{text!r} is not an integer from 0 to 2^64-1 ({UINT64_MAX})")
     return int(text)
@@ -190,20 +191,24 @@ def build_world(
 ) -> None:
     """Build the embedded world of a seed in the cache; what is there already is kept.
 
-    With --json: {worlds: {seed: path}}.
+    With --json: {worlds: {seed: {root, merchants, countries, tiles, …}}}.
     """
     with _reported(as_json, debug):
         settings = _settings(resolution_deg=resolution, merchants=merchants)
         from seg3b_assets.progress import progress_for_terminal
-        from seg3b_assets.world import ensure_world
+        from seg3b_assets.world import describe_world, ensure_world
 
         progress = progress_for_terminal()
-        roots = {str(one): str(ensure_world(one, settings.recipe, settings.cache, progress)) for one in seed}
+        roots = {one: ensure_world(one, settings.recipe, settings.cache, progress) for one in seed}
+        worlds = {str(one): {"root": str(root), **describe_world(root)} for one, root in roots.items()}
         if as_json:
-            _print_json({"worlds": roots})
+            _print_json({"worlds": worlds})
             return
-        for one, root in roots.items():
-            typer.echo(f"seed {one}: {root}")
+        for one, world in worlds.items():
+            counts = ", ".join(
+                f"{world[name]:,} {name}" for name in ("merchants", "outlets", "countries", "places", "tiles")
+            )
+            typer.echo(f"seed {one}: {counts}\n  {world['root']}")
 
 
 def _settings(**overrides: Any) -> Settings:

@@ -1,0 +1,89 @@
+# What a person can do here. `make help` lists it; every target sets up what it needs from Python and pip.
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+PYTHON ?= python3
+SEED ?= 42
+PORT ?= 3000
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+SEG3B_HOME ?= $(ROOT)/.seg3b
+DAGSTER_HOME ?= $(ROOT)/.dagster
+DAGSTER_MODULE_NAME ?= seg3b_assets.definitions
+export DAGSTER_MODULE_NAME
+# Paths are made absolute, because the UI works in DAGSTER_HOME.
+PATHS := SEG3B_HOME SEG3B_POLICIES SEG3B_UPSTREAM SEG3B_CACHE DAGSTER_HOME
+$(foreach name,$(PATHS),$(if $($(name)),$(eval export override $(name) := $(abspath $($(name))))))
+export PATH := $(BIN):$(PATH)
+unexport VIRTUAL_ENV PYTHONHOME
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run certify test ui bench lint format env clean setup dagster-home
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  Settings: SEED=$(SEED) PORT=$(PORT) PYTHON=$(PYTHON) SEG3B_HOME=$(SEG3B_HOME)"
+
+run: $(READY) ## Run one seed through S0-S5 (SEED=42)
+	@cd $(ROOT) && seg3b run --seed $(SEED)
+
+certify: $(READY) ## Run the certification policy's seeds; there is no verdict yet
+	@cd $(ROOT) && seeds=$$(sed -n 's/^seeds: *\[\(.*\)\].*/\1/p' "$${SEG3B_POLICIES:-policies}/certification.yaml" | tr ',' ' ') && \
+		seg3b run $$(printf -- '--seed %s ' $$seeds) && \
+		echo "Structure only: every seed above is audited and flagged. No verdict yet: realism gates are not scored."
+
+test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
+	@cd $(ROOT) && python -m pytest $(PYTEST_ARGS)
+
+# Dagster refuses a workspace beside DAGSTER_MODULE_NAME, and warns of a dagster.yaml in a folder other than its home.
+ui: $(READY) dagster-home ## Open the Dagster UI (PORT=3000)
+	@cd $(DAGSTER_HOME) && exec env -u DAGSTER_MODULE_NAME PYTHONWARNINGS="ignore:Function" \
+		dagster dev --workspace $(ROOT)/workspace.yaml --host 127.0.0.1 --port $(PORT)
+
+bench: $(READY) ## Measure one seed: time and memory, whole and per state
+	@cd $(ROOT) && python -m seg3b_assets.bench $(BENCH_ARGS)
+
+lint: $(READY) ## Check style, types and who may import whom
+	@cd $(ROOT) && ruff check . && ruff format --check . && mypy seg3b_assets && lint-imports
+
+format: $(READY) ## Let ruff format the code and mend what it can
+	@cd $(ROOT) && ruff format . && ruff check --fix .
+
+env: $(READY) dagster-home ## Print the exports a shell needs: eval "$(make env)"
+	@echo 'export PATH="$(BIN):$$PATH"'
+	@echo 'export SEG3B_HOME="$(SEG3B_HOME)"'
+	@echo 'export DAGSTER_HOME="$(DAGSTER_HOME)"'
+	@echo 'export DAGSTER_MODULE_NAME="$(DAGSTER_MODULE_NAME)"'
+
+clean: ## Remove the environment and the tools' caches; outputs in SEG3B_HOME and worlds stay
+	@rm -rf $(VENV) $(ROOT)/.bench $(ROOT)/.pytest_cache $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache
+	@rm -rf $(ROOT)/.hypothesis $(ROOT)/.import_linter_cache
+	@find $(ROOT)/seg3b_assets $(ROOT)/seg3b_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(READY) dagster-home ## Only set up the environment
+
+# Everything below writes to standard error, so that `eval "$(make env)"` reads exports only.
+$(READY): $(ROOT)/pyproject.toml $(ROOT)/uv.lock
+	@command -v "$(PYTHON)" >/dev/null || { echo "No $(PYTHON) here: install Python 3.11, or name one with PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1); this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Setting up $(VENV) (once)" >&2
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) >&2
+	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
+	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python >&2
+	@touch $@
+
+dagster-home:
+	@mkdir -p $(DAGSTER_HOME)
+	@test -e $(DAGSTER_HOME)/dagster.yaml || ln -s $(ROOT)/dagster.yaml $(DAGSTER_HOME)/dagster.yaml

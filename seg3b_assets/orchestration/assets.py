@@ -1,0 +1,57 @@
+"""The assets: six states, one op each, one asset per dataset.
+
+A step brings its state up to date for its seed (earlier states first, if they are missing or stale),
+publishes all of the state's datasets together, and reports whatever of that Dagster did not know.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from seg3b_assets.orchestration.datasets import state_dataset
+from seg3b_assets.orchestration.failures import explained_failures
+from seg3b_assets.orchestration.lineage import StateAssets, state_assets
+from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.reporting import Event, PartitionReport
+from seg3b_assets.orchestration.resources import Installation
+
+GROUPS = {
+    "S0": "S0_gate",
+    "S1": "S1_classification",
+    "S2": "S2_edges",
+    "S3": "S3_alias",
+    "S4": "S4_contract",
+    "S5": "S5_bundle",
+}
+
+
+class StateRun(dg.Config):
+    """What a person may ask of a state's step in the launchpad."""
+
+    recompute: bool = False
+    """Compute the state even where its snapshot exists, and fail if the bytes differ."""
+
+
+def _state(state: StateAssets) -> dg.AssetsDefinition:
+    group, name = GROUPS[state.spec.name], state.spec.name
+
+    @dg.multi_asset(
+        name=group,
+        description=f"{name}: {state.spec.objective}." if state.spec.objective else name,
+        specs=[state_dataset(dataset_id, state) for dataset_id in state.datasets],
+        group_name=group,
+        partitions_def=SEEDS,
+        can_subset=True,
+    )
+    def publish(
+        context: dg.AssetExecutionContext, config: StateRun, installation: Installation
+    ) -> Iterator[Event]:
+        with explained_failures():
+            record = installation.seed_run(context).run_state(name, force=config.recompute)
+        selected = frozenset(key.to_user_string() for key in context.selected_asset_keys)
+        yield from PartitionReport(context.instance, context.partition_key, record).events(selected)
+
+    return publish
+
+
+STATE_ASSETS = [_state(state) for state in state_assets()]

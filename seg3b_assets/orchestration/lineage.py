@@ -1,0 +1,91 @@
+"""Which asset depends on what, and which state publishes it: read from the states and the contracts.
+
+Dagster follows one hop only, both when it judges what is stale and when a person selects
+``edge_catalogue_3B+``. So an asset's parents are everything its state reads, and besides: the sealed inputs
+(every key holds their digest), the state's principal dataset (published together with it), and, from S2 on,
+the edge catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from seg3b_assets.contracts import all_contracts
+from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
+from seg3b_assets.states.context import StateSpec
+from seg3b_assets.states.registry import states
+from seg3b_assets.states.s0_gate.bundles import SEGMENTS
+from seg3b_assets.states.s0_gate.inventory import UPSTREAM, gate_id
+
+SEALED_INPUTS = "sealed_inputs_3B"
+EDGE_CATALOGUE = "edge_catalogue_3B"
+POLICIES = tuple(POLICY_MODELS)
+GATES = tuple(gate_id(segment) for segment in SEGMENTS)
+UPSTREAM_DATASETS = tuple(artefact.logical_id for artefact in UPSTREAM)
+SOURCES = frozenset((*SEALED_POLICIES, *GATES, *UPSTREAM_DATASETS))
+
+
+@dataclass(frozen=True)
+class StateAssets:
+    """A state and the datasets it publishes.
+
+    Attributes:
+        spec: the state's declaration.
+        datasets: dataset ids, the principal first; a folder's members after the folder.
+    """
+
+    spec: StateSpec
+    datasets: tuple[str, ...]
+
+    @property
+    def principal(self) -> str:
+        return self.datasets[0]
+
+
+@cache
+def state_assets() -> tuple[StateAssets, ...]:
+    """S0 … S5 with their datasets."""
+    return tuple(
+        StateAssets(registered.spec, (*registered.spec.writes, *_members(registered.spec)))
+        for registered in states()
+    )
+
+
+def _members(spec: StateSpec) -> list[str]:
+    """Datasets that lie inside a folder the state publishes, such as the bundle's summaries."""
+    contracts = all_contracts()
+    folders = [contracts[name].path for name in spec.writes if contracts[name].format == "directory"]
+    return [
+        contract.id
+        for contract in contracts.values()
+        if contract.producer == spec.name
+        and contract.status != "planned"
+        and contract.id not in spec.writes
+        and any(contract.path.startswith(folder) for folder in folders)
+    ]
+
+
+@cache
+def parents() -> Mapping[str, tuple[str, ...]]:
+    """Keys each dataset depends on, by dataset id, sources first, without repetition."""
+    found: dict[str, tuple[str, ...]] = {}
+    after_edges = False
+    for state in state_assets():
+        after_edges = after_edges or EDGE_CATALOGUE in state.datasets
+        common = _read_by(state.spec)
+        for dataset_id in state.datasets:
+            others = [] if dataset_id == state.principal else [state.principal]
+            if after_edges and dataset_id != EDGE_CATALOGUE:
+                others.append(EDGE_CATALOGUE)
+            found[dataset_id] = tuple(dict.fromkeys((*common, *others)))
+    return found
+
+
+def _read_by(spec: StateSpec) -> tuple[str, ...]:
+    if spec.name == "S0":
+        return (*SEALED_POLICIES, *GATES, *UPSTREAM_DATASETS)
+    sources = [name for name in spec.reads if name in SOURCES]
+    datasets = [name for name in spec.reads if name not in SOURCES]
+    return (*sources, SEALED_INPUTS, *datasets)
