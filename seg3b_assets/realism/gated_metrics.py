@@ -1,0 +1,265 @@
+"""Definitions of the metrics a gate holds (gates, "Metrics"), in the order of the gates."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from seg3b_assets.realism import merchant_metrics as merchant
+from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, Metric
+
+HETEROGENEITY: Final = "EDGE_HETEROGENEITY"
+COHERENCE: Final = "SETTLEMENT_COHERENCE"
+EXPLAINABILITY: Final = "CLASSIFICATION_EXPLAINABILITY"
+FIDELITY: Final = "ALIAS_FIDELITY"
+
+REALISM_BLOCK: Final = "realism_block_active_enforced"
+# Its stretch bound is 1e-9 itself: on the common grid the answer would be the bound or nothing.
+ALIAS_GRID: Final = 10**15
+
+
+def columns(dataset: str, *names: str) -> tuple[str, ...]:
+    """Anchors of one dataset's columns."""
+    return tuple(f"{dataset}.{name}" for name in names)
+
+
+EDGE_OWNER: Final = columns("edge_catalogue_3B", "merchant_id")
+EDGE_MIX: Final = columns("edge_catalogue_3B", "merchant_id", "country_iso", "edge_weight")
+EDGE_PLACE: Final = columns("edge_catalogue_3B", "merchant_id", "lat_deg", "lon_deg")
+SETTLEMENT_PLACE: Final = columns("virtual_settlement_3B", "merchant_id", "lat_deg", "lon_deg")
+COUNTRY_POLYGON: Final = columns("world_countries", "country_iso", "geom")
+ALIAS_SLICES: Final = columns(
+    "edge_alias_index_3B", "merchant_id", "blob_offset_bytes", "blob_length_bytes", "alias_table_length"
+)
+
+HETEROGENEITY_METRICS: Final = (
+    Metric(
+        name="edges_per_merchant_cv",
+        definition="Coefficient of variation, over virtual merchants, of the number of edges.",
+        unit="dimensionless",
+        direction="higher",
+        state="S2",
+        lane="topology",
+        fields=columns("edge_catalogue_3B", "merchant_id", "edge_id"),
+        compute=merchant.edges_cv,
+        family=HETEROGENEITY,
+    ),
+    Metric(
+        name="countries_per_merchant_cv",
+        definition="Coefficient of variation, over virtual merchants, of the number of edge countries.",
+        unit="dimensionless",
+        direction="higher",
+        state="S2",
+        lane="topology",
+        fields=columns("edge_catalogue_3B", "merchant_id", "country_iso"),
+        compute=merchant.countries_cv,
+        family=HETEROGENEITY,
+    ),
+    Metric(
+        name="top1_share_p50",
+        definition="Median over virtual merchants of the largest single edge_weight.",
+        unit="share",
+        direction="band",
+        state="S2",
+        lane="weights",
+        fields=columns("edge_catalogue_3B", "merchant_id", "edge_weight"),
+        compute=merchant.top1_p50,
+        family=HETEROGENEITY,
+        ceiling=1.0,
+    ),
+    Metric(
+        name="median_pairwise_js",
+        definition="Median over unordered merchant pairs of the Jensen-Shannon divergence (natural log) of "
+        "their country weight vectors.",
+        unit="nats",
+        direction="higher",
+        state="S2",
+        lane="topology",
+        fields=EDGE_MIX,
+        compute=merchant.median_js,
+        family=HETEROGENEITY,
+        ceiling=math.log(2.0),
+    ),
+)
+
+COHERENCE_METRICS: Final = (
+    Metric(
+        name="settlement_overlap_median",
+        definition="Median over virtual merchants of the edge weight in the country whose polygon covers the "
+        "settlement; 0 where none does.",
+        unit="share",
+        direction="higher",
+        state="S2",
+        lane="topology",
+        fields=(*EDGE_MIX, *SETTLEMENT_PLACE, *COUNTRY_POLYGON),
+        compute=merchant.overlap_median,
+        family=COHERENCE,
+        join_keys=("merchant_id", "country_iso"),
+        ceiling=1.0,
+    ),
+    Metric(
+        name="settlement_overlap_p75",
+        definition="Upper quartile over virtual merchants of the edge weight in the settlement's country.",
+        unit="share",
+        direction="higher",
+        state="S2",
+        lane="topology",
+        fields=(*EDGE_MIX, *SETTLEMENT_PLACE, *COUNTRY_POLYGON),
+        compute=merchant.overlap_p75,
+        family=COHERENCE,
+        join_keys=("merchant_id", "country_iso"),
+        ceiling=1.0,
+    ),
+    Metric(
+        name="settlement_distance_median_km",
+        definition="Unweighted median over all edges of the distance to the merchant's settlement.",
+        unit="km",
+        direction="lower",
+        state="S2",
+        lane="topology",
+        fields=(*EDGE_PLACE, *SETTLEMENT_PLACE),
+        compute=merchant.distance_median,
+        family=COHERENCE,
+        join_keys=("merchant_id",),
+    ),
+)
+
+EXPLAINABILITY_METRICS: Final = (
+    Metric(
+        name="rule_id_non_null_rate",
+        definition="Share of classification rows whose rule_id is neither null nor blank.",
+        unit="share",
+        direction="higher",
+        state="S1",
+        lane="classification",
+        fields=columns("virtual_classification_3B", "merchant_id", "rule_id"),
+        compute=merchant.rule_id_rate,
+        family=EXPLAINABILITY,
+        population=ALL_MERCHANTS,
+        ceiling=1.0,
+    ),
+    Metric(
+        name="rule_version_non_null_rate",
+        definition="Share of classification rows whose rule_version is neither null nor blank.",
+        unit="share",
+        direction="higher",
+        state="S1",
+        lane="classification",
+        fields=columns("virtual_classification_3B", "merchant_id", "rule_version"),
+        compute=merchant.rule_version_rate,
+        family=EXPLAINABILITY,
+        population=ALL_MERCHANTS,
+        ceiling=1.0,
+    ),
+    Metric(
+        name="active_rule_id_count",
+        definition="Distinct rule_id among virtual rows, each deciding at least 1 % of them.",
+        unit="rules",
+        direction="higher",
+        state="S1",
+        lane="classification",
+        fields=columns("virtual_classification_3B", "merchant_id", "is_virtual", "rule_id"),
+        compute=merchant.active_rules,
+        family=EXPLAINABILITY,
+    ),
+)
+
+FIDELITY_METRICS: Final = (
+    Metric(
+        name="alias_max_abs_delta",
+        definition="Largest difference, over all edges, of the probability decoded from the blob on disk and "
+        "edge_weight.",
+        unit="probability",
+        direction="lower",
+        state="S3",
+        lane="tables",
+        fields=(*ALIAS_SLICES, *columns("edge_catalogue_3B", "merchant_id", "edge_id", "edge_weight")),
+        compute=merchant.alias_delta,
+        family=FIDELITY,
+        join_keys=("merchant_id",),
+        artefacts=("edge_alias_blob_3B",),
+        population=ALL_EDGES,
+        ceiling=1.0,
+        grid=ALIAS_GRID,
+    ),
+    Metric(
+        name=REALISM_BLOCK,
+        definition="The four realism families are in the contract, enabled and BLOCKING, and every BLOCKING "
+        "row has a PASS measured from this snapshot.",
+        unit="boolean",
+        direction="true",
+        state="S4",
+        lane="results",
+        fields=(
+            *columns("virtual_validation_contract_3B", "test_id", "test_type", "severity", "enabled"),
+            *columns("virtual_validation_results_3B", "test_id", "status"),
+        ),
+        compute=None,
+        join_keys=("test_id",),
+        by_class=False,
+    ),
+)
+
+SETTLEMENT_METRICS: Final = (
+    Metric(
+        name="settlement_tzid_top1_share",
+        definition="Share of settlements in the commonest settlement zone.",
+        unit="share",
+        direction="lower",
+        state="S1",
+        lane="settlement",
+        fields=columns("virtual_settlement_3B", "merchant_id", "tzid_settlement"),
+        compute=merchant.zone_top1_share,
+        family=COHERENCE,
+        ceiling=1.0,
+    ),
+    Metric(
+        name="settlement_unique_coord_ratio",
+        definition="Distinct settlement coordinates per settlement.",
+        unit="share",
+        direction="higher",
+        state="S1",
+        lane="settlement",
+        fields=SETTLEMENT_PLACE,
+        compute=merchant.unique_coordinates,
+        family=COHERENCE,
+        ceiling=1.0,
+    ),
+    Metric(
+        name="settlement_duplicate_exposure",
+        definition="Share of virtual merchants whose settlement coordinate another merchant has too.",
+        unit="share",
+        direction="lower",
+        state="S1",
+        lane="settlement",
+        fields=SETTLEMENT_PLACE,
+        compute=merchant.duplicate_exposure,
+        family=COHERENCE,
+        ceiling=1.0,
+    ),
+)
+
+PREVALENCE_METRICS: Final = (
+    Metric(
+        name="virtual_rate",
+        definition="Virtual rows per classification row.",
+        unit="share",
+        direction="band",
+        state="S1",
+        lane="classification",
+        fields=columns("virtual_classification_3B", "merchant_id", "is_virtual"),
+        compute=merchant.virtual_rate,
+        population=ALL_MERCHANTS,
+        ceiling=1.0,
+        by_class=False,
+    ),
+)
+
+GATED_METRICS: Final = (
+    *HETEROGENEITY_METRICS,
+    *COHERENCE_METRICS,
+    *EXPLAINABILITY_METRICS,
+    *FIDELITY_METRICS,
+    *SETTLEMENT_METRICS,
+    *PREVALENCE_METRICS,
+)

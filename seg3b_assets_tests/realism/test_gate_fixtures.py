@@ -1,0 +1,141 @@
+"""For every hard and stretch gate, a seed that breaks that gate and only those it implies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from seg3b_assets.realism import FAIL_REALISM, PASS_B, PASS_BPLUS, SeedOutputs, score_seed
+from seg3b_assets.realism.scoring import SeedScore
+from seg3b_assets_tests.realism.worlds import SOUND, Shape, enforced, policies, published, with_contract
+
+POLICIES = policies()
+
+# A hard gate that fails makes a BLOCKING row of the contract fail, so 3B-V12 is implied by every other one.
+HARD = {
+    "edges all alike": (replace(SOUND, edges_sigma=0.0), {"3B-V01", "3B-S01"}),
+    "countries all alike": (replace(SOUND, countries_sigma=0.0), {"3B-V02", "3B-S02"}),
+    "one edge takes too much": (replace(SOUND, top1=(0.22, 0.28)), {"3B-V03"}),
+    "no edge stands out": (replace(SOUND, top1=None), {"3B-V03", "3B-S03"}),
+    "one mix for all": (replace(SOUND, common_mix=0.03, countries_sigma=0.8), {"3B-V04", "3B-S04"}),
+    "most sell nothing at home": (replace(SOUND, home_absent=0.6), {"3B-V05", "3B-S05"}),
+    # An upper quartile below 0.06 leaves the median below the stretch bound of 0.07.
+    "nobody sells much at home": (replace(SOUND, home=(0.045, 0.058)), {"3B-V06", "3B-S05", "3B-S06"}),
+    "edges far away": (replace(SOUND, spacing_deg=19.0), {"3B-V07", "3B-S07"}),
+    "rules not named": (replace(SOUND, blank_ids=0.02), {"3B-V08", "3B-S08"}),
+    "versions not named": (replace(SOUND, blank_versions=0.02), {"3B-V09", "3B-S08"}),
+    "two rules do it all": (replace(SOUND, rules=2), {"3B-V10", "3B-S09"}),
+    "one zone": (replace(SOUND, one_zone=0.3), {"3B-D01", "3B-S10"}),
+    # So few coordinates mean more than a tenth of the merchants share one, and the other way round.
+    "one address": (replace(SOUND, shared_points=(16,)), {"3B-D02", "3B-S11", "3B-S12"}),
+    "shared addresses": (replace(SOUND, shared_points=(2,) * 13), {"3B-D03", "3B-S11", "3B-S12"}),
+}
+STRETCH = {
+    "3B-S01": replace(SOUND, edges_sigma=0.33),
+    "3B-S02": replace(SOUND, countries_sigma=0.31),
+    "3B-S03": replace(SOUND, top1=(0.03, 0.055)),
+    "3B-S04": replace(SOUND, common_mix=0.2, countries_sigma=0.8),
+    "3B-S05": replace(SOUND, low_home_share=0.6),
+    "3B-S06": replace(SOUND, home=(0.075, 0.11)),
+    "3B-S07": replace(SOUND, spacing_deg=14.5),
+    "3B-S08": replace(SOUND, blank_ids=0.005),
+    "3B-S09": replace(SOUND, rules=4),
+    "3B-S10": replace(SOUND, one_zone=0.2),
+    "3B-S11": replace(SOUND, shared_points=(10,)),
+    "3B-S12": replace(SOUND, shared_points=(2,) * 7),
+}
+
+
+def failing(score: SeedScore) -> set[str]:
+    return {name for name, gate in {**score.hard, **score.stretch}.items() if gate.passed is not True}
+
+
+def scored(shape: Shape) -> SeedScore:
+    return score_seed(enforced(shape), POLICIES, workers=1)
+
+
+def nudged(outputs: SeedOutputs, ticks: int) -> SeedOutputs:
+    """The first merchant's blob with one acceptance probability moved by some 2^-32."""
+    words = np.frombuffer(outputs.alias_blob, "<u4").copy()
+    cell = 4 + 2 * int(np.flatnonzero(words[5:100:2] != np.arange(48))[0])
+    moved = int(words[cell]) + (ticks if words[cell] < 2**31 else -ticks)
+    words[cell] = moved
+    return replace(outputs, alias_blob=words.tobytes())
+
+
+def test_the_sound_seed_passes_everything() -> None:
+    score = scored(SOUND)
+    assert failing(score) == set()
+    assert score.verdict == PASS_BPLUS
+    assert all(gate.margin is None or gate.margin > 0 for gate in {**score.hard, **score.stretch}.values())
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_broken_hard_gate_fails_the_seed_and_nothing_else(name: str) -> None:
+    shape, broken = HARD[name]
+    score = scored(shape)
+    assert failing(score) == broken | {"3B-V12"}
+    assert score.verdict == FAIL_REALISM
+
+
+@pytest.mark.parametrize("gate", STRETCH)
+def test_a_missed_stretch_gate_costs_the_plus_and_nothing_else(gate: str) -> None:
+    score = scored(STRETCH[gate])
+    assert failing(score) == {gate}
+    assert score.verdict == PASS_B
+
+
+def test_too_even_heaviest_shares_miss_the_spread_part_of_s03() -> None:
+    score = scored(replace(SOUND, top1=(0.10, 0.11)))
+    assert failing(score) == {"3B-S03"}
+    assert score.stretch["3B-S03"].decisive.metric == "top1_share_spread"
+
+
+def test_a_nudged_blob_fails_the_alias_gate_by_how_far_it_was_nudged() -> None:
+    far = with_contract(nudged(published(), 2**24), POLICIES)
+    assert failing(score_seed(far, POLICIES, workers=1)) == {"3B-V11", "3B-V12"}
+    near = with_contract(nudged(published(), 2**14), POLICIES)
+    score = score_seed(near, POLICIES, workers=1)
+    assert score.hard["3B-V11"].passed is True and score.stretch["3B-V11"].passed is False
+    assert failing(score) == {"3B-V11"} and score.verdict == PASS_B
+
+
+class TestV12:
+    def block(self, **changed: pl.DataFrame | None) -> SeedScore:
+        whole = enforced()
+        return score_seed(replace(whole, **changed), POLICIES, workers=1)
+
+    def reasons(self, score: SeedScore) -> set[str]:
+        assert failing(score) == {"3B-V12"} and score.verdict == FAIL_REALISM
+        return set(score.metrics.overall["realism_block_active_enforced"].detail["reasons"])
+
+    def test_a_contract_that_never_ran(self) -> None:
+        assert self.reasons(self.block(results=None)) == {"never_run"}
+
+    def test_a_family_taken_out(self) -> None:
+        whole = enforced()
+        kept = pl.col("test_type") != "ALIAS_FIDELITY"
+        score = self.block(contract=whole.contract.filter(kept), results=whole.results.filter(kept))
+        assert self.reasons(score) == {"families_missing"}
+
+    def test_a_row_switched_off(self) -> None:
+        whole = enforced()
+        off = whole.contract.with_columns(enabled=pl.col("test_type") != "ALIAS_FIDELITY")
+        assert self.reasons(self.block(contract=off)) == {"rows_not_enabled"}
+
+    def test_observe_mode_enforces_nothing(self) -> None:
+        policy = POLICIES.virtual_validation.model_copy(update={"realism_enforcement_mode": "observe"})
+        observing = replace(POLICIES, virtual_validation=policy)
+        score = score_seed(with_contract(published(), observing), observing, workers=1)
+        assert self.reasons(score) == {"rows_not_blocking"}
+
+    def test_a_blocking_row_without_a_pass(self) -> None:
+        whole = enforced()
+        assert self.reasons(self.block(results=whole.results[1:])) == {"blocking_rows_unmet"}
+
+    def test_results_of_another_snapshot(self) -> None:
+        other = with_contract(published(replace(SOUND, home=(0.12, 0.26))), POLICIES)
+        assert self.reasons(self.block(results=other.results)) == {"results_of_another_snapshot"}
