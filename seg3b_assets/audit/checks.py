@@ -94,6 +94,7 @@ _LISTED: Final = (
     ("S4.thresholds", "§6 contract", "a threshold is not the policy's gate"),
     ("S4.gate_rows", "§6 contract", "a gate of the policy has no row"),
     ("S4.anchors", "§6 contract", "a row names a dataset or column that does not exist"),
+    ("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives"),
     ("S4.run_summary", "§6 summary", "a total in s4_run_summary_3B was edited"),
     ("S5.published_digests", "§7 evidence", "bytes changed after the state that wrote them published them"),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
 from seg3b_assets.audit.maps import Maps, read_maps
 from seg3b_assets.audit.placement import Placement, audit_placement, recompute_placement
 from seg3b_assets.audit.profile import MerchantData, audit_precheck, audit_profile, audit_summary
+from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_contract, audit_routing, audit_run_summary
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement
@@ -83,7 +84,13 @@ def _audit_documents(desk: Desk, tables: _Tables) -> None:
     audit_gamma_log(desk)
     audit_routing(desk, universe)
     audit_run_summary(desk, audit_contract(desk), tables.index, universe)
+    audit_results(desk, _measured(tables), tables.maps)
     audit_rng_row(desk, None)
+
+
+def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
+    names = ("merchants", "classification", "settlement", "profile", "catalogue")
+    return {name: getattr(tables, name) for name in names}
 
 
 def _audit_edges(desk: Desk, tables: _Tables) -> None:

@@ -96,6 +96,18 @@ class CountryPolygons:
         return covered
 
 
+def covering_countries(polygons: CountryPolygons, lon: F64, lat: F64) -> TEXT:
+    """The first country, in ISO order, whose polygon covers each point (n,); "" where none does."""
+    found = np.full(lon.shape[0], UNRESOLVED, dtype="U2")
+    for country in sorted(polygons.by_country):
+        pending = np.flatnonzero(found == UNRESOLVED)
+        if not pending.size:
+            break
+        covered = polygons.covers(country, lon[pending], lat[pending])
+        found[pending[covered]] = country
+    return found
+
+
 @dataclass(frozen=True)
 class ZoneResolver:
     """The zone of a point: exactly one polygon, else one nudge north-east, else the country's override.

@@ -14,9 +14,12 @@ import numpy as np
 import polars as pl
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import CountryPolygons
+from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import RunIdentity
-from seg3b_assets.states.s2_edges.merchants import settlement_countries
+
+if TYPE_CHECKING:
+    from seg3b_assets.states.sealed import SealedInputs
+    from seg3b_assets.store.published import Published
 
 if TYPE_CHECKING:
     from seg3b_assets.states.sealed import SealedInputs
@@ -111,9 +114,7 @@ def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInpu
 
 def located(settlement: pl.DataFrame, polygons: CountryPolygons) -> pl.DataFrame:
     """The settlements with settlement_country, "" where no polygon covers the point."""
-    country = settlement_countries(
-        polygons, settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()
-    )
+    country = covering_countries(polygons, settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy())
     return settlement.with_columns(settlement_country=pl.Series(country, dtype=pl.String))
 
 

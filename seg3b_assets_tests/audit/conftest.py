@@ -28,6 +28,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("audited")
     # A copy: an edit of the shipped policies in the middle of a session is not a fault to be found.
     policies = shutil.copytree(Settings.from_environment().policies, folder / "policies")
+    # A handful of merchants is no population: this world is sound, not realistic, and S5 is to seal it.
+    validation = policies / "virtual_validation.yaml"
+    validation.write_text(validation.read_text().replace("mode: enforce", "mode: observe"))
     return Settings.from_environment(
         home=folder / "home", policies=policies, cache=cache, recipe=COARSE, workers=2
     )

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.geography import CountryPolygons
+from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.policies import EdgeTopology
 
 CLASSES: Final = ("OFFSHORE_HUB", "HYBRID_FOOTPRINT", "REGIONAL_COMPACT")
@@ -42,20 +42,6 @@ class VirtualMerchants:
         return int(self.merchant_id.shape[0])
 
 
-def settlement_countries(
-    polygons: CountryPolygons, lon: NDArray[np.float64], lat: NDArray[np.float64]
-) -> NDArray[np.str_]:
-    """The first country, in ISO order, whose polygon covers each point; "" where none does."""
-    found = np.full(lon.shape[0], "", dtype="U2")
-    for country in sorted(polygons.by_country):
-        open_points = np.flatnonzero(found == "")
-        if not open_points.size:
-            break
-        covered = polygons.covers(country, lon[open_points], lat[open_points])
-        found[open_points[covered]] = country
-    return found
-
-
 def describe_merchants(
     classification: pl.DataFrame,
     settlement: pl.DataFrame,
@@ -79,7 +65,7 @@ def describe_merchants(
         .sort("merchant_id")
     )
     lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
-    country = settlement_countries(polygons, lon, lat)
+    country = covering_countries(polygons, lon, lat)
     home = rows["home_country_iso"].to_numpy().astype("U2")
     offshore = (country != home) | np.isin(country, topology.classification_of_merchants.hub_jurisdictions)
     hybrid = (rows["virtual_mode"].to_numpy() == "HYBRID") | (rows["outlet_countries"].to_numpy() > 1)

@@ -9,7 +9,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S4",
-    code_version="1.0.0",
+    code_version="1.1.0",
     reads=(
         "alias_layout",
         "cdn_country_weights",
@@ -17,12 +17,22 @@ STATE = StateSpec(
         "route_rng",
         "virtual_routing_fields",
         "virtual_validation",
+        "transaction_schema_merchant_ids",
+        "world_countries",
+        "virtual_classification_3B",
+        "virtual_settlement_3B",
+        "edge_merchant_profile_3B",
         "edge_catalogue_3B",
         "edge_catalogue_index_3B",
         "edge_alias_blob_3B",
         "edge_alias_index_3B",
         "edge_universe_hash_3B",
     ),
-    writes=("virtual_routing_policy_3B", "virtual_validation_contract_3B", "s4_run_summary_3B"),
-    objective="compile the routing policy and declare the realism tests",
+    writes=(
+        "virtual_routing_policy_3B",
+        "virtual_validation_contract_3B",
+        "virtual_validation_results_3B",
+        "s4_run_summary_3B",
+    ),
+    objective="compile the routing policy, declare the realism tests and measure them",
 )

@@ -9,6 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+import polars as pl
+
 from seg3b_assets.audit import AuditReport, CheckResult, LogFacts
 from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
@@ -30,23 +33,46 @@ _LOGS: Final = {
 
 
 def bundle_members(
-    report: AuditReport, identity: RunIdentity, carried: Mapping[str, bytes]
+    report: AuditReport, identity: RunIdentity, carried: Mapping[str, bytes], realism: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """Bytes by member name, ``index.json`` last.
 
     Args:
-        report: of the audit; ``carried``: members that are an earlier state's document.
+        report: of the audit; ``carried``: members that are an earlier state's document; ``realism``: what
+            the contract measured (``realism_results``).
     """
     members = dict(carried)
     for dataset_id, value in (
         ("s5_structural_summary_3B", _structural_summary(report)),
         ("s5_rng_summary_3B", _rng_summary(report)),
         ("s5_digest_summary_3B", _digest_summary(report)),
+        ("s5_realism_results_3B", dict(realism)),
         (MANIFEST, _manifest(report)),
     ):
         members[f"{dataset_id}.json"] = _document(dataset_id, {**_identity(identity), **value})
     members[INDEX_NAME] = _document(_INDEX, _index(members, identity))
     return members
+
+
+def realism_results(results: pl.DataFrame, mode: str) -> dict[str, Any]:
+    """The body of ``s5_realism_results_3B``.
+
+    Args:
+        results: ``virtual_validation_results_3B``, whole. mode: observe or enforce.
+    """
+    columns = ("test_id", "metric", "severity", "status", "measured", "operator", "threshold", "n", "detail")
+    rows = [
+        {**row, "threshold": orjson.loads(row["threshold"])}
+        for row in results.select(columns).iter_rows(named=True)
+    ]
+    failed = results.filter((pl.col("severity") == "BLOCKING") & (pl.col("status") == "FAIL")).height
+    return {
+        "realism_enforcement_mode": mode,
+        "status": _status(not failed),
+        "contract_rows": results.height,
+        "blocking_rows": results.filter(pl.col("severity") == "BLOCKING").height,
+        "results": rows,
+    }
 
 
 def flag_bytes(members: Mapping[str, bytes]) -> bytes:

@@ -5,12 +5,14 @@ What is audited, and how, is ``seg3b_assets.audit``; here a report becomes a bun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.states.context import StateContext, StateSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
     from seg3b_assets.audit import AuditTree
 
@@ -37,6 +39,7 @@ PUBLISHED: Final = (
     "gamma_draw_log_3B",
     "virtual_routing_policy_3B",
     "virtual_validation_contract_3B",
+    "virtual_validation_results_3B",
     "s4_run_summary_3B",
 )
 SEALED: Final = (
@@ -71,7 +74,7 @@ SEALED: Final = (
 
 STATE: Final = StateSpec(
     name="S5",
-    code_version="1.0.0",
+    code_version="1.1.0",
     reads=(*SEALED, *PUBLISHED),
     writes=(BUNDLE, FLAG),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
@@ -79,24 +82,33 @@ STATE: Final = StateSpec(
 
 
 def run(context: StateContext) -> None:
-    """Audit, then seal.
+    """Ask whether realism lets the seed pass, audit, then seal.
 
     Raises:
-        Seg3BError: of the first check that failed, with all of them in its detail. Nothing is written then.
+        Seg3BError: ``REALISM_GATE_BLOCKED`` when a BLOCKING row of the contract failed; else that of the
+            first check that failed, with all of them in its detail. Nothing is written then.
     """
     from seg3b_assets.audit import audit  # noqa: PLC0415 - a run that reuses S5 needs none of it
     from seg3b_assets.states.s5_bundle.evidence import bundle_members, flag_bytes  # noqa: PLC0415
-    from seg3b_assets.states.s5_bundle.verdict import require_sound  # noqa: PLC0415
+    from seg3b_assets.states.s5_bundle.verdict import require_realistic, require_sound  # noqa: PLC0415
 
+    results = context.published.table("virtual_validation_results_3B")
+    require_realistic(results)
     with context.lanes("audit"):
         report = audit(audit_tree(context), context.workers)
         require_sound(report)
     with context.lanes("bundle"):
-        members = bundle_members(report, context.identity, _carried(context))
+        members = bundle_members(report, context.identity, _carried(context), _realism(context, results))
         for name, data in members.items():
             context.out.member(BUNDLE, name, data)
     with context.lanes("flag"):
         context.out.blob(FLAG, flag_bytes(members))
+
+
+def _realism(context: StateContext, results: pl.DataFrame) -> dict[str, Any]:
+    from seg3b_assets.states.s5_bundle.evidence import realism_results  # noqa: PLC0415
+
+    return realism_results(results, context.policies.virtual_validation.realism_enforcement_mode)
 
 
 def audit_tree(context: StateContext) -> AuditTree:

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import polars as pl
+
 from seg3b_assets.audit import AuditReport, CheckResult
 from seg3b_assets.laws.errors import Seg3BError
 
 SHOWN_CHECKS: Final = 40
 # Digests recorded at publishing differ whenever anything does: they name a fault only if nothing else can.
 _LAST: Final = "S5.published_digests"
+
+
+def require_realistic(results: pl.DataFrame) -> None:
+    """Return when every BLOCKING row of the contract holds; in observe mode no row is BLOCKING.
+
+    Args:
+        results: ``virtual_validation_results_3B`` of the snapshot that is to be sealed.
+
+    Raises:
+        Seg3BError: ``REALISM_GATE_BLOCKED`` with the rows that failed.
+    """
+    failed = results.filter((pl.col("severity") == "BLOCKING") & (pl.col("status") == "FAIL"))
+    if failed.is_empty():
+        return
+    shown = ("test_id", "metric", "scope", "measured", "operator", "threshold", "n")
+    rows = failed.select(shown).head(SHOWN_CHECKS).to_dicts()
+    first = rows[0]
+    raise Seg3BError(
+        "S4",
+        "REALISM_GATE_BLOCKED",
+        "blocking_row_holds",
+        f"virtual_validation_results_3B:{first['metric']} ({first['test_id']})",
+        f"It is {first['measured']}, the contract wants {first['operator']} {first['threshold']}. Mend the "
+        "posture in policies/, where docs/realism.md says what moves it, or set realism_enforcement_mode to "
+        "observe. S0 to S4 are published and can be looked at.",
+        {"failed": failed.height, "rows": rows},
+    )
 
 
 def require_sound(report: AuditReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,36 +13,66 @@ import pytest
 
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.states import s4_contract
+from seg3b_assets_tests.realism import worlds
 from seg3b_assets_tests.states.miniature_upstream import write_root
 from seg3b_assets_tests.states.staged import Staged, staged_run
+
+MERCHANTS = 36
 
 
 @dataclass(frozen=True)
 class PublishedSoFar:
-    """What S4 reads of S2 and S3."""
+    """What S4 reads of S1 to S3: a made-up seed, or one in which nobody is virtual."""
 
-    merchants: int = 3
+    folder: Path
+    empty: bool = False
 
     def document(self, dataset_id: str) -> dict[str, Any]:
         return {"universe_hash": "7" * 64}
 
-    def table(self, dataset_id: str, columns: list[str]) -> pl.DataFrame:
-        return pl.DataFrame({"scope": ["MERCHANT"] * self.merchants + ["GLOBAL"]}).select(columns)
+    def table(self, dataset_id: str, columns: list[str] | None = None) -> pl.DataFrame:
+        frame = self._frames()[dataset_id]
+        return frame if columns is None else frame.select(columns)
+
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        world = worlds.published(replace(worlds.SOUND, per_class=MERCHANTS // 3))
+        edges = {"edge_merchant_profile_3B": world.profile, "edge_catalogue_3B": world.edges}
+        frames = {
+            "virtual_settlement_3B": world.settlement,
+            "edge_alias_index_3B": world.alias_index,
+            **edges,
+        }
+        classification, merchants = world.classification, MERCHANTS
+        if self.empty:
+            frames = {dataset: frame.clear() for dataset, frame in frames.items()}
+            classification, merchants = classification.with_columns(is_virtual=pl.lit(False)), 0
+        index = pl.DataFrame({"scope": ["MERCHANT"] * merchants + ["GLOBAL"]})
+        return {**frames, "virtual_classification_3B": classification, "edge_catalogue_index_3B": index}
+
+    def path(self, dataset_id: str) -> Path:
+        blob = self.folder / "blob.bin"
+        blob.write_bytes(
+            b"" if self.empty else worlds.published(replace(worlds.SOUND, per_class=12)).alias_blob
+        )
+        return blob
+
+    def has(self, dataset_id: str) -> bool:
+        return False
 
     def record(self, dataset_id: str) -> SimpleNamespace:
-        return SimpleNamespace(rows=self.merchants * 500)
+        return SimpleNamespace(rows=self._frames()["edge_catalogue_3B"].height)
 
 
 @pytest.fixture
 def staged(tmp_path: Path) -> Staged:
-    return staged_run(s4_contract, write_root(tmp_path / "upstream"), tmp_path, PublishedSoFar())
+    return staged_run(s4_contract, write_root(tmp_path / "upstream"), tmp_path, PublishedSoFar(tmp_path))
 
 
 def document(staged: Staged, dataset_id: str) -> Any:
     return orjson.loads(staged.path(dataset_id).read_bytes())
 
 
-def test_all_three_outputs_are_staged(staged: Staged) -> None:
+def test_every_output_is_staged(staged: Staged) -> None:
     assert set(staged.dataset_ids) == set(s4_contract.STATE.writes)
 
 
@@ -70,8 +100,8 @@ def test_the_summary_counts_and_digests_what_was_staged(staged: Staged) -> None:
     assert summary["contract_rows_enabled"] == table["enabled"].sum()
     assert sum(summary["contract_rows_by_test_type"].values()) == table.height
     assert sum(summary["contract_rows_by_severity"].values()) == table.height
-    assert summary["virtual_merchants"] == 3
-    assert summary["edges_total"] == 1500
+    assert summary["virtual_merchants"] == MERCHANTS
+    assert summary["edges_total"] > MERCHANTS
     assert summary["generated_utc"] == staged.identity.created_utc
     assert summary["run_id"] == staged.identity.run_id
     for key, dataset in (
@@ -82,9 +112,17 @@ def test_the_summary_counts_and_digests_what_was_staged(staged: Staged) -> None:
 
 
 def test_a_world_without_a_virtual_merchant_gets_the_same_contract(tmp_path: Path, staged: Staged) -> None:
-    empty = staged_run(
-        s4_contract, write_root(tmp_path / "e/up"), tmp_path / "e", PublishedSoFar(merchants=0)
-    )
+    published = PublishedSoFar(tmp_path, empty=True)
+    empty = staged_run(s4_contract, write_root(tmp_path / "e/up"), tmp_path / "e", published)
     assert document(empty, "s4_run_summary_3B")["edges_total"] == 0
     dataset = "virtual_validation_contract_3B"
     assert empty.digest(dataset) == staged.digest(dataset)
+    results = empty.table("virtual_validation_results_3B")
+    of_virtual = results.filter(~pl.col("metric").str.contains("non_null"))
+    assert set(of_virtual["status"]) == {"NOT_APPLICABLE"}
+
+
+def test_every_row_of_the_contract_has_its_result(staged: Staged) -> None:
+    rows, results = (staged.table(f"virtual_validation_{name}_3B") for name in ("contract", "results"))
+    assert results["test_id"].to_list() == rows["test_id"].to_list()
+    assert {"PASS"} <= set(results["status"]) <= {"PASS", "FAIL", "WARN", "NOT_APPLICABLE"}

@@ -6,9 +6,11 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 import yaml
 
@@ -27,6 +29,7 @@ MEMBERS = {
     "s4_run_summary_3B.json",
     "s5_digest_summary_3B.json",
     "s5_manifest_3B.json",
+    "s5_realism_results_3B.json",
     "s5_rng_summary_3B.json",
     "s5_structural_summary_3B.json",
     "sealed_inputs_3B.json",
@@ -102,6 +105,21 @@ def test_sealing_twice_gives_the_same_bytes(context: StateContext, bundle: Path,
     }
 
 
+def test_a_blocking_row_that_failed_stops_s5_before_anything_is_sealed(
+    context: StateContext, tmp_path: Path
+) -> None:
+    results = context.published.table("virtual_validation_results_3B")
+    failed = results.with_columns(severity=pl.lit("BLOCKING"), status=pl.lit("FAIL")).head(2)
+    published: Any = SimpleNamespace(table=lambda dataset_id: failed)
+    staging = Staging(tmp_path / "staged", "S5", context.identity, contract)
+    with pytest.raises(Seg3BError) as caught:
+        s5_bundle.run(replace(context, out=staging, published=published))
+    assert caught.value.code == "E3B_S4_REALISM_GATE_BLOCKED"
+    assert caught.value.detail["failed"] == 2
+    assert str(failed["metric"][0]) in caught.value.place
+    assert not staging.outputs
+
+
 class _Altered:
     """What was published, with one dataset elsewhere."""
 
@@ -113,6 +131,9 @@ class _Altered:
 
     def digest(self, dataset_id: str) -> str:
         return str(self._published.digest(dataset_id))
+
+    def table(self, dataset_id: str) -> Any:
+        return self._published.table(dataset_id)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""The same merchants' network without coupling: what λ = 0 would have drawn from the same random numbers.
+
+Certification asks how much coupling changed (gates, "Confidence layer"). Every draw stays at its address, so
+a difference between the published network and this one is the coupling's doing alone. Nothing is published,
+and zones, evidence and digests are not drawn at all.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from seg3b_assets.laws.geography import CountryPolygons, covering_countries
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
+from seg3b_assets.policies import EdgeTopology, PolicySet
+from seg3b_assets.states.s2_edges.edges import EdgeSlots
+from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
+from seg3b_assets.states.s2_edges.placement import place
+from seg3b_assets.states.s2_edges.shares import CountryAtlas
+from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
+from seg3b_assets.states.s2_edges.topology import draw_topology
+from seg3b_assets.states.s2_edges.weights import MASS_UNITS, edge_masses
+from seg3b_assets.states.sealed import SealedInputs
+from seg3b_assets.store.published import Published
+
+
+def uncoupled(policy: EdgeTopology) -> EdgeTopology:
+    """The policy with λ = 0 in every class, and nothing else changed."""
+    shares = policy.country_shares
+    classes = {name: shares.by_class[name].model_copy(update={"coupling": 0.0}) for name in CLASSES}
+    by_class = shares.by_class.model_copy(update=classes)
+    return policy.model_copy(
+        update={"country_shares": shares.model_copy(update={"by_class": by_class})}
+    )
+
+
+def uncoupled_edges(
+    world: WorldIdentity, policies: PolicySet, published: Published, inputs: SealedInputs, workers: int
+) -> pl.DataFrame:
+    """Place and weigh the network of a seed's published merchants as λ = 0 would have it.
+
+    Args:
+        published: S1 and S2 of the lineage: settlements, and who the merchants are.
+        inputs: gazetteer, country polygons and tile surfaces.
+        workers: threads; never changes a byte.
+
+    Returns:
+        merchant_id u64, country_iso str, lat_deg f64, lon_deg f64, edge_weight f64; a row per edge, by
+        merchant_id and edge_seq_index.
+
+    Raises:
+        Seg3BError: as S2, for a country that only the uncoupled network needs.
+    """
+    read = partial(inputs.table, state="S2")
+    countries = read("world_countries", columns=["country_iso", "geom"])
+    polygons = CountryPolygons.from_wkb(countries["country_iso"].to_list(), countries["geom"].to_list())
+    gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
+    atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer)
+    policy = uncoupled(policies.edge_topology)
+    edges = draw_topology(world, published_merchants(published, polygons), atlas, policy).slots
+    stream = partial(Stream.of, world)
+    tiles = _tiles(edges, inputs, stream(EDGE_TILE_ASSIGN), workers)
+    attempts = place(edges, tiles, polygons, stream(EDGE_JITTER), policy.placement.max_attempts)
+    mass = edge_masses(edges, tiles.weight, policy.edge_weights, stream(WEIGHT_SHAPE))
+    return pl.DataFrame(
+        {
+            "merchant_id": edges.merchant_id,
+            "country_iso": pl.Series(edges.country_text(), dtype=pl.String),
+            "lat_deg": attempts.lat[attempts.accepted],
+            "lon_deg": attempts.lon[attempts.accepted],
+            "edge_weight": mass / MASS_UNITS,
+        }
+    )
+
+
+def published_merchants(published: Published, polygons: CountryPolygons) -> VirtualMerchants:
+    """The merchants as S1 settled and S2 described them."""
+    profile = published.table("edge_merchant_profile_3B", ["merchant_id", "virtual_class", "size_bucket"])
+    settlement = published.table("virtual_settlement_3B", ["merchant_id", "lon_deg", "lat_deg"])
+    rows = profile.join(settlement, on="merchant_id", how="inner", validate="1:1").sort("merchant_id")
+    lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
+    return VirtualMerchants(
+        merchant_id=rows["merchant_id"].to_numpy(),
+        settlement_lon=lon,
+        settlement_lat=lat,
+        settlement_country=covering_countries(polygons, lon, lat),
+        virtual_class=_index(rows["virtual_class"], CLASSES),
+        size_bucket=_index(rows["size_bucket"], BUCKETS),
+    )
+
+
+def _index(names: pl.Series, order: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return names.replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int64).to_numpy()
+
+
+def _tiles(edges: EdgeSlots, inputs: SealedInputs, stream: Stream, workers: int) -> TilePicks:
+    surface = TileSurface.scan({name: inputs.path(name, "S2") for name in SURFACES})
+    needed = np.flatnonzero(edges.counts.any(axis=0)) if edges.total else ()
+    surface.require(surface.precheck([edges.iso[index] for index in needed]))
+    words = stream.words(edges.merchant_id, edges.address)[0]
+    return surface.pick(edges, words, workers, lambda done: None)
