@@ -17,8 +17,9 @@ from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, h
 from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
-from seg3b_assets.laws.geography import OVERRIDE, tz_database_zones
+from seg3b_assets.laws.geography import OVERRIDE
 from seg3b_assets.laws.hashing import rows_sha256, sha256_json
+from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies import SeatRule
 
 TEXT = NDArray[np.str_]

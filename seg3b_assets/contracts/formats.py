@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from seg3b_assets.laws.geography import tz_database_zones
+from seg3b_assets.laws.tz_database import tz_database_zones
 
 
 def is_iana_tzid(text: str) -> bool:

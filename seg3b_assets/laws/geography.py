@@ -6,10 +6,8 @@ the only candidates for a point of that country. Nothing here decides what to do
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -178,10 +176,3 @@ class ZoneResolver:
             tzid[covered] = name
         tzid[hits != 1] = UNRESOLVED
         return tzid
-
-
-@cache
-def tz_database_zones() -> frozenset[str]:
-    """Zone names of the pinned tz database package, not of the machine."""
-    listing = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(listing.split())

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.laws.geography import tz_database_zones
+from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies.policy_model import (
     Iso2,
     Listed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from seg3b_assets.laws.geography import EARTH_RADIUS_KM
 from seg3b_assets.realism import merchant_metrics as merchant
 from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, Metric
 
@@ -121,6 +122,7 @@ COHERENCE_METRICS: Final = (
         compute=merchant.distance_median,
         family=COHERENCE,
         join_keys=("merchant_id",),
+        ceiling=math.pi * EARTH_RADIUS_KM,
     ),
 )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from seg3b_assets.states.context import StateSpec
-from seg3b_assets.states.s1_classification.state import run
+from seg3b_assets.states.context import StateContext, StateSpec
 
 __all__ = ["STATE", "run"]
 
@@ -23,3 +22,10 @@ STATE = StateSpec(
     writes=("virtual_classification_3B", "virtual_settlement_3B"),
     objective="decide which merchants are virtual and anchor each of them at a legal settlement point",
 )
+
+
+def run(context: StateContext) -> None:
+    """Compute and stage the state's outputs (see ``state``)."""
+    from seg3b_assets.states.s1_classification import state  # noqa: PLC0415 - geometry only when S1 computes
+
+    state.run(context)

@@ -16,9 +16,10 @@ import shapely
 
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import OVERRIDE, UNRESOLVED, ZoneResolver, tz_database_zones
+from seg3b_assets.laws.geography import OVERRIDE, UNRESOLVED, ZoneResolver
 from seg3b_assets.laws.hashing import rows_sha256, sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.s1_classification.classification import hex_digests
 from seg3b_assets.states.s1_classification.gazetteer import draw_anchors

@@ -1,25 +1,28 @@
-"""The same merchants' network without coupling: what λ = 0 would have drawn from the same random numbers.
+"""The same merchants' network under other policies, and the policies without coupling.
 
-Certification asks how much coupling changed (gates, "Confidence layer"). Every draw stays at its address, so
-a difference between the published network and this one is the coupling's doing alone. Nothing is published,
-and zones, evidence and digests are not drawn at all.
+Certification asks how much coupling changed (gates, "Confidence layer"). Every draw stays at its address, so a
+difference between the published network and the redrawn one is the policy's doing alone. Nothing is published
+here, and zones, evidence and digests are not computed at all.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
-from seg3b_assets.policies import EdgeTopology, PolicySet
+from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
 from seg3b_assets.states.s2_edges.placement import place
 from seg3b_assets.states.s2_edges.shares import CountryAtlas
+from seg3b_assets.states.s2_edges.state import _require_polygons
 from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
 from seg3b_assets.states.s2_edges.weights import MASS_UNITS, edge_masses
@@ -27,40 +30,42 @@ from seg3b_assets.states.sealed import SealedInputs
 from seg3b_assets.store.published import Published
 
 
-def uncoupled(policy: EdgeTopology) -> EdgeTopology:
-    """The policy with λ = 0 in every class, and nothing else changed."""
-    shares = policy.country_shares
+def uncoupled(policies: PolicySet) -> PolicySet:
+    """The policies with λ = 0 in every class, and nothing else changed."""
+    topology = policies.edge_topology
+    shares = topology.country_shares
     classes = {name: shares.by_class[name].model_copy(update={"coupling": 0.0}) for name in CLASSES}
     by_class = shares.by_class.model_copy(update=classes)
-    return policy.model_copy(
-        update={"country_shares": shares.model_copy(update={"by_class": by_class})}
-    )
+    without = shares.model_copy(update={"by_class": by_class})
+    return replace(policies, edge_topology=topology.model_copy(update={"country_shares": without}))
 
 
-def uncoupled_edges(
+def redrawn_edges(
     world: WorldIdentity, policies: PolicySet, published: Published, inputs: SealedInputs, workers: int
 ) -> pl.DataFrame:
-    """Place and weigh the network of a seed's published merchants as λ = 0 would have it.
+    """Draw, place and weigh the published merchants' network again under these policies.
 
     Args:
+        policies: those the merchants were published with, or others; their own reproduce the catalogue.
         published: S1 and S2 of the lineage: settlements, and who the merchants are.
         inputs: gazetteer, country polygons and tile surfaces.
-        workers: threads; never changes a byte.
+        workers: threads; never changes a figure.
 
     Returns:
         merchant_id u64, country_iso str, lat_deg f64, lon_deg f64, edge_weight f64; a row per edge, by
         merchant_id and edge_seq_index.
 
     Raises:
-        Seg3BError: as S2, for a country that only the uncoupled network needs.
+        Seg3BError: as S2, of a country that only this network needs.
     """
     read = partial(inputs.table, state="S2")
     countries = read("world_countries", columns=["country_iso", "geom"])
     polygons = CountryPolygons.from_wkb(countries["country_iso"].to_list(), countries["geom"].to_list())
     gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
     atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer)
-    policy = uncoupled(policies.edge_topology)
+    policy = policies.edge_topology
     edges = draw_topology(world, published_merchants(published, polygons), atlas, policy).slots
+    _require_polygons(edges, polygons)
     stream = partial(Stream.of, world)
     tiles = _tiles(edges, inputs, stream(EDGE_TILE_ASSIGN), workers)
     attempts = place(edges, tiles, polygons, stream(EDGE_JITTER), policy.placement.max_attempts)
@@ -92,8 +97,9 @@ def published_merchants(published: Published, polygons: CountryPolygons) -> Virt
     )
 
 
-def _index(names: pl.Series, order: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return names.replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int64).to_numpy()
+def _index(names: pl.Series, order: tuple[str, ...]) -> NDArray[np.int64]:
+    places = {name: place for place, name in enumerate(order)}
+    return names.replace_strict(places, return_dtype=pl.Int64).to_numpy()
 
 
 def _tiles(edges: EdgeSlots, inputs: SealedInputs, stream: Stream, workers: int) -> TilePicks:

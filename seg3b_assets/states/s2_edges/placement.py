@@ -13,14 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import (
-    CountryPolygons,
-    ZoneResolver,
-    groups,
-    tz_database_zones,
-    wrap_longitude,
-)
+from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver, groups, wrap_longitude
 from seg3b_assets.laws.randomness import Stream, jitter_index, unit_interval
+from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.surface import TilePicks
 
