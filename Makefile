@@ -8,6 +8,7 @@ UV_VERSION := 0.13.9
 
 PYTHON ?= python3
 SEED ?= 42
+SEEDS ?=
 PORT ?= 3000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -37,10 +38,8 @@ help: ## This list
 run: $(READY) ## Run one seed through S0-S5 (SEED=42)
 	@cd $(ROOT) && seg3b run --seed $(SEED)
 
-certify: $(READY) ## Run the certification policy's seeds; there is no verdict yet
-	@cd $(ROOT) && seeds=$$(sed -n 's/^seeds: *\[\(.*\)\].*/\1/p' "$${SEG3B_POLICIES:-policies}/certification.yaml" | tr ',' ' ') && \
-		seg3b run $$(printf -- '--seed %s ' $$seeds) && \
-		echo "Structure only: every seed above is audited and flagged. No verdict yet: realism gates are not scored."
+certify: $(READY) ## Certify the policy's four seeds: gates, margins, verdict (SEEDS=1,2)
+	@cd $(ROOT) && seg3b certify $(if $(SEEDS),--seeds $(SEEDS))
 
 test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
 	@cd $(ROOT) && python -m pytest $(PYTEST_ARGS)

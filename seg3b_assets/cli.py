@@ -1,4 +1,4 @@
-"""The command line: ``seg3b run``, ``seg3b plan``, ``seg3b world build``.
+"""The command line: ``seg3b run``, ``seg3b certify``, ``seg3b plan``, ``seg3b world build``.
 
 Exit codes: 0 pass, 1 realism fail, 2 usage, 3 structural error. A failure prints its code, the place and the
 remedy on standard error, and the same as JSON on standard output with ``--json``. No domain arithmetic here,
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,9 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import UINT64_MAX
 
 if TYPE_CHECKING:
-    from seg3b_assets.pipeline import RunRecord, SeedPlan
+    from rich.console import Console
+
+    from seg3b_assets.pipeline import RunRecord
     from seg3b_assets.settings import Settings
 
 EXIT_REALISM, EXIT_USAGE, EXIT_STRUCTURAL, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -52,13 +54,22 @@ Seeds = Annotated[
     list[int],
     typer.Option("--seed", parser=_seed, metavar="UINT64", help="Partition to work on; may be repeated."),
 ]
+
+
+def _seed_list(given: str | None) -> list[int]:
+    try:
+        return [_seed(one.strip()) for one in given.split(",")] if given is not None else []
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message, param_hint="--seeds") from None
+
+
 Home = Annotated[
     Path | None, typer.Option(help="Where outputs live.", envvar="SEG3B_HOME", show_default=".seg3b")
 ]
 Policies = Annotated[
     Path | None,
     typer.Option(
-        help="Policy folder other than the configured one; the heads stay unless --promote.",
+        help="Policy folder instead of the configured one; what is in force stays so.",
         exists=True,
         file_okay=False,
     ),
@@ -75,6 +86,9 @@ Resolution = Annotated[
     float | None, typer.Option(help="Side of the embedded world's tiles, degrees.", show_default="0.1")
 ]
 Merchants = Annotated[int | None, typer.Option(help="Merchants of the embedded world.", show_default="10000")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, envvar="SEG3B_WORKERS", help="Never changes a byte of an output.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 NoDigestCache = Annotated[
     bool, typer.Option("--no-digest-cache", help="Read every input's bytes; trust no remembered digest.")
@@ -92,9 +106,7 @@ def run(
     upstream: Upstream = None,
     world_resolution: Resolution = None,
     world_merchants: Merchants = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, envvar="SEG3B_WORKERS", help="Never changes a byte of an output.")
-    ] = None,
+    workers: Workers = None,
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute every state again and compare the bytes.")
     ] = False,
@@ -135,6 +147,60 @@ def run(
 
 
 @app.command()
+def certify(
+    context: typer.Context,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="UINT64,…", help="Seeds to certify together.", show_default="the policy's"),
+    ] = None,
+    home: Home = None,
+    policies: Policies = None,
+    upstream: Upstream = None,
+    world_resolution: Resolution = None,
+    world_merchants: Merchants = None,
+    workers: Workers = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Score again even what is kept, and compare the bytes.")
+    ] = False,
+    no_digest_cache: NoDigestCache = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Bring seeds up to date, hold them against the gates, judge them together, and keep the evidence.
+
+    Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 3 a seed failed for another reason. With --json:
+    {verdict, grade_a, seeds{seed: verdict}, cross_seed, confidence, margins{seed: {gate: margin}},
+    summary_path, wall_s}, or {error, seeds{seed: {error}}}.
+    """
+    _log_to_stderr(verbose)
+    wanted = _seed_list(seeds)
+    with _reported(as_json, debug):
+        settings = _settings(
+            home=home,
+            policies=policies,
+            upstream=upstream,
+            resolution_deg=world_resolution,
+            merchants=world_merchants,
+            workers=workers,
+            digest_cache=not no_digest_cache,
+        )
+        from seg3b_assets.certification import SeedsFailedError
+        from seg3b_assets.certification import certify as certify_seeds
+        from seg3b_assets.certification.presentation import WIDTH, show_certification
+        from seg3b_assets.progress import progress_for_terminal
+
+        try:
+            run = certify_seeds(settings, wanted, context.obj, progress_for_terminal(), recompute)
+        except SeedsFailedError as failed:
+            _report_seeds(failed.errors, as_json, debug)
+            raise typer.Exit(EXIT_STRUCTURAL) from failed
+        _print_json(run.as_json()) if as_json else show_certification(run, _console(WIDTH))
+        if not run.passed:
+            raise typer.Exit(EXIT_REALISM)
+
+
+@app.command()
 def plan(
     context: typer.Context,
     seed: Annotated[
@@ -166,6 +232,7 @@ def plan(
         )
         from seg3b_assets.pipeline import default_segment
         from seg3b_assets.pipeline import plan as plan_seed
+        from seg3b_assets.pipeline.presentation import show_plan
         from seg3b_assets.progress import progress_for_terminal
 
         segment = context.obj or default_segment()
@@ -178,7 +245,7 @@ def plan(
             _print_json({"seeds": {str(planned.seed): planned.as_json() for planned in plans}})
             return
         for planned in plans:
-            _show_plan(planned)
+            show_plan(planned, _console())
 
 
 @world_app.command("build")
@@ -222,10 +289,12 @@ def _settings(**overrides: Any) -> Settings:
 
 def _each_seed(seeds: Sequence[int], run_one: Callable[[int], RunRecord], as_json: bool, debug: bool) -> None:
     """Run the seeds one after another; with several, a failing one does not stop the others."""
+    from seg3b_assets.pipeline.presentation import show_run
+
     wanted = list(dict.fromkeys(seeds))
     if len(wanted) == 1:
         record = run_one(wanted[0])
-        _print_json(record.as_json()) if as_json else _show_run(record)
+        _print_json(record.as_json()) if as_json else show_run(record, _console())
         return
     printed: dict[str, Any] = {}
     worst = 0
@@ -241,7 +310,7 @@ def _each_seed(seeds: Sequence[int], run_one: Callable[[int], RunRecord], as_jso
             continue
         printed[str(one)] = record.as_json()
         if not as_json:
-            _show_run(record)
+            show_run(record, _console())
     if as_json:
         _print_json({"seeds": printed})
     if worst:
@@ -287,6 +356,18 @@ def _show_error(error: Seg3BError, prefix: str = "") -> None:
         typer.echo(f"  detail: {orjson.dumps(error.detail, default=str).decode()}", err=True)
 
 
+def _report_seeds(errors: Mapping[int, Seg3BError], as_json: bool, debug: bool) -> None:
+    """Several seeds' failures: the first as the error, and all by seed."""
+    first = next(iter(errors.values()))
+    if debug:
+        raise first
+    if as_json:
+        seeds = {str(seed): {"error": error.record()} for seed, error in errors.items()}
+        _print_json({"error": first.record(), "seeds": seeds})
+    for seed, error in errors.items():
+        _show_error(error, f"seed {seed}: ")
+
+
 def _print_json(value: Any) -> None:
     typer.echo(orjson.dumps(value).decode())
 
@@ -296,38 +377,12 @@ def _log_to_stderr(verbose: bool) -> None:
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
 
 
-def _show_run(record: RunRecord) -> None:
+def _console(least_width: int = 0) -> Console:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("state", "", "wall s", "peak MB", "outputs", "digest", box=None, pad_edge=False)
-    for name, result in record.states.items():
-        done = "reused" if result.reused else "computed"
-        outputs = str(len(result.snapshot.outputs))
-        figures = (f"{result.wall_s:.2f}", f"{result.peak_rss_mb:.0f}", outputs)
-        table.add_row(name, done, *figures, result.snapshot.digest[:12])
-    counts = ", ".join(f"{count:,} {name}" for name, count in record.counts.items() if count is not None)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"seed {record.identity.seed}  run {record.identity.run_id}  {record.total_wall_s:.2f} s")
-    console.print(table)
-    console.print(counts.replace("rng_events", "random draws logged"))
-    console.print(f"flag    {record.flag}")
-    console.print(f"bundle  {record.bundle_dir}")
-    if not record.heads_moved:
-        console.print("heads   unchanged: not the configured policies or upstream (--promote puts in force)")
-
-
-def _show_plan(planned: SeedPlan) -> None:
-    typer.echo(f"seed {planned.seed}")
-    for name, state in planned.states.items():
-        causes = "; ".join(
-            f"{cause.kind} {cause.id} {_short(cause.was)} -> {_short(cause.now)}" for cause in state.causes
-        )
-        typer.echo(f"  {name}  {state.status:<7}  {causes}".rstrip())
-
-
-def _short(value: str | None) -> str:
-    return "?" if value is None else value[:12]
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.width = max(console.width, least_width)
+    return console
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The same merchants' network under other policies, and the policies without coupling.
 
-Certification asks how much coupling changed (gates, "Confidence layer"). Every draw stays at its address, so a
-difference between the published network and the redrawn one is the policy's doing alone. Nothing is published
-here, and zones, evidence and digests are not computed at all.
+Certification asks how much coupling changed (gates, "Confidence layer"). Every draw stays at its address, so
+a difference between the published network and the redrawn one is the policy's doing alone. Nothing is
+published here, and zones, evidence and digests are not computed at all.
 """
 
 from __future__ import annotations
