@@ -42,7 +42,7 @@ certify: $(READY) ## Certify the policy's four seeds: gates, margins, verdict (S
 	@cd $(ROOT) && seg3b certify $(if $(SEEDS),--seeds $(SEEDS))
 
 test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
-	@cd $(ROOT) && python -m pytest $(PYTEST_ARGS)
+	@cd $(ROOT) && python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 # Dagster refuses a workspace beside DAGSTER_MODULE_NAME, and warns of a dagster.yaml in a folder other than its home.
 ui: $(READY) dagster-home ## Open the Dagster UI (PORT=3000)

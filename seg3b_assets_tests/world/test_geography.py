@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from seg3b_assets.laws.geography import tz_database_zones
+from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.world.geometry import zone_polygons
 from seg3b_assets_tests.world.conftest import World
 
