@@ -145,7 +145,8 @@ def _cross_seed_lines(checks: Record) -> Iterator[Line]:
         prevalent["pass"],
         f"{seen}; band {prevalent['band'][0]} .. {prevalent['band'][1]}",
     )
-    failing = [seed for seed, passed in sound["all_hard_gates_pass"].items() if not passed]
+    by_seed = sorted(sound["all_hard_gates_pass"].items(), key=_seed_order)
+    failing = [seed for seed, passed in by_seed if not passed]
     text = f"fails on seed {', '.join(failing)}" if failing else "every hard gate on every seed"
     yield "X03 hard gates", sound["pass"], text
 
@@ -194,10 +195,15 @@ def _uplift(layer: Record) -> str:
 
 def _classes(layer: Record) -> str:
     failed = [
-        f"seed {seed} {name}: {', '.join(gates)}"
-        for seed, row in layer["seeds"].items()
+        f"seed {seed} {name}: {' '.join(gate.removeprefix('3B-') for gate in gates)}"
+        for seed, row in sorted(layer["seeds"].items(), key=_seed_order)
         for name, gates in row["failed"].items()
     ]
     if failed:
-        return "; ".join(failed)
+        return "\n".join(failed)
     return f"every hard gate in every class of {layer['min_class_size']} merchants or more"
+
+
+def _seed_order(item: tuple[str, Any]) -> int:
+    """Documents sort seeds as text; people do not."""
+    return int(item[0])

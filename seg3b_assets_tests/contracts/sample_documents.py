@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seg3b_assets_tests.contracts.sample_certification import CERTIFICATION
 from seg3b_assets_tests.contracts.sample_rows import H32, H64, TEST_ID, UTC
 
 _WORLD = {"manifest_fingerprint": H64, "parameter_hash": H64, "seed": 42, "run_id": H32}
@@ -231,4 +232,5 @@ DOCUMENTS: dict[str, Any] = {
     },
     "validation_bundle_3B": MEMBER_FILES,
     "passed_flag_3B": f"sha256_hex = {H64}\n",
+    **CERTIFICATION,
 }

@@ -20,6 +20,20 @@ OBJECTS_OF_FREE_KEYS = {
     "attempt_histogram",
     "contract_rows_by_test_type",
     "counts",
+    # certification: by metric, state, policy, dataset, class, seed
+    "n",
+    "detail",
+    "states",
+    "policies",
+    "datasets",
+    "metric_cvs",
+    "merchants",
+    "failed",
+    "seeds",
+    "seed_verdicts",
+    "selected_seed_run_map",
+    "virtual_rate_values",
+    "all_hard_gates_pass",
 }
 
 

@@ -26,7 +26,9 @@ print(Meter().megabytes() - start)
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the mark can be reset on Linux only")
 def test_a_peak_does_not_carry_over_to_the_next_stretch() -> None:
-    told = subprocess.run([sys.executable, "-c", STRETCHES], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", STRETCHES], capture_output=True, text=True, check=True
+    ).stdout
     during, after = (float(line) for line in told.split())
     assert during >= 95
     assert after < 50

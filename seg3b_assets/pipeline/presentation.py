@@ -1,0 +1,41 @@
+"""Runs and plans for a person at a terminal. What is shown is what the JSON holds, shortened."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from seg3b_assets.pipeline.plan import SeedPlan
+from seg3b_assets.pipeline.record import RunRecord
+
+
+def show_run(record: RunRecord, console: Console) -> None:
+    """States with their cost, counts, the flag, and where the bundle is."""
+    table = Table("state", "", "wall s", "peak MB", "outputs", "digest", box=None, pad_edge=False)
+    for name, result in record.states.items():
+        done = "reused" if result.reused else "computed"
+        outputs = str(len(result.snapshot.outputs))
+        figures = (f"{result.wall_s:.2f}", f"{result.peak_rss_mb:.0f}", outputs)
+        table.add_row(name, done, *figures, result.snapshot.digest[:12])
+    counts = ", ".join(f"{count:,} {name}" for name, count in record.counts.items() if count is not None)
+    console.print(f"seed {record.identity.seed}  run {record.identity.run_id}  {record.total_wall_s:.2f} s")
+    console.print(table)
+    console.print(counts.replace("rng_events", "random draws logged"))
+    console.print(f"flag    {record.flag}")
+    console.print(f"bundle  {record.bundle_dir}")
+    if not record.heads_moved:
+        console.print("heads   unchanged: not the configured policies or upstream (--promote puts in force)")
+
+
+def show_plan(planned: SeedPlan, console: Console) -> None:
+    """A line per state: whether it is fresh, and every reason why not."""
+    console.print(f"seed {planned.seed}")
+    for name, state in planned.states.items():
+        causes = "; ".join(
+            f"{cause.kind} {cause.id} {_short(cause.was)} -> {_short(cause.now)}" for cause in state.causes
+        )
+        console.print(f"  {name}  {state.status:<7}  {causes}".rstrip())
+
+
+def _short(value: str | None) -> str:
+    return "?" if value is None else value[:12]
