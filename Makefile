@@ -80,7 +80,9 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/uv.lock
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) >&2
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
-	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python >&2
+	@# uv trusts its own certificates; where a proxy signs with the system's, the second try uses those.
+	@cd $(ROOT) && export UV_PROJECT_ENVIRONMENT=$(VENV); sync="$(BIN)/uv sync --frozen --quiet --python $(BIN)/python"; \
+		$$sync 2>/dev/null || $$sync --system-certs >&2
 	@touch $@
 
 dagster-home:
