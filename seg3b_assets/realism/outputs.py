@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from seg3b_assets.states.sealed import SealedInputs
     from seg3b_assets.store.published import Published
 
-if TYPE_CHECKING:
-    from seg3b_assets.states.sealed import SealedInputs
-    from seg3b_assets.store.published import Published
-
 STATE: Final = "S4"
 
 CLASSIFICATION_COLUMNS: Final = ("merchant_id", "is_virtual", "rule_id", "rule_version")

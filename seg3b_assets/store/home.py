@@ -4,6 +4,7 @@
     heads/seed={seed}.json           the snapshot in force per state; replaced last, atomically
     runs/{lineage_id}/run.json       one lineage: identity, keys, digests, timings
     builds/{state}/{state_key}.json  what computing a snapshot cost (time, memory), kept when it is reused
+    certifications/{id}/             verdicts over several seeds and their documents (written by certification)
     staging/, quarantine/, locks/    work in progress; snapshots found damaged; lock files
 
 A crash at any instant leaves the last published state readable: what is not yet renamed is not there, and the

@@ -44,20 +44,42 @@ def test_smaller_part_files_hold_the_same_edges(
     assert other.digests()["edge_alias_blob_3B"] == finished.digests()["edge_alias_blob_3B"]
 
 
-def test_a_flat_baseline_passes_every_state(empty: Installation, edited_policies: Path) -> None:
+def flatten(folder: Path) -> None:
+    """Make every merchant alike, as the segment was before it had a posture."""
     guards = {f"country_shares__guards__{name}": value for name, value in NEUTRAL_GUARDS.items()}
-    edit(edited_policies, TOPOLOGY, budget__sigma=0, country_shares__profile_noise__sigma=0)
-    edit(edited_policies, TOPOLOGY, country_shares__allocation="expected", edge_weights__law="equal")
-    edit(edited_policies, TOPOLOGY, **guards)
+    edit(folder, TOPOLOGY, budget__sigma=0, country_shares__profile_noise__sigma=0)
+    edit(folder, TOPOLOGY, country_shares__allocation="expected", edge_weights__law="equal")
+    edit(folder, TOPOLOGY, **guards)
+
+
+def test_a_flat_baseline_passes_every_state_where_realism_is_only_observed(
+    empty: Installation, edited_policies: Path
+) -> None:
+    flatten(edited_policies)
     other = replace(empty, policies=edited_policies)
     assert len(other.run().passed()["flag"]) == 64
     profile = pl.read_parquet(other.path("edge_merchant_profile_3B"))
     touched = profile.select(pl.col("^guard_.*$").exclude("guard_sparse_tail").any())
     assert not any(touched.row(0))
     assert profile["alpha"].n_unique() == profile["edge_scale"].n_unique() == 1
-    within = (
-        catalogue(other)
-        .group_by("merchant_id")
-        .agg(pl.col("edge_weight").max() - pl.col("edge_weight").min())
-    )
-    assert (within["edge_weight"] < 1.5e-12).all()
+    spread = pl.col("edge_weight").max() - pl.col("edge_weight").min()
+    assert (catalogue(other).group_by("merchant_id").agg(spread)["edge_weight"] < 1.5e-12).all()
+
+
+def test_enforced_a_flat_baseline_is_measured_to_s4_and_gets_no_flag(
+    installation: Installation, edited_policies: Path
+) -> None:
+    flatten(edited_policies)
+    edit(edited_policies, "virtual_validation", realism_enforcement_mode="enforce")
+    blocked = replace(installation, policies=edited_policies)
+    before = blocked.condition()
+    outcome = blocked.run()
+    assert (outcome.exit_code, outcome.error["code"]) == (1, "E3B_S4_REALISM_GATE_BLOCKED")
+    assert outcome.error["place"]
+    assert outcome.error["remedy"]
+    after = blocked.condition()
+    assert after.heads == before.heads
+    assert (after.spoilt, after.leftovers) == ([], [])
+    assert after.published_since(before) == {"S0", "S1", "S2", "S3", "S4"}
+    again = blocked.run()
+    assert (again.exit_code, again.error) == (1, outcome.error)

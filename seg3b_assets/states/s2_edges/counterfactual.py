@@ -22,7 +22,7 @@ from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
 from seg3b_assets.states.s2_edges.placement import place
 from seg3b_assets.states.s2_edges.shares import CountryAtlas
-from seg3b_assets.states.s2_edges.state import _require_polygons
+from seg3b_assets.states.s2_edges.state import require_polygons
 from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
 from seg3b_assets.states.s2_edges.weights import MASS_UNITS, edge_masses
@@ -65,7 +65,7 @@ def redrawn_edges(
     atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer)
     policy = policies.edge_topology
     edges = draw_topology(world, published_merchants(published, polygons), atlas, policy).slots
-    _require_polygons(edges, polygons)
+    require_polygons(edges, polygons)
     stream = partial(Stream.of, world)
     tiles = _tiles(edges, inputs, stream(EDGE_TILE_ASSIGN), workers)
     attempts = place(edges, tiles, polygons, stream(EDGE_JITTER), policy.placement.max_attempts)

@@ -52,7 +52,7 @@ def run(context: StateContext) -> None:
         topology = draw_topology(
             context.identity, inputs.merchants, inputs.atlas, context.policies.edge_topology
         )
-        _require_polygons(topology.slots, inputs.polygons)
+        require_polygons(topology.slots, inputs.polygons)
     placed, attempts = _place(context, inputs, topology)
     # Evidence is mostly encoding and writing, tables mostly hashing: side by side they fill two cores.
     with ThreadPoolExecutor(1) as background:
@@ -127,7 +127,8 @@ def _bad_geometry(dataset: str, column: str, error: Exception) -> Seg3BError:
     )
 
 
-def _require_polygons(edges: EdgeSlots, polygons: CountryPolygons) -> None:
+def require_polygons(edges: EdgeSlots, polygons: CountryPolygons) -> None:
+    """Raise ``BUDGET_COUNTRY_WEIGHTS_INVALID`` when an edge's country has no polygon to be placed in."""
     used = np.flatnonzero(edges.counts.any(axis=0)) if edges.total else np.zeros(0, np.int64)
     absent = [edges.iso[index] for index in used if edges.iso[index] not in polygons.by_country]
     if absent:
