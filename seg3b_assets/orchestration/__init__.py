@@ -9,6 +9,10 @@ import warnings
 
 import dagster as dg
 
+from seg3b_assets.orchestration.quick_history import make_history_quick
+
 # Observed sources of several keys are a beta feature of the pinned Dagster; its users need not hear of it.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+make_history_quick()

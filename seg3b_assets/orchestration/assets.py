@@ -1,7 +1,8 @@
 """The assets: six states, one op each, one asset per dataset.
 
 A step brings its state up to date for its seed (earlier states first, if they are missing or stale),
-publishes all of the state's datasets together, and reports whatever of that Dagster did not know.
+publishes all of the state's datasets together, reports whatever of that Dagster did not know, and looks
+whether the datasets keep their contracts.
 """
 
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from seg3b_assets.orchestration.datasets import state_dataset
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.lineage import StateAssets, state_assets
 from seg3b_assets.orchestration.partitions import SEEDS
-from seg3b_assets.orchestration.reporting import Event, PartitionReport
+from seg3b_assets.orchestration.reporting import Event
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.structural_checks import structural_checks, structural_results
 
 GROUPS = {
     "S0": "S0_gate",
@@ -39,17 +41,23 @@ def _state(state: StateAssets) -> dg.AssetsDefinition:
         name=group,
         description=f"{name}: {state.spec.objective}." if state.spec.objective else name,
         specs=[state_dataset(dataset_id, state) for dataset_id in state.datasets],
+        check_specs=[check.spec for dataset_id in state.datasets for check in structural_checks(dataset_id)],
         group_name=group,
         partitions_def=SEEDS,
         can_subset=True,
     )
     def publish(
         context: dg.AssetExecutionContext, config: StateRun, installation: Installation
-    ) -> Iterator[Event]:
-        with explained_failures():
-            record = installation.seed_run(context).run_state(name, force=config.recompute)
+    ) -> Iterator[Event | dg.AssetCheckResult]:
         selected = frozenset(key.to_user_string() for key in context.selected_asset_keys)
-        yield from PartitionReport(context.instance, context.partition_key, record).events(selected)
+        if selected:
+            running = installation.running(context)
+            with explained_failures():
+                running.record = installation.seed_run(context).run_state(name, force=config.recompute)
+            yield from running.report.events(running.record, selected)
+        if context.selected_asset_check_keys:
+            published = installation.published(context)
+            yield from structural_results(state.datasets, context.selected_asset_check_keys, published)
 
     return publish
 

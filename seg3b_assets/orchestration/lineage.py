@@ -24,6 +24,9 @@ EDGE_CATALOGUE = "edge_catalogue_3B"
 POLICIES = tuple(POLICY_MODELS)
 GATES = tuple(gate_id(segment) for segment in SEGMENTS)
 UPSTREAM_DATASETS = tuple(artefact.logical_id for artefact in UPSTREAM)
+CERTIFICATION = "certification_3B"
+# What a certification of all seeds hangs on; none of them one hop behind the edge catalogue's own selection.
+CERTIFIED_DATASETS = ("virtual_validation_results_3B", "passed_flag_3B")
 SOURCES = frozenset((*SEALED_POLICIES, *GATES, *UPSTREAM_DATASETS))
 
 

@@ -30,6 +30,7 @@ from seg3b_assets.pipeline import RunRecord, StateResult
 
 ABSENT = "absent"
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.MaterializeResult[Any]
+Recorded = dg.AssetMaterialization | dg.AssetObservation
 
 
 def source_version_tags(version: str) -> dict[str, str]:
@@ -37,30 +38,85 @@ def source_version_tags(version: str) -> dict[str, str]:
     return {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
 
 
+def provenance_tags(
+    version: str, code_version: str, parents_read: Mapping[str, tuple[str, str | None]]
+) -> dict[str, str]:
+    """Tags of a materialization: its version, its code's, and what it was made from.
+
+    Args:
+        parents_read: by parent, the version read and the storage id of an event at which it had that version.
+    """
+    tags = source_version_tags(version) | {CODE_VERSION_TAG: code_version}
+    for parent, (read, pointer) in parents_read.items():
+        key = dg.AssetKey(parent)
+        tags[get_input_data_version_tag(key)] = read
+        tags[get_input_event_pointer_tag(key)] = pointer or NULL_EVENT_POINTER
+    return tags
+
+
+def latest_tags(
+    instance: dg.DagsterInstance, name: str, partition: str | None
+) -> tuple[str | None, Mapping[str, str]]:
+    """Storage id and tags of Dagster's latest record of an asset or source; (None, {}) when there is none."""
+    record = instance.get_latest_data_version_record(
+        dg.AssetKey(name), is_source=name in SOURCES or name in POLICIES, partition_key=partition
+    )
+    if record is None:
+        return None, {}
+    return str(record.storage_id), record.event_log_entry.tags or {}
+
+
 class PartitionReport:
-    """The events of one run of one partition.
+    """What Dagster is told of one partition while runs of it come in.
+
+    One report serves a whole Dagster run: what it told for a state's step is not compared again for the
+    next state's.
 
     Args:
         instance: whose record is brought up to date.
         partition: the seed.
-        record: the run.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, partition: str, record: RunRecord) -> None:
+    def __init__(self, instance: dg.DagsterInstance, partition: str) -> None:
         self._instance = instance
         self._partition = partition
-        self._record = record
         self._known: dict[str, tuple[str | None, Mapping[str, str]]] = {}
-        snapshot = next(iter(record.states.values())).snapshot
-        self._versions = {name: snapshot.inputs.sealed.get(name, ABSENT) for name in SOURCES}
+        self._versions: dict[str, str] = {}
+        self._told: dict[str, str] = {}
 
-    def events(self, selected: frozenset[str]) -> Iterator[Event]:
-        """Every event to yield from the step: results for ``selected``, the rest where Dagster is behind."""
-        states = [state for state in state_assets() if state.spec.name in self._record.states]
+    def events(self, record: RunRecord, selected: frozenset[str]) -> Iterator[Event]:
+        """Every event to yield from a step: results for ``selected``, the rest where Dagster is behind."""
+        self._learn(record)
+        states = [
+            state
+            for state in state_assets()
+            if state.spec.name in record.states
+            and (self._is_untold(record, state) or selected & {*state.datasets})
+        ]
         read = {key for state in states for name in state.datasets for key in parents()[name]}
         yield from self._observations(sorted(read & SOURCES))
         for state in states:
-            yield from self._publications(state, selected)
+            yield from self._publications(record, state, selected)
+            self._told[state.spec.name] = record.states[state.spec.name].snapshot.key
+
+    def recorded(self, record: RunRecord) -> Iterator[Recorded]:
+        """The same for a step none of whose outputs are the partition's datasets."""
+        for event in self.events(record, frozenset()):
+            assert not isinstance(event, dg.MaterializeResult)
+            yield event
+
+    def read(self, name: str) -> tuple[str, str | None]:
+        """Version of a dataset or source as told, and the storage id of Dagster's latest record of it."""
+        self._tags(name)
+        return self._versions[name], self._known[name][0]
+
+    def _is_untold(self, record: RunRecord, state: StateAssets) -> bool:
+        return self._told.get(state.spec.name) != record.states[state.spec.name].snapshot.key
+
+    def _learn(self, record: RunRecord) -> None:
+        """Versions of the sources this run read."""
+        sealed = next(iter(record.states.values())).snapshot.inputs.sealed
+        self._versions |= {name: sealed.get(name, ABSENT) for name in SOURCES}
 
     def _observations(self, sources: list[str]) -> Iterator[dg.AssetObservation]:
         for name in sources:
@@ -75,15 +131,17 @@ class PartitionReport:
                 self._known.pop(name)
 
     def _publications(
-        self, state: StateAssets, selected: frozenset[str]
+        self, record: RunRecord, state: StateAssets, selected: frozenset[str]
     ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[Any]]:
-        result = self._record.states[state.spec.name]
+        result = record.states[state.spec.name]
         for dataset_id in state.datasets:
-            version, metadata = self._output(dataset_id, result)
+            version, metadata = _output(record, dataset_id, result)
             if dataset_id == state.principal:
                 metadata |= _cost(result)
             self._versions[dataset_id] = version
-            tags = self._provenance(dataset_id, state.spec.code_version)
+            tags = provenance_tags(
+                version, state.spec.code_version, {name: self.read(name) for name in parents()[dataset_id]}
+            )
             if dataset_id in selected:
                 yield dg.MaterializeResult(
                     asset_key=dataset_id, data_version=dg.DataVersion(version), metadata=metadata, tags=tags
@@ -92,34 +150,9 @@ class PartitionReport:
                 yield dg.AssetMaterialization(
                     asset_key=dataset_id, partition=self._partition, metadata=metadata, tags=tags
                 )
-                self._known.pop(dataset_id)
-
-    def _output(self, dataset_id: str, result: StateResult) -> tuple[str, dict[str, Any]]:
-        """Digest and facts of a published dataset, or of a member of a published folder."""
-        snapshot = result.snapshot
-        if dataset_id not in snapshot.outputs:
-            path = snapshot.root / contract(dataset_id).relative_path(self._record.identity)
-            digest, size = file_digest(path), path.stat().st_size
-            return digest, {"path": dg.MetadataValue.path(path), "bytes": size, "digest": digest}
-        output = snapshot.outputs[dataset_id]
-        facts: dict[str, Any] = {
-            "path": dg.MetadataValue.path(snapshot.path(dataset_id)),
-            "bytes": output.bytes,
-            "digest": output.digest,
-        }
-        if output.rows is not None:
-            facts["dagster/partition_row_count"] = output.rows
-        return output.digest, facts
-
-    def _provenance(self, dataset_id: str, code_version: str) -> dict[str, str]:
-        tags = source_version_tags(self._versions[dataset_id]) | {CODE_VERSION_TAG: code_version}
-        for parent in parents()[dataset_id]:
-            key = dg.AssetKey(parent)
-            self._tags(parent)
-            pointer, _ = self._known[parent]
-            tags[get_input_data_version_tag(key)] = self._versions[parent]
-            tags[get_input_event_pointer_tag(key)] = pointer or NULL_EVENT_POINTER
-        return tags
+            else:
+                continue
+            self._known.pop(dataset_id, None)
 
     def _is_behind(self, dataset_id: str, tags: Mapping[str, str]) -> bool:
         """Whether Dagster's last record of the dataset differs, pointers to parents' events aside."""
@@ -130,17 +163,29 @@ class PartitionReport:
     def _tags(self, name: str) -> Mapping[str, str]:
         """Tags of Dagster's latest record of an asset in this partition; empty when there is none."""
         if name not in self._known:
-            record = self._instance.get_latest_data_version_record(
-                dg.AssetKey(name), is_source=name in SOURCES, partition_key=self._partition_of(name)
-            )
-            if record is None:
-                self._known[name] = (None, {})
-            else:
-                self._known[name] = (str(record.storage_id), record.event_log_entry.tags or {})
+            self._known[name] = latest_tags(self._instance, name, self._partition_of(name))
         return self._known[name][1]
 
     def _partition_of(self, name: str) -> str | None:
         return None if name in POLICIES else self._partition
+
+
+def _output(record: RunRecord, dataset_id: str, result: StateResult) -> tuple[str, dict[str, Any]]:
+    """Digest and facts of a published dataset, or of a member of a published folder."""
+    snapshot = result.snapshot
+    if dataset_id not in snapshot.outputs:
+        path = snapshot.root / contract(dataset_id).relative_path(record.identity)
+        digest, size = file_digest(path), path.stat().st_size
+        return digest, {"path": dg.MetadataValue.path(path), "bytes": size, "digest": digest}
+    output = snapshot.outputs[dataset_id]
+    facts: dict[str, Any] = {
+        "path": dg.MetadataValue.path(snapshot.path(dataset_id)),
+        "bytes": output.bytes,
+        "digest": output.digest,
+    }
+    if output.rows is not None:
+        facts["dagster/partition_row_count"] = output.rows
+    return output.digest, facts
 
 
 def _cost(result: StateResult) -> dict[str, Any]:

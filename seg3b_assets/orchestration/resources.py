@@ -1,4 +1,4 @@
-"""The installation the assets work on: its settings, and runs of the segment under them.
+"""The installation the assets work on: its settings, runs of the segment under them, and what they published.
 
 Settings come from the environment (``SEG3B_HOME``, ``SEG3B_POLICIES``, ``SEG3B_UPSTREAM`` …), the same for
 Dagster and for the command line, so that both work on the same store.
@@ -7,9 +7,17 @@ Dagster and for the command line, so that both work on the same store.
 import dagster as dg
 
 from seg3b_assets.orchestration.log_progress import LogProgress
+from seg3b_assets.orchestration.published_seed import (
+    PublishedSeed,
+    published_by,
+    snapshots_in_force,
+    snapshots_of,
+)
+from seg3b_assets.orchestration.running import RunningSeed, StepContext
 from seg3b_assets.pipeline import SeedRun, default_segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.settings import Settings
+from seg3b_assets.store import Published, Snapshot, Store
 
 
 class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -19,11 +27,16 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The settings in force."""
         return Settings.from_environment()
 
-    def seed_run(self, context: dg.AssetExecutionContext) -> SeedRun:
-        """A run of the step's partition that reports progress to the step's log."""
-        return SeedRun(self.settings(), int(context.partition_key), progress=LogProgress(context.log))
+    def running(self, context: StepContext) -> RunningSeed:
+        """What the step's run has done so far."""
+        return RunningSeed.of(context, default_segment())
 
-    def sealed(self, context: dg.AssetExecutionContext) -> SealedSeed:
+    def seed_run(self, context: StepContext) -> SeedRun:
+        """A run of the step's partition that reports progress to the step's log."""
+        segment, progress = self.running(context).segment, LogProgress(context.log)
+        return SeedRun(self.settings(), int(context.partition_key), segment, progress)
+
+    def sealed(self, context: StepContext) -> SealedSeed:
         """The step's partition, sealed: its upstream gates verified and every input's digest taken.
 
         Builds the embedded world of the seed when it is configured and not there yet.
@@ -31,6 +44,26 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             Seg3BError: what loading the policies and sealing raise.
         """
-        segment, settings, seed = default_segment(), self.settings(), int(context.partition_key)
+        segment, settings, seed = self.running(context).segment, self.settings(), int(context.partition_key)
         root = segment.upstream_root(settings, seed, LogProgress(context.log))
         return seal_seed(segment, settings, root)
+
+    def published(self, context: StepContext) -> Published:
+        """The step's partition as published: by this very run, or else what is in force."""
+        return published_by(self._snapshots(context), default_segment())
+
+    def published_seed(self, context: StepContext) -> PublishedSeed:
+        """The same, with the policies and inputs it is judged by.
+
+        Raises:
+            Seg3BError: what loading the policies and sealing raise.
+        """
+        return PublishedSeed.of(self.sealed(context), self._snapshots(context), default_segment())
+
+    def _snapshots(self, context: StepContext) -> tuple[Snapshot, ...]:
+        record, segment = self.running(context).record, default_segment()
+        if record is not None:
+            return snapshots_of(record)
+        return snapshots_in_force(
+            Store(self.settings().home, segment.contracts), segment, int(context.partition_key)
+        )

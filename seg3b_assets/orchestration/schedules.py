@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from seg3b_assets.orchestration.jobs import seed_pipeline
+from seg3b_assets.orchestration.jobs import certification, seed_pipeline
 from seg3b_assets.orchestration.partitions import SEEDS
 
 NIGHTLY = "0 2 * * *"
@@ -12,3 +12,12 @@ NIGHTLY = "0 2 * * *"
 def four_seed_sweep() -> list[dg.RunRequest]:
     """Every certification seed through S0 to S5, one run each, at 02:00 UTC."""
     return [dg.RunRequest(run_key=seed, partition_key=seed) for seed in SEEDS.get_partition_keys()]
+
+
+nightly_certification = dg.ScheduleDefinition(
+    name="nightly_certification",
+    job=certification,
+    cron_schedule="0 3 * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="The certification, at 03:00 UTC; brings the seeds up to date itself.",
+)

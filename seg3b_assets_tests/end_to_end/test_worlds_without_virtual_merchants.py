@@ -30,10 +30,12 @@ INDEXES = ("edge_catalogue_index_3B", "edge_alias_index_3B")
 def nobody_virtual(
     request: pytest.FixtureRequest, installation: Installation, upstream: UpstreamCopy, edited_policies: Path
 ) -> Installation:
+    validation = edited_policies / "virtual_validation.yaml"
+    validation.write_bytes(spoilt(validation.read_bytes(), "realism_enforcement_mode", "enforce"))
     if request.param == "grocers only":
         grocer = {"mcc": pl.lit(5411, pl.Int32), "channel": pl.lit("card_present")}
         upstream.change("transaction_schema_merchant_ids", lambda frame: frame.with_columns(**grocer))
-        return replace(installation, upstream=upstream.path)
+        return replace(installation, upstream=upstream.path, policies=edited_policies)
     path = edited_policies / "mcc_channel_rules.yaml"
     text = path.read_bytes()
     for number in range(len(parse_document(text).value["rules"])):

@@ -11,7 +11,7 @@ import dagster as dg
 from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets_tests.orchestration.imagined_runs import ImaginedSegment
-from seg3b_assets_tests.orchestration.watch import Watch
+from seg3b_assets_tests.orchestration.watch import STATES_WITHOUT_CHECKS, Watch
 
 
 @pytest.fixture
@@ -34,4 +34,11 @@ def segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImaginedSegment:
 
 @pytest.fixture
 def watch(instance: dg.DagsterInstance) -> Watch:
+    """What the states' steps do, checks apart."""
+    return Watch(STATES_WITHOUT_CHECKS, instance)
+
+
+@pytest.fixture
+def installed(instance: dg.DagsterInstance) -> Watch:
+    """Everything the code location defines."""
     return Watch(defs, instance)

@@ -7,8 +7,18 @@ import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from seg3b_assets.orchestration.assets import STATE_ASSETS
 from seg3b_assets.orchestration.lineage import state_assets
 from seg3b_assets.orchestration.reporting import source_version_tags
+from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.sources import policies, upstream
+
+UNCHECKED_STATES = [state.subset_for(state.keys, set()) for state in STATE_ASSETS]
+STATES_WITHOUT_CHECKS = dg.Definitions(
+    assets=[policies, upstream, *UNCHECKED_STATES],
+    jobs=[dg.define_asset_job("seed_pipeline", dg.AssetSelection.assets(*UNCHECKED_STATES))],
+    resources={"installation": Installation()},
+)
 
 
 class Watch:
@@ -30,6 +40,14 @@ class Watch:
             asset_selection=[dg.AssetKey(name) for name in selected] or None,
             run_config=config,
             raise_on_error=False,
+        )
+        assert result.success == ok
+        return result
+
+    def run(self, job: str, seed: int | None = 42, ok: bool = True) -> dg.ExecuteInProcessResult:
+        """Run a job, of a partition or of none."""
+        result = self.defs.resolve_job_def(job).execute_in_process(
+            partition_key=None if seed is None else str(seed), instance=self.instance, raise_on_error=False
         )
         assert result.success == ok
         return result

@@ -1,0 +1,87 @@
+"""Which gates there are and on which asset each is checked, read from the two policies that declare them.
+
+Bounds are not taken from here: a check reads the policies when it runs. Only what Dagster must know when the
+code location loads is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.policies import Certification, Policy, VirtualValidation, parse_policy
+from seg3b_assets.settings import REPOSITORY, Settings
+
+
+@dataclass(frozen=True)
+class GateDefinition:
+    """One gate as a check.
+
+    Attributes:
+        gate_id: ``3B-V01``.
+        dataset: the asset it is checked on.
+        metrics: what it holds.
+        hard: whether it belongs to the sealed policy.
+    """
+
+    gate_id: str
+    dataset: str
+    metrics: tuple[str, ...]
+    hard: bool
+
+    @property
+    def check_name(self) -> str:
+        """``gate_3B_V01``: Dagster allows letters, digits and underscores."""
+        return f"gate_{self.gate_id.replace('-', '_')}"
+
+
+def gate_definitions() -> tuple[GateDefinition, ...]:
+    """Every hard gate, then every stretch gate that is not the tighter bound of a hard gate's own id."""
+    hard, stretch = _virtual_validation().hard_gates, certification_policy().stretch_gates
+    return (
+        *(
+            GateDefinition(gate_id, rule.dataset, (rule.metric,), hard=True)
+            for gate_id, rule in sorted(hard.items())
+        ),
+        *(
+            GateDefinition(gate_id, hard[rule.hard_gates[0]].dataset, tuple(rule.metrics), hard=False)
+            for gate_id, rule in sorted(stretch.items())
+            if gate_id not in hard
+        ),
+    )
+
+
+def checks_by_dataset() -> Mapping[str, tuple[GateDefinition, ...]]:
+    """The same, by asset."""
+    found: dict[str, tuple[GateDefinition, ...]] = {}
+    for gate in gate_definitions():
+        found[gate.dataset] = (*found.get(gate.dataset, ()), gate)
+    return found
+
+
+def certification_policy() -> Certification:
+    """``certification.yaml`` alone, so that a mistake in another policy does not keep assets from loading.
+
+    Raises:
+        Seg3BError: POLICY_SCHEMA_INVALID.
+    """
+    policy = _parsed(Settings.from_environment().policies / "certification.yaml", Certification)
+    assert isinstance(policy, Certification)
+    return policy
+
+
+def _virtual_validation() -> VirtualValidation:
+    """The policy in force or, while that one cannot be read, the repository's: S0 is who refuses it."""
+    name = "virtual_validation.yaml"
+    try:
+        policy = _parsed(Settings.from_environment().policies / name, VirtualValidation)
+    except (Seg3BError, OSError):
+        policy = _parsed(REPOSITORY / "policies" / name, VirtualValidation)
+    assert isinstance(policy, VirtualValidation)
+    return policy
+
+
+def _parsed(path: Path, model: type[Policy]) -> Policy:
+    return parse_policy(path.name, path.read_bytes(), model)[0]

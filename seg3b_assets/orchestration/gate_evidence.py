@@ -1,0 +1,214 @@
+"""What lies behind a gate's number: distributions, the merchants, places and rules that weigh on it.
+
+Small markdown tables and plots of the arrays the metric was computed from, for a person who wonders why a
+gate fails or how it would. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seg3b_assets.orchestration.judgement import Judgement
+from seg3b_assets.orchestration.markdown import histogram, percent, table, text
+
+SHOWN: Final = 8
+QUANTILES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+F64 = NDArray[np.float64]
+Evidence = Callable[[Judgement], str]
+
+
+def evidence(metric: str, judgement: Judgement) -> str | None:
+    """Markdown about a gated metric; None of a seed without virtual merchants."""
+    if metric not in _EVIDENCE or not len(judgement.population.merchants):
+        return None
+    return _EVIDENCE[metric](judgement)
+
+
+def _edges(judgement: Judgement) -> str:
+    edges = judgement.population.merchants.edges
+    return _distribution(edges.astype(np.float64), "merchants", "number of edges")
+
+
+def _countries(judgement: Judgement) -> str:
+    countries = judgement.population.merchants.countries
+    return _distribution(countries.astype(np.float64), "merchants", "number of edge countries")
+
+
+def _top1(judgement: Judgement) -> str:
+    share = judgement.population.merchants.top1_share
+    heaviest = _merchants(judgement, -share, {"heaviest edge": share}, "Merchants with the heaviest edge")
+    return _distribution(share, "merchants", "weight of the heaviest edge") + "\n\n" + heaviest
+
+
+def _divergence(judgement: Judgement) -> str:
+    shares = judgement.population.merchants.country_share
+    own = _divergence_from(shares.mean(axis=0), shares)
+    plainest = _merchants(
+        judgement, own, {"divergence, nats": own}, "Merchants nearest to the average country mix"
+    )
+    return _distribution(own, "merchants", "divergence from the average mix, nats") + "\n\n" + plainest
+
+
+def _overlap(judgement: Judgement) -> str:
+    merchants = judgement.population.merchants
+    share = merchants.overlap
+    none = int((share == 0.0).sum())
+    lowest = _merchants(
+        judgement,
+        share,
+        {"weight at home": share},
+        "Merchants with the least weight in their settlement's country",
+    )
+    nowhere = int(merchants.settlement_unresolved.sum())
+    note = f"Without any: {none} of {len(merchants)}; settled in no country: {nowhere}."
+    return "\n\n".join([_distribution(share, "merchants", "edge weight at home"), note, lowest])
+
+
+def _distance(judgement: Judgement) -> str:
+    edges = judgement.population.edges
+    frame = pl.DataFrame({"merchant": edges.merchant, "km": edges.distance_km})
+    medians: F64 = frame.group_by("merchant").agg(pl.col("km").median()).sort("merchant")["km"].to_numpy()
+    farthest = _merchants(
+        judgement,
+        -medians,
+        {"median km": medians},
+        "Merchants whose edges lie farthest from their settlement",
+    )
+    return _distribution(edges.distance_km, "edges", "distance to the settlement, km") + "\n\n" + farthest
+
+
+def _unexplained(column: str) -> Evidence:
+    def show(judgement: Judgement) -> str:
+        rows = judgement.population.rows
+        blank = rows.filter(pl.col(column).fill_null("").str.strip_chars() == "")
+        if blank.is_empty():
+            return f"Every one of {rows.height} rows names its {column}."
+        shown = blank.select("merchant_id", "mcc", "channel", "home_country_iso").head(SHOWN)
+        return f"{blank.height} rows without {column}, such as:\n\n" + table(shown.columns, shown.iter_rows())
+
+    return show
+
+
+def _rules(judgement: Judgement) -> str:
+    virtual = judgement.population.rows.filter(pl.col("is_virtual"))
+    decided = virtual.group_by("rule_id").len("rows").sort("rows", "rule_id", descending=[True, False])
+    rows = [(rule or "(none)", count, percent(count / virtual.height)) for rule, count in decided.iter_rows()]
+    head = f"{len(rows)} rules decide {virtual.height} virtual merchants; the first {min(SHOWN, len(rows))}:"
+    return head + "\n\n" + table(("rule", "virtual merchants", "share"), rows[:SHOWN])
+
+
+def _decoding(judgement: Judgement) -> str:
+    edges = judgement.population.edges
+    frame = pl.DataFrame({"merchant": edges.merchant, "error": edges.decoding_error})
+    worst: F64 = frame.group_by("merchant").agg(pl.col("error").max()).sort("merchant")["error"].to_numpy()
+    return _merchants(
+        judgement, -worst, {"largest error": worst}, "Merchants whose table decodes farthest from its weights"
+    )
+
+
+def _standing(judgement: Judgement) -> str:
+    results = judgement.outputs.results
+    assert results is not None
+    counted = results.group_by("test_type", "severity", "status").len("rows").sort("test_type", "severity")
+    reasons = judgement.metrics.overall["realism_block_active_enforced"].detail.get("reasons", {})
+    lines = [f"- {reason}: {_reason(found)}" for reason, found in reasons.items()]
+    why = ["The block does not hold, because of:\n\n" + "\n".join(lines)] if lines else []
+    return "\n\n".join([*why, table(("family", "severity", "status", "rows"), counted.iter_rows())])
+
+
+def _reason(found: Any) -> str:
+    if not isinstance(found, Mapping):
+        return text(found)
+    return f"{found['count']}, such as {'; '.join(map(str, found['examples']))}"
+
+
+def _zones(judgement: Judgement) -> str:
+    settled = judgement.outputs.settlement
+    zones = (
+        settled.group_by("tzid_settlement")
+        .len("settlements")
+        .sort("settlements", "tzid_settlement", descending=[True, False])
+    )
+    rows = [(zone, count, percent(count / settled.height)) for zone, count in zones.head(SHOWN).iter_rows()]
+    head = f"{zones.height} zones hold {settled.height} settlements; the commonest:"
+    return head + "\n\n" + table(("zone", "settlements", "share"), rows)
+
+
+def _coordinates(judgement: Judgement) -> str:
+    settled = judgement.outputs.settlement
+    users = (
+        settled.group_by("lat_deg", "lon_deg")
+        .agg(merchants=pl.len(), first=pl.col("merchant_id").min(), zone=pl.col("tzid_settlement").first())
+        .filter(pl.col("merchants") > 1)
+        .sort("merchants", "first", descending=[True, False])
+    )
+    if users.is_empty():
+        return f"All {settled.height} settlements have a coordinate of their own."
+    head = f"{users.height} coordinates are shared by {users['merchants'].sum()} merchants; the fullest:"
+    shown = users.select("lat_deg", "lon_deg", "zone", "merchants", "first").head(SHOWN)
+    return (
+        head
+        + "\n\n"
+        + table(("latitude", "longitude", "zone", "merchants", "first merchant_id"), shown.iter_rows())
+    )
+
+
+def _distribution(values: F64, label: str, unit: str) -> str:
+    quantiles = np.quantile(values, QUANTILES)
+    header = ("minimum", *(f"{level:.0%}" for level in QUANTILES[1:-1]), "maximum")
+    return histogram(values, label, unit) + "\n\n" + table(header, [[float(value) for value in quantiles]])
+
+
+def _merchants(judgement: Judgement, order: F64, shown: Mapping[str, F64], title: str) -> str:
+    """The merchants with the smallest ``order``, ties by id."""
+    merchants = judgement.population.merchants
+    country = judgement.outputs.settlement["settlement_country"].to_list()
+    rows = [
+        (
+            int(merchants.merchant_id[row]),
+            str(merchants.virtual_class[row]),
+            country[row] or "(none)",
+            int(merchants.edges[row]),
+            *(float(column[row]) for column in shown.values()),
+        )
+        for row in np.lexsort((merchants.merchant_id, order))[:SHOWN].tolist()
+    ]
+    header = ("merchant_id", "class", "settled in", "edges", *shown)
+    return f"{title}:\n\n" + table(header, rows)
+
+
+def _divergence_from(mix: F64, shares: F64) -> F64:
+    """Jensen–Shannon divergence, nats, of each row (n, countries) from one mix (countries,)."""
+    middle = (shares + mix) / 2.0
+    return _entropy(middle) - (_entropy(shares) + _entropy(mix[None, :])) / 2.0
+
+
+def _entropy(shares: F64) -> F64:
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0.0)
+    entropy: F64 = -(shares * logs).sum(axis=1)
+    return entropy
+
+
+_EVIDENCE: Final[Mapping[str, Evidence]] = {
+    "edges_per_merchant_cv": _edges,
+    "countries_per_merchant_cv": _countries,
+    "top1_share_p50": _top1,
+    "median_pairwise_js": _divergence,
+    "settlement_overlap_median": _overlap,
+    "settlement_overlap_p75": _overlap,
+    "settlement_distance_median_km": _distance,
+    "rule_id_non_null_rate": _unexplained("rule_id"),
+    "rule_version_non_null_rate": _unexplained("rule_version"),
+    "active_rule_id_count": _rules,
+    "alias_max_abs_delta": _decoding,
+    "realism_block_active_enforced": _standing,
+    "settlement_tzid_top1_share": _zones,
+    "settlement_unique_coord_ratio": _coordinates,
+    "settlement_duplicate_exposure": _coordinates,
+}

@@ -1,0 +1,69 @@
+"""Small tables and plots as markdown, for the metadata of checks and of the certification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BAR_WIDTH = 30
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A markdown table; numbers as people read them."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def histogram(values: NDArray[Any], label: str, unit: str, bins: int = 10) -> str:
+    """How many of the values fall into each of equally wide bins, as bars.
+
+    Args:
+        label: whose values these are, in the plural: merchants, edges.
+    """
+    if not values.size:
+        return f"There are no {label}."
+    counts, edges = np.histogram(values, bins=bins)
+    bounds = [_short(float(edge)) for edge in edges]
+    width = max(map(len, bounds))
+    most = max(int(counts.max()), 1)
+    lines = [
+        f"{low:>{width}} to {high:>{width}}  {_bar(count / most):<{BAR_WIDTH}} {count}"
+        for low, high, count in zip(bounds, bounds[1:], counts.tolist(), strict=False)
+    ]
+    return "\n".join([f"{label.capitalize()} by {unit}:", "", "```", *lines, "```"])
+
+
+def text(value: Any) -> str:
+    """A value for reading: up to five significant digits, thousands untouched, None as n/a."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "n/a"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return " to ".join(text(part) for part in value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
+    return str(value)
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal."""
+    return "n/a" if share is None else f"{100.0 * share:.1f} %"
+
+
+def _short(value: float) -> str:
+    """Three significant digits, thousands untouched."""
+    return f"{value:.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def _bar(share: float) -> str:
+    return "█" * round(share * BAR_WIDTH)
+
+
+def _cell(value: Any) -> str:
+    return (value if isinstance(value, str) else text(value)).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,84 @@
+"""Runs of the real segment on a coarse world through Dagster, remembered by what the checks said."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from seg3b_assets.definitions import defs
+from seg3b_assets.settings import REPOSITORY
+from seg3b_assets_tests.orchestration.watch import Watch
+
+TEST_CACHE = Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
+COARSE = {
+    "SEG3B_WORLD_RESOLUTION": "1.0",
+    "SEG3B_WORLD_MERCHANTS": "1500",
+    "SEG3B_CACHE": str(TEST_CACHE),
+}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An installation over the coarse world, watched through Dagster.
+
+    Attributes:
+        home, policies: its folders.
+        watch: of its Dagster instance.
+    """
+
+    home: Path
+    policies: Path
+    watch: Watch
+
+    def heads(self, seed: int = 42) -> dict[str, str]:
+        """State key in force by state."""
+        path = self.home / "heads" / f"seed={seed}.json"
+        found: dict[str, str] = json.loads(path.read_bytes())["states"]
+        return found
+
+    def take(self, pack: Path, mode: str) -> None:
+        """Put another posture in force: a policy pack, observing or enforcing."""
+        for file in pack.glob("*.yaml"):
+            shutil.copy(file, self.policies)
+        self.change(
+            "virtual_validation", r"^realism_enforcement_mode: \w+", f"realism_enforcement_mode: {mode}"
+        )
+
+    def change(self, policy_id: str, pattern: str, text: str) -> None:
+        """Edit a policy."""
+        path = self.policies / f"{policy_id}.yaml"
+        edited, count = re.subn(pattern, text, path.read_text(), count=1, flags=re.MULTILINE)
+        assert count == 1
+        path.write_text(edited)
+
+
+@contextmanager
+def coarse_installation(folder: Path) -> Iterator[Installed]:
+    """An empty home, the shipped policies, an empty Dagster instance."""
+    with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+        home, policies = folder / "home", folder / "policies"
+        shutil.copytree(REPOSITORY / "policies", policies, ignore=shutil.ignore_patterns("baseline"))
+        environment.delenv("SEG3B_UPSTREAM", raising=False)
+        for name, value in (COARSE | {"SEG3B_HOME": str(home), "SEG3B_POLICIES": str(policies)}).items():
+            environment.setenv(name, value)
+        yield Installed(home, policies, Watch(defs, instance))
+
+
+def checked(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """Evaluations of a run by ``asset:check``."""
+    return {
+        f"{each.asset_key.to_user_string()}:{each.check_name}": each
+        for each in result.get_asset_check_evaluations()
+    }
+
+
+def steps_run(result: dg.ExecuteInProcessResult) -> set[str]:
+    """Steps that started."""
+    return {str(event.step_key) for event in result.all_events if event.is_step_start}
