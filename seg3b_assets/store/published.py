@@ -72,7 +72,8 @@ class Published:
         files = self.files(dataset_id)
         try:
             for file in files:
-                self._require_columns(contract, pl.read_parquet_schema(file), file)
+                with file.open("rb") as handle:  # by path, polars would take * and [ for a pattern
+                    self._require_columns(contract, pl.read_parquet_schema(handle), file)
             frame = pl.read_parquet(files, columns=list(columns) if columns is not None else None, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._unreadable(dataset_id, error) from error

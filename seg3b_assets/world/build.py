@@ -182,4 +182,4 @@ def _write_seed_datasets(folder: Path, geometry: Stage, draws: Draws, recipe: Wo
 
 
 def _table(stage: Stage, dataset: str, columns: list[str] | None = None) -> pl.DataFrame:
-    return pl.read_parquet(stage.folder / dataset / f"{dataset}.parquet", columns=columns)
+    return pl.read_parquet(stage.folder / dataset / f"{dataset}.parquet", columns=columns, glob=False)

@@ -27,4 +27,4 @@ def summarise(root: Path) -> dict[str, int | str]:
 
 def _rows(folder: Path) -> int:
     files = sorted(folder.rglob("*.parquet"))
-    return int(pl.scan_parquet(files, hive_partitioning=False).select(pl.len()).collect().item())
+    return int(pl.scan_parquet(files, glob=False, hive_partitioning=False).select(pl.len()).collect().item())

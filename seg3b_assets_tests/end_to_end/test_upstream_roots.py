@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-import pytest
 
 from seg3b_assets_tests.end_to_end.installation import Installation
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
@@ -114,9 +113,6 @@ def test_a_root_may_show_what_it_shares_with_others_by_links(
     assert all(state["reused"] for state in record["states"].values())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="store.published and audit.index hand the path to polars as a glob pattern"
-)
 def test_folders_may_have_any_name(
     finished: Installation, root_of: Callable[[int], Path], tmp_path: Path
 ) -> None:
