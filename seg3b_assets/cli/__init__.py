@@ -1,0 +1,24 @@
+"""The command line, a file per command; assembled here.
+
+Exit codes: 0 pass, 1 realism fail, 2 usage, 3 structural error. No domain arithmetic here, and no dagster.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from seg3b_assets.cli.certify import certify
+from seg3b_assets.cli.plan import plan
+from seg3b_assets.cli.run import run
+from seg3b_assets.cli.world import world_app
+
+app = typer.Typer(
+    name="seg3b",
+    help="Segment 3B: virtual merchants, their settlement anchors, edges and alias tables, with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, certify, plan):
+    app.command()(command)
+app.add_typer(world_app, name="world")

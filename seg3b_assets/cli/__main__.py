@@ -1,0 +1,5 @@
+"""``python -m seg3b_assets.cli``."""
+
+from seg3b_assets.cli import app
+
+app()

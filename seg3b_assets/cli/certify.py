@@ -1,0 +1,101 @@
+"""``seg3b certify``: several seeds to one verdict."""
+
+# ruff: noqa: PLC0415 - heavy imports happen inside the command, so that --help and usage errors are quick
+# ruff: noqa: PLR0913 - a command's parameters are its options
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from seg3b_assets.cli.options import (
+    AsJson,
+    Debug,
+    Home,
+    Merchants,
+    NoDigestCache,
+    Policies,
+    Resolution,
+    Upstream,
+    Verbose,
+    Workers,
+    seed_list,
+    settings_from,
+)
+from seg3b_assets.cli.reporting import (
+    EXIT_REALISM,
+    EXIT_STRUCTURAL,
+    console,
+    log_to_stderr,
+    print_json,
+    reported,
+    show_error,
+)
+from seg3b_assets.laws.errors import Seg3BError
+
+
+def certify(
+    context: typer.Context,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="UINT64,…", help="Seeds to certify together.", show_default="the policy's"),
+    ] = None,
+    home: Home = None,
+    policies: Policies = None,
+    upstream: Upstream = None,
+    world_resolution: Resolution = None,
+    world_merchants: Merchants = None,
+    workers: Workers = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Score again even what is kept, and compare the bytes.")
+    ] = False,
+    no_digest_cache: NoDigestCache = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Bring seeds up to date, hold them against the gates, judge them together, and keep the evidence.
+
+    Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 3 a seed failed for another reason. With --json:
+    {verdict, grade_a, seeds{seed: verdict}, cross_seed, confidence, margins{seed: {gate: margin}},
+    summary_path, wall_s}, or {error, seeds{seed: {error}}}.
+    """
+    log_to_stderr(verbose)
+    wanted = seed_list(seeds)
+    with reported(as_json, debug):
+        settings = settings_from(
+            home=home,
+            policies=policies,
+            upstream=upstream,
+            resolution_deg=world_resolution,
+            merchants=world_merchants,
+            workers=workers,
+            digest_cache=not no_digest_cache,
+        )
+        from seg3b_assets.certification import SeedsFailedError
+        from seg3b_assets.certification import certify as certify_seeds
+        from seg3b_assets.certification.presentation import WIDTH, show_certification
+        from seg3b_assets.progress import progress_for_terminal
+
+        try:
+            run = certify_seeds(settings, wanted, context.obj, progress_for_terminal(), recompute)
+        except SeedsFailedError as failed:
+            _report_seeds(failed.errors, as_json, debug)
+            raise typer.Exit(EXIT_STRUCTURAL) from failed
+        print_json(run.as_json()) if as_json else show_certification(run, console(WIDTH))
+        if not run.passed:
+            raise typer.Exit(EXIT_REALISM)
+
+
+def _report_seeds(errors: Mapping[int, Seg3BError], as_json: bool, debug: bool) -> None:
+    """Several seeds' failures: the first as the error, and all by seed."""
+    first = next(iter(errors.values()))
+    if debug:
+        raise first
+    if as_json:
+        seeds = {str(seed): {"error": error.record()} for seed, error in errors.items()}
+        print_json({"error": first.record(), "seeds": seeds})
+    for seed, error in errors.items():
+        show_error(error, f"seed {seed}: ")

@@ -1,0 +1,80 @@
+"""What the commands share of options: their types, and the settings made from them."""
+
+# ruff: noqa: PLC0415 - settings are imported when a command runs, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seg3b_assets.laws.identity import UINT64_MAX
+
+if TYPE_CHECKING:
+    from seg3b_assets.settings import Settings
+
+
+def parse_seed(given: str | int) -> int:
+    text = str(given)  # typer parses a default, too, and that is a number already
+    if not text.isascii() or not text.isdigit() or int(text) > UINT64_MAX:
+        raise typer.BadParameter(f"{text!r} is not an integer from 0 to 2^64-1 ({UINT64_MAX})")
+    return int(text)
+
+
+Seeds = Annotated[
+    list[int],
+    typer.Option(
+        "--seed", parser=parse_seed, metavar="UINT64", help="Partition to work on; may be repeated."
+    ),
+]
+
+
+def seed_list(given: str | None) -> list[int]:
+    try:
+        return [parse_seed(one.strip()) for one in given.split(",")] if given is not None else []
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message, param_hint="--seeds") from None
+
+
+Home = Annotated[
+    Path | None, typer.Option(help="Where outputs live.", envvar="SEG3B_HOME", show_default=".seg3b")
+]
+Policies = Annotated[
+    Path | None,
+    typer.Option(
+        help="Policy folder instead of the configured one; what is in force stays so.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Upstream = Annotated[
+    Path | None,
+    typer.Option(
+        help="Upstream root, or a folder of seed=N roots, instead of the configured one.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Resolution = Annotated[
+    float | None, typer.Option(help="Side of the embedded world's tiles, degrees.", show_default="0.1")
+]
+Merchants = Annotated[int | None, typer.Option(help="Merchants of the embedded world.", show_default="10000")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, envvar="SEG3B_WORKERS", help="Never changes a byte of an output.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+NoDigestCache = Annotated[
+    bool, typer.Option("--no-digest-cache", help="Read every input's bytes; trust no remembered digest.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log the story of the run on standard error.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+
+
+def settings_from(**overrides: Any) -> Settings:
+    from seg3b_assets.settings import Settings
+
+    try:
+        return Settings.from_environment(**overrides)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
