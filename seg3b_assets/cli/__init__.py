@@ -10,6 +10,7 @@ import typer
 from seg3b_assets.cli.certify import certify
 from seg3b_assets.cli.plan import plan
 from seg3b_assets.cli.run import run
+from seg3b_assets.cli.sample import sample
 from seg3b_assets.cli.world import world_app
 
 app = typer.Typer(
@@ -19,6 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, certify, plan):
+for command in (run, certify, plan, sample):
     app.command()(command)
 app.add_typer(world_app, name="world")

@@ -18,9 +18,9 @@ import orjson
 import polars as pl
 
 from seg3b_assets.contracts import Violation, contract
+from seg3b_assets.laws.alias_slices import parse_slices
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
-from seg3b_assets.realism.alias_slices import parse_slices
 from seg3b_assets.store import Published
 
 SHOWN: Final = 8

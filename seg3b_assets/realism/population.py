@@ -15,11 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.alias import AliasTables, decoded_masses
+from seg3b_assets.laws.alias_slices import parse_slices
 from seg3b_assets.laws.apportionment import segment_starts
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import REALISM_SAMPLE, Stream
 from seg3b_assets.policies.validation import PairSample
-from seg3b_assets.realism.alias_slices import parse_slices
 from seg3b_assets.realism.divergence import PairSampling
 from seg3b_assets.realism.outputs import SeedOutputs
 from seg3b_assets.realism.probe_tallies import ProbeTallies

@@ -18,16 +18,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.alias import HEADER_BYTES, AliasTables, pick
+from seg3b_assets.laws.alias_slices import routed_cells
 from seg3b_assets.laws.apportionment import segment_starts
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.randomness import CDN_EDGE_PICK, Stream
+from seg3b_assets.laws.zone_clock import ZoneClock
 from seg3b_assets.policies import VirtualRoutingFields
 from seg3b_assets.policies.validation import Probe
-from seg3b_assets.realism.alias_slices import routed_cells
 from seg3b_assets.realism.outputs import SeedOutputs
 from seg3b_assets.realism.population import dense_codes
 from seg3b_assets.realism.probe_tallies import ProbeTallies
-from seg3b_assets.realism.zone_clock import ZoneClock
 
 I64 = NDArray[np.int64]
 BOOL = NDArray[np.bool_]

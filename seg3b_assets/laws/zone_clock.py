@@ -55,7 +55,7 @@ class ZoneClock:
         instants = self.instants
         offsets = np.empty((len(tzids), instants.shape[0]), np.int64)
         for row, tzid in enumerate(tzids):
-            offsets[row] = self._offsets(tzid, instants)
+            offsets[row] = self.offsets(tzid, instants)
         return (instants[None, :] + offsets) // DAY_S
 
     def midnights(self, tzids: Sequence[str]) -> tuple[int, I64]:
@@ -71,8 +71,11 @@ class ZoneClock:
         ]
         return first, np.array(begins, np.int64).reshape(len(tzids), count)
 
-    def _offsets(self, tzid: str, instants: I64) -> I64:
-        """UTC offset in seconds at each instant: probed at day boundaries, bisected where they differ."""
+    def offsets(self, tzid: str, instants: I64) -> I64:
+        """UTC offset in seconds at each instant of the window (seconds since 1970), on the grid or not.
+
+        Probed at day boundaries and bisected where they differ.
+        """
         bounds = (self.first_day + np.arange(self.window_days + 1)) * DAY_S
         probed = [_offset_at(tzid, int(second)) for second in bounds]
         changes, values = [int(bounds[0])], [probed[0]]

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from seg3b_assets.realism.zone_clock import DAY_S, ZoneClock, pinned_zone
+from seg3b_assets.laws.zone_clock import DAY_S, ZoneClock, pinned_zone
 
 # Havana and Santiago change their clocks at midnight, Lord Howe by half an hour; Kathmandu is at +05:45.
 ZONES = [

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from seg3b_assets.laws.alias import pick
+from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
 from seg3b_assets.laws.apportionment import segment_starts
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.realism.alias_slices import parse_slices, routed_cells
 from seg3b_assets.realism.population import published_tables
 from seg3b_assets_tests.realism.worlds import published
 

@@ -1,0 +1,110 @@
+"""``seg3b sample``: edges drawn through the published blob, as a router would draw them."""
+
+# ruff: noqa: PLC0415 - heavy imports happen inside the command, so that --help and usage errors are quick
+# ruff: noqa: PLR0913 - a command's parameters are its options
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from
+from seg3b_assets.cli.reporting import console, print_json, reported
+from seg3b_assets.laws.identity import UINT64_MAX
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from seg3b_assets.consume import PublishedRun
+    from seg3b_assets.settings import Settings
+
+SHOWN_MERCHANTS = 20
+_WIDTH = 150
+
+
+def _merchant(given: str | int) -> int:
+    text = str(given)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= UINT64_MAX:
+        raise typer.BadParameter(f"{text!r} is not a merchant id from 1 to 2^64-1")
+    return int(text)
+
+
+def sample(
+    merchant: Annotated[
+        int | None,
+        typer.Argument(
+            parser=_merchant, metavar="[MERCHANT]", help="A virtual merchant's id; without one, lists them."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("-n", min=0, max=10_000_000, help="Events to draw.")] = 10,
+    first_event: Annotated[
+        int,
+        typer.Option("--from-event", min=0, help="Number of the first event; a pick is a function of it."),
+    ] = 0,
+    seed: Annotated[int, typer.Option(parser=parse_seed, metavar="UINT64", help="Seed in force.")] = 42,
+    tree: Annotated[
+        Path | None,
+        typer.Option(help="An exported run instead of what is in force.", exists=True, file_okay=False),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a merchant's edges through the published alias blob, event by event.
+
+    The same merchant and event number always give the same edge. A run without a valid flag is refused.
+    With --json: {seed, run_id, merchant_id, events[{event, edge_id, edge_weight, ip_country, ip_latitude,
+    ip_longitude, tzid_operational, tzid_settlement}]}, or {seed, run_id, merchants[…]}.
+    """
+    with reported(as_json, debug):
+        from seg3b_assets.consume import Router, open_run, virtual_merchants
+
+        run = open_run(tree) if tree else _in_force(settings_from(home=home), seed)
+        if merchant is None:
+            _show(run, "merchants", virtual_merchants(run), as_json)
+        else:
+            drawn = Router.of(run).sample(merchant, count, first_event).drop("merchant_id")
+            _show(run, "events", drawn, as_json, merchant_id=merchant)
+
+
+def _in_force(settings: Settings, seed: int) -> PublishedRun:
+    from seg3b_assets.consume import run_over
+    from seg3b_assets.contracts import contract
+    from seg3b_assets.laws.errors import Seg3BError
+    from seg3b_assets.store import Store
+
+    store = Store(settings.home, contract)
+    found = [store.snapshot(state, key) for state, key in store.heads(seed).items()]
+    snapshots = [snapshot for snapshot in found if snapshot is not None]
+    if not snapshots:
+        raise Seg3BError(
+            "S5",
+            "INPUT_OPEN_FAILED",
+            "seed_in_force",
+            str(settings.home),
+            f"Run it first: seg3b run --seed {seed}; or name an exported run with --tree.",
+            {"seed": seed},
+        )
+    return run_over({name: snapshot.path(name) for snapshot in snapshots for name in snapshot.outputs})
+
+
+def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **facts: int) -> None:
+    who = {"seed": run.identity.seed, "run_id": run.identity.run_id, **facts}
+    if as_json:
+        print_json({**who, name: frame.to_dicts()})
+        return
+    from rich.table import Table
+
+    shown = frame if name == "events" else frame.head(SHOWN_MERCHANTS)
+    table = Table(box=None, pad_edge=False)
+    for column in shown.columns:
+        table.add_column(column, no_wrap=True)
+    for row in shown.iter_rows():
+        table.add_row(*(f"{value:.6f}" if isinstance(value, float) else str(value) for value in row))
+    terminal = console(_WIDTH)
+    terminal.print("  ".join(f"{key} {value}" for key, value in who.items()))
+    terminal.print(table)
+    if shown.height < frame.height:
+        terminal.print(f"… {frame.height - shown.height:,} more; --json prints them all")

@@ -1,0 +1,172 @@
+"""Edges drawn through the published alias blob, a column of events at a time (law section 5).
+
+An event is (merchant, event number): its uniform is addressed, so that any pick can be drawn again alone, in
+any order, on any machine. Whoever has uniforms of their own may use those instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from seg3b_assets.laws.alias import AliasTables
+from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.randomness import Stream
+
+if TYPE_CHECKING:
+    from seg3b_assets.consume.tree import PublishedRun
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+F64 = NDArray[np.float64]
+
+_CATALOGUE, _SETTLEMENT = "edge_catalogue_3B", "virtual_settlement_3B"
+_EDGE_COLUMNS: Final = ("merchant_id", "edge_id", "edge_weight")
+# Receipt field: where the routing policy names its column, and the table that column is read from.
+_RECEIPT: Final = {
+    "ip_country": ("geo_field_bindings", "ip_country_field", _CATALOGUE),
+    "ip_latitude": ("geo_field_bindings", "ip_latitude_field", _CATALOGUE),
+    "ip_longitude": ("geo_field_bindings", "ip_longitude_field", _CATALOGUE),
+    "tzid_operational": ("dual_timezone_semantics", "tzid_operational_field", _CATALOGUE),
+    "tzid_settlement": ("dual_timezone_semantics", "tzid_settlement_field", _SETTLEMENT),
+}
+
+
+@dataclass(frozen=True)
+class Router:
+    """Draws edges of one run.
+
+    Attributes:
+        merchant_id: u64 (merchants,), ascending.
+        tables: alias tables, flat, in that order; cell k is row k of ``edges``.
+        edges: the catalogue's rows: merchant_id, edge_id, edge_weight, and the receipt's fields as the
+            routing policy binds them: ip_country, ip_latitude, ip_longitude (degrees), tzid_operational,
+            tzid_settlement.
+        stream: the addressed stream the routing policy names.
+    """
+
+    merchant_id: U64
+    tables: AliasTables
+    edges: pl.DataFrame
+    stream: Stream
+
+    @classmethod
+    def of(cls, run: PublishedRun) -> Router:
+        """Read what routing needs of a run.
+
+        Raises:
+            Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH`` when parts do not fit together.
+        """
+        policy = run.document("virtual_routing_policy_3B")
+        edges = _edges(run, policy)
+        merchant_id, lengths = np.unique(edges["merchant_id"].to_numpy(), return_counts=True)
+        blob = run.path("edge_alias_blob_3B").read_bytes()
+        tables = parse_slices(blob, run.table("edge_alias_index_3B"), merchant_id, lengths.astype(np.int64))
+        label = policy["virtual_edge_rng_binding"]["substream_label"]
+        return cls(merchant_id, tables, edges, Stream.of(run.identity, label))
+
+    def draw(
+        self, merchant_ids: ArrayLike, events: ArrayLike | None = None, uniforms: ArrayLike | None = None
+    ) -> I64:
+        """The row of ``edges`` each event picks.
+
+        Args:
+            merchant_ids: u64 (n,), one per event.
+            events: u64 (n,), event number within its merchant, from 0; ``event_numbers`` of the merchants if
+                None, that is, in the order given.
+            uniforms: float64 (n,) in (0, 1), to be used instead of the addressed stream's.
+
+        Raises:
+            Seg3BError: ``INPUT_SCHEMA_MISMATCH`` for a merchant that has no edges, or a uniform outside (0, 1).
+        """
+        wanted = np.asarray(merchant_ids, np.uint64)
+        segment = self._segments(wanted)
+        if uniforms is None:
+            numbers = event_numbers(wanted) if events is None else np.asarray(events, np.uint64)
+            drawn = self.stream.uniform(wanted, numbers)
+        else:
+            drawn = np.broadcast_to(np.asarray(uniforms, np.float64), wanted.shape)
+            outside = ~((drawn > 0.0) & (drawn < 1.0))
+            if outside.any():
+                at = int(np.flatnonzero(outside)[0])
+                raise _refused("uniform_in_range", f"uniforms[{at}]", {"found": float(drawn[at])})
+        return routed_cells(self.tables, segment, drawn)
+
+    def route(
+        self, merchant_ids: ArrayLike, events: ArrayLike | None = None, uniforms: ArrayLike | None = None
+    ) -> pl.DataFrame:
+        """A receipt per event, in the order given; arguments and errors as ``draw``.
+
+        Returns:
+            merchant_id u64, edge_id, edge_weight f64, ip_country, ip_latitude f64, ip_longitude f64,
+            tzid_operational, tzid_settlement.
+        """
+        rows = self.draw(merchant_ids, events, uniforms)
+        return self.edges[rows]
+
+    def sample(self, merchant_id: int, count: int, first_event: int = 0) -> pl.DataFrame:
+        """The first picks of one merchant, or ``count`` from ``first_event`` on, with their event number."""
+        events = np.arange(first_event, first_event + count, dtype=np.uint64)
+        routed = self.route(np.full(count, merchant_id, np.uint64), events)
+        return routed.insert_column(1, pl.Series("event", events))
+
+    def _segments(self, wanted: U64) -> I64:
+        if not self.merchant_id.size:
+            if wanted.size:
+                raise _refused("merchant_is_virtual", f"merchant {wanted[0]}", {"virtual_merchants": 0})
+            return np.zeros(0, np.int64)
+        segment = np.searchsorted(self.merchant_id, wanted).clip(max=self.merchant_id.shape[0] - 1)
+        unknown = self.merchant_id[segment] != wanted
+        if unknown.any():
+            place = f"merchant {wanted[int(np.flatnonzero(unknown)[0])]}"
+            raise _refused("merchant_is_virtual", place, {"events": int(unknown.sum())})
+        return segment.astype(np.int64)
+
+
+def event_numbers(merchant_ids: ArrayLike) -> U64:
+    """0, 1, 2, … within each merchant, in the order given; u64 (n,).
+
+    The number is the event's address: carry it with the event, and the pick can be drawn again.
+    """
+    ids = np.asarray(merchant_ids, np.uint64)
+    order = np.argsort(ids, kind="stable")
+    ranked = ids[order]
+    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])[: ids.shape[0]])
+    begins = np.repeat(first, np.diff(np.append(first, ids.shape[0])))
+    numbers = np.empty(ids.shape[0], np.uint64)
+    numbers[order] = (np.arange(ids.shape[0]) - begins).astype(np.uint64)
+    return numbers
+
+
+def _edges(run: PublishedRun, policy: Any) -> pl.DataFrame:
+    """The catalogue with the receipt's fields; low-cardinality texts as categories, which are quick to take."""
+    bound = {name: policy[group][key] for name, (group, key, _) in _RECEIPT.items()}
+    of_merchant = {name: bound[name] for name, (*_, dataset) in _RECEIPT.items() if dataset == _SETTLEMENT}
+    of_edge = {name: column for name, column in bound.items() if name not in of_merchant}
+    columns = dict.fromkeys((*_EDGE_COLUMNS, *of_edge.values()))
+    edges = run.table(_CATALOGUE, list(columns)).select(
+        *_EDGE_COLUMNS, *(pl.col(column).alias(name) for name, column in of_edge.items())
+    )
+    settled = run.table(_SETTLEMENT, list(dict.fromkeys(("merchant_id", *of_merchant.values())))).select(
+        "merchant_id", *(pl.col(column).alias(name) for name, column in of_merchant.items())
+    )
+    joined = edges.join(settled, on="merchant_id", how="left", maintain_order="left")
+    texts = [name for name in _RECEIPT if joined.schema[name] == pl.String]
+    return joined.select(*_EDGE_COLUMNS, *_RECEIPT).with_columns(pl.col(texts).cast(pl.Categorical))
+
+
+def _refused(validator: str, place: str, detail: dict[str, Any]) -> Seg3BError:
+    return Seg3BError(
+        "S5",
+        "INPUT_SCHEMA_MISMATCH",
+        validator,
+        place,
+        "Route virtual merchants of this run only, with uniforms strictly between 0 and 1; "
+        "virtual_merchants(run) lists them.",
+        detail,
+    )
