@@ -28,7 +28,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run certify test ui bench lint format env clean setup dagster-home
+.PHONY: help run certify test ui bench docs lint format env clean setup dagster-home
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ ui: $(READY) dagster-home ## Open the Dagster UI (PORT=3000)
 
 bench: $(READY) ## Measure one seed: time and memory, whole and per state
 	@cd $(ROOT) && python -m seg3b_assets.bench $(BENCH_ARGS)
+
+docs: $(READY) ## Write the reference pages from schemas, models and registries
+	@cd $(ROOT) && python -m seg3b_assets.reference
 
 lint: $(READY) ## Check style, types and who may import whom
 	@cd $(ROOT) && ruff check . && ruff format --check . && mypy seg3b_assets && lint-imports
