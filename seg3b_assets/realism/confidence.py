@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import Stream, draw_position
@@ -107,6 +106,8 @@ def compare_seeds(samples: Mapping[int, F64]) -> list[SeedPair]:
 
 
 def _kolmogorov_smirnov(first: F64, second: F64) -> tuple[float, float]:
+    from scipy import stats  # noqa: PLC0415 - a second to import, and a run of one seed needs none of it
+
     exact = max(first.size, second.size) <= _EXACT_UP_TO
     with warnings.catch_warnings():
         # Where the exact count of paths overflows, scipy says so and uses the asymptotic law.
