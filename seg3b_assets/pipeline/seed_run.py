@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.pipeline.keys import key_inputs
@@ -22,7 +22,10 @@ from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import LOG, Lanes, StateContext
 from seg3b_assets.states.registry import RegisteredState
-from seg3b_assets.store import KeyInputs, Published, Snapshot, Staging, Store
+from seg3b_assets.store import KeyInputs, PolicyBytes, Published, Snapshot, Staging, Store
+
+if TYPE_CHECKING:
+    from seg3b_assets.policies.loader import PolicyFile
 
 
 class SeedRun:
@@ -95,18 +98,20 @@ class SeedRun:
                 published=lineage.published(names[-1]),
                 heads_moved=self.settings.moves_heads,
             )
-            self._conclude(record, started_utc)
+            self._conclude(record, lineage.sealed, started_utc)
         return record
 
-    def _conclude(self, record: RunRecord, started_utc: str) -> None:
-        """Keep the record of a whole lineage, then put the snapshots in force: the heads move last."""
+    def _conclude(self, record: RunRecord, sealed: SealedSeed, started_utc: str) -> None:
+        """Keep the record of a whole lineage and its policies, then put the snapshots in force: the heads move last."""
         if len(record.states) == len(self.segment.states):
-            written = self.store.write_run(self._seed, record.lineage_id, self._document(record, started_utc))
+            document = self._document(record, sealed, started_utc)
+            PolicyBytes(self.store.home).keep(file.content for file in _sealed_policies(sealed).values())
+            written = self.store.write_run(self._seed, record.lineage_id, document)
             LOG.info("seed %s report written: %s", self._seed, written)
         if record.heads_moved:
             self.store.move_heads(self._seed, record.keys)
 
-    def _document(self, record: RunRecord, started_utc: str) -> dict[str, Any]:
+    def _document(self, record: RunRecord, sealed: SealedSeed, started_utc: str) -> dict[str, Any]:
         document = record.as_json()
         for name, result in record.states.items():
             document["states"][name] |= {
@@ -124,6 +129,7 @@ class SeedRun:
             "host": socket.gethostname(),
             "workers": self.settings.workers,
             "policies": str(self.settings.policies),
+            "policy_digests": {name: file.sha256 for name, file in _sealed_policies(sealed).items()},
             "upstream": str(self.settings.upstream) if self.settings.upstream else None,
             "heads_moved": record.heads_moved,
         }
@@ -194,6 +200,10 @@ class _Lineage:
             "workers": self._run.settings.workers,
         }
         self._run.store.write_build(result.snapshot, self.sealed.identity.seed, cost)
+
+
+def _sealed_policies(sealed: SealedSeed) -> dict[str, PolicyFile]:
+    return {name: file for name, file in sealed.policies.files.items() if name in sealed.digests}
 
 
 def _require_declared(registered: RegisteredState, out: Staging) -> None:

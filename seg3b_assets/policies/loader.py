@@ -7,7 +7,7 @@ a file that cannot be opened is ``E3B_S0_INPUT_OPEN_FAILED``. Sub-folders (other
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -56,6 +56,7 @@ class PolicyFile:
         relative_path: POSIX path below the policy folder.
         sha256: hex digest of the bytes.
         version: the policy's semantic version.
+        content: the bytes.
     """
 
     policy_id: str
@@ -63,6 +64,7 @@ class PolicyFile:
     relative_path: str
     sha256: str
     version: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def load_policies(folder: Path) -> PolicySet:
         data = _read(path)
         policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model)
         version = policies[policy_id].version
-        files[policy_id] = PolicyFile(policy_id, path, path.name, sha256_hex(data), version)
+        files[policy_id] = PolicyFile(policy_id, path, path.name, sha256_hex(data), version, data)
     loaded = PolicySet(**policies, files=MappingProxyType(files))
     _refuse_contradictions(loaded, documents)
     return loaded

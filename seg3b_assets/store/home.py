@@ -2,7 +2,9 @@
 
     snapshots/{state}/{state_key}/   contract tree + snapshot.json, published by one rename
     heads/seed={seed}.json           the snapshot in force per state; replaced last, atomically
-    runs/{lineage_id}/run.json       one lineage: identity, keys, digests, timings
+    refs/{name}.json                 lineages kept by name (refs)
+    runs/{lineage_id}/run.json       one lineage: identity, keys, digests, policies, timings (runs)
+    policies/{sha256}.yaml           the bytes of those policies (policy_bytes)
     builds/{state}/{state_key}.json  what computing a snapshot cost (time, memory), kept when it is reused
     certifications/{id}/             verdicts over several seeds and their documents (written by certification)
     staging/, quarantine/, locks/    work in progress; snapshots found damaged; lock files

@@ -13,7 +13,7 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateContext
-from seg3b_assets.store import Store
+from seg3b_assets.store import PolicyBytes, Runs, Store
 from seg3b_assets_tests.pipeline.toy_segment import run_s2, toy_segment, toy_settings
 from seg3b_assets_tests.store.toy_contracts import toy_contract, toy_edges
 
@@ -221,3 +221,37 @@ def test_the_log_tells_the_story_in_few_lines(settings: Settings, caplog) -> Non
     assert lines[-1].startswith("S2 complete: ")
     assert sum(line.startswith("S2 progress: ") for line in lines) == 16
     assert "report written" in caplog.messages[-1]
+
+
+def test_a_record_is_read_back_with_the_bytes_of_its_policies(settings: Settings) -> None:
+    record = run(settings)
+    kept = Runs(settings.home).read(record.lineage_id)
+    assert kept is not None
+    assert (kept.seed, kept.keys, kept.flag) == (42, record.keys, record.flag)
+    assert kept.states["S2"].digest == record.states["S2"].snapshot.digest
+    assert set(kept.states["S2"].lanes) == {"tile_assign", "publish"}
+    (settings.policies / "topology.yaml").write_text("topology: 2\n")
+    run(settings)
+    assert PolicyBytes(settings.home).read(kept.policies["topology"]) == b"topology: 1\n"
+    assert Runs(settings.home).ids() == sorted(one.lineage_id for one in Runs(settings.home).every())
+
+
+def test_a_record_under_another_lineages_name_is_refused(settings: Settings) -> None:
+    record = run(settings)
+    runs = settings.home / "runs"
+    (runs / record.lineage_id).rename(runs / ("ab" * 32))
+    assert Runs(settings.home).read(record.lineage_id) is None
+    with pytest.raises(Seg3BError) as raised:
+        Runs(settings.home).read("ab" * 32)
+    assert raised.value.validator == "run_record_readable"
+
+
+def test_policy_bytes_that_were_altered_are_not_given_out(settings: Settings) -> None:
+    kept = Runs(settings.home).read(run(settings).lineage_id)
+    assert kept is not None
+    (settings.home / "policies" / f"{kept.policies['rules']}.yaml").write_text("rules: 9\n")
+    with pytest.raises(Seg3BError) as raised:
+        PolicyBytes(settings.home).read(kept.policies["rules"])
+    assert raised.value.validator == "policy_kept"
+    run(settings)
+    assert PolicyBytes(settings.home).read(kept.policies["rules"]) == b"rules: 1\n"

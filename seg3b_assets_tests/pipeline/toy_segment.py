@@ -25,8 +25,18 @@ from seg3b_assets_tests.store.toy_contracts import FINGERPRINT, PARAMETERS, toy_
 
 
 @dataclass(frozen=True)
+class ToyPolicyFile:
+    path: Path
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return sha256_hex(self.content)
+
+
+@dataclass(frozen=True)
 class ToyPolicies:
-    files: dict[str, Path]
+    files: dict[str, ToyPolicyFile]
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,14 @@ class ToySealed:
 
 
 def load_toy_policies(folder: Path) -> ToyPolicies:
-    return ToyPolicies({path.stem: path for path in sorted(folder.iterdir())})
+    return ToyPolicies(
+        {path.stem: ToyPolicyFile(path, path.read_bytes()) for path in sorted(folder.iterdir())}
+    )
 
 
 def seal_toy(root: Path, policies: ToyPolicies, digests: DigestCache) -> ToySealed:
     receipt = orjson.loads((root / "run_receipt.json").read_bytes())
-    paths = {**policies.files, "tiles": root / "tiles"}
+    paths = {name: file.path for name, file in policies.files.items()} | {"tiles": root / "tiles"}
     rows = [{"logical_id": name, "sha256_hex": digests.file(paths[name])} for name in sorted(paths)]
     world = WorldIdentity(receipt["seed"], PARAMETERS, FINGERPRINT, "2026-01-01T00:00:00.000000Z")
     return ToySealed(world, rows, ToyInputs(root, rows))

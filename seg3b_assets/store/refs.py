@@ -1,0 +1,98 @@
+"""Refs: the lineages a home keeps by name, ``refs/{name}.json`` = {seed: lineage_id} (storage, retention).
+
+A ref is a pointer for people and for pruning, never an input: no state reads one. Files are replaced whole
+under one lock, so a reader sees the old pointer or the new one, and two writers of different seeds both win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import orjson
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.identity import HEX64, UINT64_MAX
+from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.locks import exclusive
+
+RefName = Literal["baseline", "candidate", "last_good", "certification"]
+REF_NAMES: Final[tuple[RefName, ...]] = get_args(RefName)
+FOLDER: Final = "refs"
+
+
+class Refs:
+    """The refs of one home.
+
+    Args:
+        home: as the store's; nothing is made until something is written.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def read(self, name: RefName) -> dict[int, str]:
+        """Lineage id by seed, in seed order; empty when the ref is absent.
+
+        Raises:
+            Seg3BError: INPUT_OPEN_FAILED when the file is not what was written.
+        """
+        path = self._path(name)
+        try:
+            return _parsed(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise Seg3BError(
+                state="S0",
+                name="INPUT_OPEN_FAILED",
+                validator="ref_readable",
+                place=str(path),
+                remedy="Remove the file and set the ref again (seg3b refs set); nothing it named was removed.",
+                detail={"reason": str(error)},
+            ) from error
+
+    def all(self) -> dict[str, dict[int, str]]:
+        """Every ref by name, absent ones empty. Raises as ``read``."""
+        return {name: self.read(name) for name in REF_NAMES}
+
+    def move(self, name: RefName, lineages: Mapping[int, str], merge: bool = True) -> bool:
+        """Point the ref at these lineages, all at once; moving it where it points already writes nothing.
+
+        Args:
+            lineages: lineage id by seed.
+            merge: leave the ref's other seeds as they are; False drops them.
+
+        Returns:
+            Whether the ref changed.
+
+        Raises:
+            Seg3BError: OUTPUT_WRITE_FAILED; INPUT_OPEN_FAILED when the present file cannot be read.
+        """
+        path = self._path(name)
+        with reported_writes("S5", path), exclusive(self._home / "locks" / "refs.lock"):
+            current = self.read(name)
+            moved = {**current, **lineages} if merge else dict(lineages)
+            if moved == current:
+                return False
+            content = canonical_json({str(seed): moved[seed] for seed in sorted(moved)})
+            _parsed(content)
+            replace_file(path, content)
+        return True
+
+    def _path(self, name: RefName) -> Path:
+        if name not in REF_NAMES:
+            raise ValueError(f"{name} is not a ref; refs are {', '.join(REF_NAMES)}")
+        return self._home / FOLDER / f"{name}.json"
+
+
+def _parsed(content: bytes) -> dict[int, str]:
+    """Raises ValueError, TypeError or AttributeError for anything but {seed: lineage_id}."""
+    pointers = {int(seed): str(lineage_id) for seed, lineage_id in orjson.loads(content).items()}
+    for seed, lineage_id in pointers.items():
+        if not 0 <= seed <= UINT64_MAX or not HEX64.fullmatch(lineage_id):
+            raise ValueError(f"{seed}: {lineage_id} is not a seed and the id of a lineage")
+    return dict(sorted(pointers.items()))

@@ -1,0 +1,148 @@
+"""The records of finished lineages, read back: ``runs/{lineage_id}/run.json`` (storage).
+
+The record is written by ``Store.write_run`` when a whole lineage is published; a rerun of the same lineage
+replaces it. What identifies the lineage (keys, digests, policies, flag) is the same in both, times are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.identity import HEX64
+
+FOLDER: Final = "runs"
+RECORD: Final = "run.json"
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """One state of a kept lineage.
+
+    Attributes:
+        key: of its snapshot.
+        digest: over all its outputs.
+        wall_s, peak_rss_mb: what computing the snapshot cost (seconds, MB), whichever run did; None when it
+            is not known.
+        lanes: wall seconds by lane of that computation.
+    """
+
+    key: str
+    digest: str
+    wall_s: float | None
+    peak_rss_mb: float | None
+    lanes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """One lineage as recorded.
+
+    Attributes:
+        lineage_id: SHA-256 of the canonical JSON {state: key}.
+        seed, run_id, parameter_hash, manifest_fingerprint, sealed_inputs_digest: whose it is.
+        states: by state, S0 first.
+        policies: SHA-256 by policy id of the sealed policies' bytes (``Store.policy`` has them); empty in a
+            record older than the keeping of policies.
+        counts: rows by what they are.
+        flag: the bundle digest in ``_passed.flag``.
+        finished_utc: when the last run of the lineage ended.
+        document: the whole record.
+    """
+
+    lineage_id: str
+    seed: int
+    run_id: str
+    parameter_hash: str
+    manifest_fingerprint: str
+    sealed_inputs_digest: str
+    states: Mapping[str, KeptState]
+    policies: Mapping[str, str]
+    counts: Mapping[str, int]
+    flag: str
+    finished_utc: str
+    document: Mapping[str, Any]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """State key by state."""
+        return {name: state.key for name, state in self.states.items()}
+
+
+class Runs:
+    """The run records of one home.
+
+    Args:
+        home: as the store's.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / FOLDER
+
+    def ids(self) -> list[str]:
+        """Lineage ids that have a record, sorted."""
+        folders = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(one.name for one in folders if HEX64.fullmatch(one.name) and (one / RECORD).is_file())
+
+    def read(self, lineage_id: str) -> KeptRun | None:
+        """The record of a lineage; None when there is none.
+
+        Raises:
+            Seg3BError: INPUT_OPEN_FAILED when the file is not the record of that lineage.
+        """
+        path = self._folder / lineage_id / RECORD
+        try:
+            return _parsed(lineage_id, orjson.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Seg3BError(
+                state="S0",
+                name="INPUT_OPEN_FAILED",
+                validator="run_record_readable",
+                place=str(path),
+                remedy="Remove the file and run the seed again under the same policies: snapshots are reused.",
+                detail={"reason": repr(error)},
+            ) from error
+
+    def every(self) -> list[KeptRun]:
+        """Every record, by lineage id. Raises as ``read``."""
+        return [run for lineage_id in self.ids() if (run := self.read(lineage_id)) is not None]
+
+
+def _parsed(lineage_id: str, document: Mapping[str, Any]) -> KeptRun:
+    states = {name: _state(entry) for name, entry in sorted(document["states"].items())}
+    run = KeptRun(
+        lineage_id=lineage_id,
+        seed=int(document["seed"]),
+        run_id=document["run_id"],
+        parameter_hash=document["parameter_hash"],
+        manifest_fingerprint=document["manifest_fingerprint"],
+        sealed_inputs_digest=document["sealed_inputs_digest"],
+        states=states,
+        policies=dict(document.get("policy_digests") or {}),
+        counts={name: int(count) for name, count in document["counts"].items() if count is not None},
+        flag=document["flag"],
+        finished_utc=document["finished_utc"],
+        document=document,
+    )
+    if sha256_json(run.keys) != lineage_id:
+        raise ValueError(f"its keys are those of lineage {sha256_json(run.keys)}")
+    return run
+
+
+def _state(entry: Mapping[str, Any]) -> KeptState:
+    built = entry.get("built") or {}
+    return KeptState(
+        key=entry["key"],
+        digest=entry["digest"],
+        wall_s=built.get("wall_s"),
+        peak_rss_mb=built.get("peak_rss_mb"),
+        lanes=dict(built.get("lanes") or {}),
+    )
