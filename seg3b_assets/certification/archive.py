@@ -16,12 +16,12 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
+from seg3b_assets.store.certifications import MANIFEST
 from seg3b_assets.store.durable import flush_folder, write_durably
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.locks import exclusive
 
-CERTIFICATIONS: Final = "certifications"
-MANIFEST: Final = "certification.json"
 STATE: Final = "S5"
 _STAGED: Final = ".staged"
 

@@ -60,6 +60,11 @@ class CertificationRun:
         return self.verdict != FAIL_REALISM
 
     @property
+    def complete(self) -> dict[int, str]:
+        """Lineage id by seed, of the seeds that reached S5."""
+        return {seed: one.lineage_id for seed, one in self.lineages.items() if one.blocked is None}
+
+    @property
     def summary_path(self) -> Path:
         return self.folder / CROSS_SEED_SUMMARY
 

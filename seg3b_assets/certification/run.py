@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, ContextManager, Final, TypeVar  # noqa: UP035 - as a return type
 
 from seg3b_assets.certification.archive import Archive
 from seg3b_assets.certification.evidence import evidence, policy_digests
@@ -56,7 +56,7 @@ def certify(
     policies = parts.load_policies(settings.policies)
     wanted = tuple(dict.fromkeys(seeds or policies.certification.seeds))
     archive = Archive(settings.home)
-    with Store(settings.home, parts.contracts).in_use(), progress.task("certify", 2 * len(wanted)) as step:
+    with _held(settings, parts, wanted), progress.task("certify", 2 * len(wanted)) as step:
         lineages = _all_or_none(wanted, partial(bring_up_to_date, settings, parts, progress), step)
         inputs = certification_inputs(lineages, policies)
         certification_id = sha256_json(inputs)
@@ -78,6 +78,11 @@ def certify(
         reused=reused,
         wall_s=perf_counter() - started,
     )
+
+
+def _held(settings: Settings, parts: Segment, seeds: Sequence[int]) -> ContextManager[None]:
+    named = ", ".join(str(seed) for seed in seeds)
+    return Store(settings.home, parts.contracts).in_use(f"a certification of seeds {named}")
 
 
 def certification_inputs(lineages: Mapping[int, SeedLineage], policies: PolicySet) -> dict[str, Any]:

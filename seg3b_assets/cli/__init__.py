@@ -9,6 +9,7 @@ import typer
 
 from seg3b_assets.cli.certify import certify
 from seg3b_assets.cli.plan import plan
+from seg3b_assets.cli.refs import refs_app
 from seg3b_assets.cli.run import run
 from seg3b_assets.cli.sample import sample
 from seg3b_assets.cli.world import world_app
@@ -22,4 +23,5 @@ app = typer.Typer(
 )
 for command in (run, certify, plan, sample):
     app.command()(command)
+app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

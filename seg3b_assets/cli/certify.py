@@ -78,12 +78,14 @@ def certify(
         from seg3b_assets.certification import certify as certify_seeds
         from seg3b_assets.certification.presentation import WIDTH, show_certification
         from seg3b_assets.progress import progress_for_terminal
+        from seg3b_assets.store.promotion import after_certification, move_refs
 
         try:
             run = certify_seeds(settings, wanted, context.obj, progress_for_terminal(), recompute)
         except SeedsFailedError as failed:
             _report_seeds(failed.errors, as_json, debug)
             raise typer.Exit(EXIT_STRUCTURAL) from failed
+        move_refs(settings.home, after_certification(run.complete, run.passed, settings.moves_heads))
         print_json(run.as_json()) if as_json else show_certification(run, console(WIDTH))
         if not run.passed:
             raise typer.Exit(EXIT_REALISM)

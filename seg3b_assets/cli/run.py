@@ -77,11 +77,14 @@ def run(
         )
         from seg3b_assets.pipeline import SeedRun
         from seg3b_assets.progress import progress_for_terminal
+        from seg3b_assets.store.promotion import after_run, move_refs
 
         progress = progress_for_terminal()
 
         def run_one(one: int) -> RunRecord:
-            return SeedRun(settings, one, context.obj, progress).run(recompute=recompute)
+            record = SeedRun(settings, one, context.obj, progress).run(recompute=recompute)
+            move_refs(settings.home, after_run({one: record.lineage_id}, record.heads_moved))
+            return record
 
         _each_seed(seed, run_one, as_json, debug)
 

@@ -84,7 +84,7 @@ class SeedRun:
 
     def _run(self, names: tuple[str, ...], recompute: Collection[str]) -> RunRecord:
         meter, started_utc = Meter(), _now()
-        with self.store.in_use():
+        with self.store.in_use(f"a run of seed {self._seed}"):
             root = self.segment.upstream_root(self.settings, self._seed, self.progress)
             of_state = Meter()
             lineage = _Lineage(self, seal_seed(self.segment, self.settings, root))

@@ -31,6 +31,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.store.durable import flush_folder, replace_file, write_durably
 from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.holders import announced, holders, run_lock, told
 from seg3b_assets.store.locks import exclusive, shared, try_lock_folder
 from seg3b_assets.store.outputs import ContractLookup, OutputRecord, digest_on_disk
 from seg3b_assets.store.snapshots import MANIFEST, KeyInputs, Snapshot, manifest_bytes, read_snapshot
@@ -126,6 +127,12 @@ class Store:
                 detail={"reason": str(error)},
             ) from error
 
+    def seeds(self) -> list[int]:
+        """The seeds that have heads, in order."""
+        names = [path.name for path in (self.home / "heads").glob("seed=*.json")]
+        texts = [name.removeprefix("seed=").removesuffix(".json") for name in names]
+        return sorted(int(text) for text in texts if text.isascii() and text.isdigit())
+
     def move_heads(self, seed: int, keys: Mapping[str, str]) -> None:
         """Put these states' keys in force, leaving the other states' as they are. One reader sees all
         or none.
@@ -160,17 +167,24 @@ class Store:
         return _read_json(self._build_path(state, key))
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self, purpose: str = "a run") -> Iterator[None]:
         """Hold the home as a run does: together with other runs, against whoever removes snapshots.
 
         Also removes what runs that died left in staging.
+
+        Args:
+            purpose: what whoever is kept waiting, or is refused, is told.
         """
         with ExitStack() as held:
             with reported_writes("S0", self.home):
                 self.home.mkdir(parents=True, exist_ok=True)
-                held.enter_context(shared(self.home / "locks" / "run.lock"))
+                held.enter_context(shared(run_lock(self.home), self._say_who_is_waited_for))
+                held.enter_context(announced(self.home, purpose))
             self._sweep_staging()
             yield
+
+    def _say_who_is_waited_for(self) -> None:
+        LOG.warning("waiting for %s", told(holders(self.home)) or "a process that holds the home alone")
 
     def _snapshot_root(self, state: str, key: str) -> Path:
         return self.home / "snapshots" / state / key

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
@@ -22,9 +22,31 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def shared(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` together with others; ``exclusive`` waits until all have let go."""
-    with _held(path, fcntl.LOCK_SH):
+def exclusive_now(path: Path) -> Iterator[bool]:
+    """As ``exclusive``, without waiting: yields whether the lock is held; False when somebody else has it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(_held(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
+def shared(path: Path, before_waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock file ``path`` together with others; ``exclusive`` waits until all have let go.
+
+    Args:
+        before_waiting: called once if somebody holds it alone and this call is about to wait.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(_held(path, fcntl.LOCK_SH | fcntl.LOCK_NB))
+        except BlockingIOError:
+            if before_waiting:
+                before_waiting()
+            held.enter_context(_held(path, fcntl.LOCK_SH))
         yield
 
 

@@ -169,7 +169,7 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
 def copy_home(source: Path, target: Path) -> None:
     """Another home with the same snapshots, heads and records; locks are not shared between the two."""
     link_tree(source / "snapshots", target / "snapshots")
-    for folder in ("heads", "runs", "builds"):
+    for folder in ("heads", "runs", "builds", "policies"):
         shutil.copytree(source / folder, target / folder)
 
 

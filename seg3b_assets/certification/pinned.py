@@ -1,0 +1,161 @@
+"""What the refs of a home point at, and pinning one by hand under the rules of promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seg3b_assets.policies import load_policies
+from seg3b_assets.policies.loader import SEALED_POLICIES
+from seg3b_assets.realism import CROSS_SEED_SUMMARY, PASS_B, PASS_BPLUS, metrics_file_name
+from seg3b_assets.store import KeptRun, RefName, Refs, Runs, Store
+from seg3b_assets.store.certifications import Certifications, KeptCertification
+from seg3b_assets.store.promotion import move_refs
+from seg3b_assets.store.targets import HEADS, Target, UnknownTargetError, lineages_in_force, resolve_target
+
+BASELINE_POLICIES = "baseline"
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One seed of a ref, or of the heads.
+
+    Attributes:
+        lineage_id: what it points at.
+        run: the record of that lineage; None when it is gone.
+        whole: whether every snapshot of it is there with its recorded sizes.
+        verdict: of the seed, where a kept certification judged this lineage.
+    """
+
+    lineage_id: str
+    run: KeptRun | None
+    whole: bool
+    verdict: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lineage_id": self.lineage_id,
+            "run_id": self.run.run_id if self.run else None,
+            "flag": self.run.flag if self.run else None,
+            "finished_utc": self.run.finished_utc if self.run else None,
+            "whole": self.whole,
+            "verdict": self.verdict,
+        }
+
+
+def pinned(store: Store) -> dict[str, dict[int, Pinned]]:
+    """By ref (and ``heads``), by seed: what is pointed at.
+
+    Raises:
+        Seg3BError: a ref, a record or a heads file cannot be read.
+    """
+    verdicts = seed_verdicts(Certifications(store.home).every())
+    pointers = {HEADS: lineages_in_force(store), **Refs(store.home).all()}
+    return {
+        name: {seed: _pinned(store, lineage_id, verdicts) for seed, lineage_id in lineages.items()}
+        for name, lineages in pointers.items()
+    }
+
+
+def seed_verdicts(certifications: Iterable[KeptCertification]) -> dict[str, str]:
+    """Verdict of its seed by lineage id, for every lineage a certification judged."""
+    found: dict[str, str] = {}
+    for certification in certifications:
+        for seed, lineage_id in certification.lineages.items():
+            document = certification.document(metrics_file_name(seed)) or {}
+            if "verdict" in document:
+                found[lineage_id] = document["verdict"]
+    return found
+
+
+def pin(store: Store, name: RefName, wanted: str | None, seeds: tuple[int, ...], policies: Path) -> Target:
+    """Point a ref at what a person names.
+
+    Args:
+        wanted: as ``resolve_target`` reads it. By default the lineages in force; for ``baseline``, the newest
+            certification of the policies in ``{policies}/baseline``.
+        seeds: only these; all of the target's where none is given.
+
+    Returns:
+        What the ref was pointed at.
+
+    Raises:
+        UnknownTargetError: nothing goes by that name, a lineage of it is not whole, or the ref's rule forbids
+            it: ``baseline`` takes certified lineages, ``certification`` and ``last_good`` such as passed.
+        Seg3BError: what reading and writing refs and records raise.
+    """
+    with store.in_use(f"setting the ref {name}"):
+        target = _wanted(store, name, wanted, policies).of_seeds(seeds)
+        missing = [str(seed) for seed in seeds if seed not in target.lineages]
+        if missing or not target.lineages:
+            raise UnknownTargetError(f"{target.label} has no seed {', '.join(missing)}")
+        _require_whole(store, target)
+        _require_judged(store, name, target)
+        move_refs(store.home, {name: target.lineages})
+    return target
+
+
+def _wanted(store: Store, name: RefName, wanted: str | None, policies: Path) -> Target:
+    if wanted is not None:
+        return resolve_target(store, wanted)
+    if name != BASELINE_POLICIES:
+        return resolve_target(store, HEADS)
+    found = _certified_under(store, policies / BASELINE_POLICIES)
+    if found is None:
+        raise UnknownTargetError(
+            f"this home keeps no certification of {policies / BASELINE_POLICIES}; make one with "
+            f"seg3b certify --policies {policies / BASELINE_POLICIES}, or name what to pin"
+        )
+    return Target(f"certification {found.certification_id[:12]}", found.lineages)
+
+
+def _certified_under(store: Store, folder: Path) -> KeptCertification | None:
+    """The newest certification whose every lineage was computed under these policies' bytes."""
+    files = load_policies(folder).files
+    digests = {name: files[name].sha256 for name in SEALED_POLICIES}
+    runs = Runs(store.home)
+    found: list[tuple[str, KeptCertification]] = []
+    for certification in Certifications(store.home).every():
+        records = [runs.read(lineage_id) for lineage_id in certification.lineages.values()]
+        if all(run is not None and run.policies == digests for run in records):
+            found.append((max(run.finished_utc for run in records if run), certification))
+    return max(found, key=lambda one: (one[0], one[1].certification_id))[1] if found else None
+
+
+def _require_whole(store: Store, target: Target) -> None:
+    runs = Runs(store.home)
+    for seed, lineage_id in target.lineages.items():
+        run = runs.read(lineage_id)
+        if run is None or not _is_whole(store, run):
+            raise UnknownTargetError(f"seed {seed} of {target.label}: outputs of {lineage_id[:12]} are gone")
+
+
+def _require_judged(store: Store, name: RefName, target: Target) -> None:
+    if name == "candidate":
+        return
+    wanted = set(target.lineages.items())
+    judging = [one for one in Certifications(store.home).every() if wanted <= set(one.lineages.items())]
+    if not judging:
+        raise UnknownTargetError(f"no certification judged {target.label}; {name} takes certified lineages")
+    if name == BASELINE_POLICIES or any(_verdict(one) in (PASS_B, PASS_BPLUS) for one in judging):
+        return
+    raise UnknownTargetError(
+        f"{target.label} did not pass ({_verdict(judging[0])}); {name} takes what passed"
+    )
+
+
+def _verdict(certification: KeptCertification) -> str | None:
+    summary: Mapping[str, Any] = certification.document(CROSS_SEED_SUMMARY) or {}
+    overall = summary.get("overall") or {}
+    return overall.get("overall_verdict")
+
+
+def _pinned(store: Store, lineage_id: str, verdicts: Mapping[str, str]) -> Pinned:
+    run = Runs(store.home).read(lineage_id)
+    return Pinned(lineage_id, run, run is not None and _is_whole(store, run), verdicts.get(lineage_id))
+
+
+def _is_whole(store: Store, run: KeptRun) -> bool:
+    return all(store.snapshot(state, key) is not None for state, key in run.keys.items())

@@ -1,0 +1,92 @@
+"""Who holds a home, for messages: each holder of the run lock has a small file that it keeps locked.
+
+The lock itself (``locks/run.lock``) knows no names. A holder's file is ``locks/holders/{token}.json``; one
+that nobody has locked is of a process that died, and goes. Nothing decides by these files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from seg3b_assets.laws.hashing import canonical_json
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds a home.
+
+    Attributes:
+        purpose: what for, such as ``a run of seed 42``.
+        since_utc: rfc3339, to the second.
+    """
+
+    purpose: str
+    pid: int
+    host: str
+    since_utc: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} (process {self.pid} on {self.host}, since {self.since_utc})"
+
+
+def run_lock(home: Path) -> Path:
+    """Held together by whoever reads or adds snapshots, alone by whoever removes them."""
+    return home / "locks" / "run.lock"
+
+
+@contextmanager
+def announced(home: Path, purpose: str) -> Iterator[None]:
+    """Say while the block lasts that this process holds the home."""
+    folder = home / "locks" / "holders"
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    holder = Holder(purpose, os.getpid(), socket.gethostname(), now)
+    path = folder / f"{secrets.token_hex(8)}.json"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, canonical_json(asdict(holder)))
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def holders(home: Path) -> list[Holder]:
+    """The living holders, longest first; files of dead ones are removed."""
+    folder = home / "locks" / "holders"
+    found = [_living(path) for path in (folder.glob("*.json") if folder.is_dir() else ())]
+    return sorted((one for one in found if one), key=lambda holder: (holder.since_utc, holder.pid))
+
+
+def told(found: Sequence[Holder]) -> str:
+    """The holders in words."""
+    return ", ".join(str(holder) for holder in found)
+
+
+def _living(path: Path) -> Holder | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with suppress(OSError, ValueError, TypeError):
+            return Holder(**orjson.loads(path.read_bytes()))
+        return None
+    else:
+        path.unlink(missing_ok=True)
+        return None
+    finally:
+        os.close(descriptor)
