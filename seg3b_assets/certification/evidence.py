@@ -23,10 +23,13 @@ from seg3b_assets.realism import (
     failure_trace,
     metrics_document,
     metrics_file_name,
+    plots_document,
+    plots_file_name,
 )
 
 PHASE: Final = "P5"
 METRICS_CONTRACT: Final = "validation_metrics_seed_3B"
+PLOTS_CONTRACT: Final = "validation_plots_seed_3B"
 SUMMARY_CONTRACT: Final = "validation_cross_seed_summary_3B"
 
 
@@ -54,6 +57,10 @@ def evidence(
             METRICS_CONTRACT,
             metrics_document(score, replace(header, generated_utc=score.identity.created_utc)),
         )
+        for seed, score in certification.scores.items()
+    }
+    files |= {
+        plots_file_name(seed): _document(PLOTS_CONTRACT, plots_document(score))
         for seed, score in certification.scores.items()
     }
     summary = cross_seed_summary(certification, policies.certification.seeds, header)

@@ -12,6 +12,8 @@ from seg3b_assets.realism.artefacts import (
     failure_trace,
     metrics_document,
     metrics_file_name,
+    plots_document,
+    plots_file_name,
 )
 from seg3b_assets.realism.certify import Certification, certify, certify_scores
 from seg3b_assets.realism.confidence import CouplingMedians
@@ -50,6 +52,8 @@ __all__ = [
     "measure",
     "metrics_document",
     "metrics_file_name",
+    "plots_document",
+    "plots_file_name",
     "read_outputs",
     "run_contract",
     "score_seed",

@@ -47,6 +47,20 @@ def metrics_file_name(seed: int) -> str:
     return f"3B_validation_metrics_seed_{seed}.json"
 
 
+def plots_file_name(seed: int) -> str:
+    return f"3B_validation_plots_seed_{seed}.json"
+
+
+def plots_document(score: SeedScore) -> dict[str, Any]:
+    """``3B_validation_plots_seed_<seed>.json``: every frame as lists by column."""
+    return {
+        "segment": SEGMENT,
+        "seed": score.seed,
+        "run_id": score.identity.run_id,
+        "plots": {name: frame.to_dict(as_series=False) for name, frame in score.plots.items()},
+    }
+
+
 def metrics_document(score: SeedScore, header: ReportHeader) -> dict[str, Any]:
     """``3B_validation_metrics_seed_<seed>.json``."""
     identity = score.identity

@@ -53,6 +53,7 @@ class SeedOutputs:
         alias_index: ``edge_alias_index_3B``. alias_blob: the file's bytes.
         contract, results: ``virtual_validation_contract_3B`` and ``virtual_validation_results_3B``, whole;
             None before S4 has published them.
+        countries: the upstream's country polygons, for maps; None where nobody draws one.
     """
 
     identity: RunIdentity
@@ -65,6 +66,7 @@ class SeedOutputs:
     alias_blob: bytes
     contract: pl.DataFrame | None = None
     results: pl.DataFrame | None = None
+    countries: CountryPolygons | None = None
 
     def __post_init__(self) -> None:
         virtual = self.classification.filter(pl.col("is_virtual"))["merchant_id"].to_numpy()
@@ -105,6 +107,7 @@ def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInpu
         alias_blob=published.path("edge_alias_blob_3B").read_bytes(),
         contract=whole("virtual_validation_contract_3B"),
         results=whole("virtual_validation_results_3B"),
+        countries=polygons,
     )
 
 

@@ -24,6 +24,7 @@ from seg3b_assets.realism.confidence import (
 from seg3b_assets.realism.gates import GateResult, all_pass, hard_gates, seed_verdict, stretch_gates
 from seg3b_assets.realism.metrics import SeedMetrics, measure_population
 from seg3b_assets.realism.outputs import SeedOutputs
+from seg3b_assets.realism.plots import PlotFrames, plot_frames
 from seg3b_assets.realism.population import population_of, published_tables
 
 F64 = NDArray[np.float64]
@@ -40,6 +41,7 @@ class SeedScore:
         overlap_interval: bootstrap interval of the overlap median.
         uplift: record of ``coupling_uplift``.
         contract_rows: rows of the validation contract; 0 when there is none.
+        plots: the small frames a report draws.
     """
 
     identity: RunIdentity
@@ -51,6 +53,7 @@ class SeedScore:
     overlap_interval: BootstrapInterval
     uplift: Mapping[str, Any]
     contract_rows: int
+    plots: PlotFrames
 
     @property
     def seed(self) -> int:
@@ -102,6 +105,7 @@ def score_seed(
         ),
         uplift=_uplift(metrics, uncoupled, certification),
         contract_rows=0 if outputs.contract is None else outputs.contract.height,
+        plots=plot_frames(outputs, population, tables),
     )
 
 

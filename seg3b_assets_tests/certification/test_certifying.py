@@ -18,13 +18,20 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.pipeline import default_segment
 from seg3b_assets.progress import SILENT
-from seg3b_assets.realism import CROSS_SEED_SUMMARY, FAILURE_TRACE, METRICS, metrics_file_name
+from seg3b_assets.realism import (
+    CROSS_SEED_SUMMARY,
+    FAILURE_TRACE,
+    METRICS,
+    metrics_file_name,
+    plots_file_name,
+)
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store
 from seg3b_assets_tests.certification.conftest import SEEDS, Certified, contents, edit
 
 DISTANCE = "settlement_distance_median_km"
 DOCUMENTS = [metrics_file_name(seed) for seed in SEEDS]
+PLOTS = [plots_file_name(seed) for seed in SEEDS]
 
 
 def heads(settings: Settings, seed: int = 42) -> dict[str, str]:
@@ -37,11 +44,11 @@ def executed(run: CertificationRun) -> set[str]:
 
 def test_the_artefacts_are_those_of_the_gates_and_keep_their_contracts(certified: Certified) -> None:
     files = certified.files
-    assert set(files) == {*DOCUMENTS, CROSS_SEED_SUMMARY, GATE_MATRIX, "certification.json"}
-    for name in (*DOCUMENTS, CROSS_SEED_SUMMARY):
+    assert set(files) == {*DOCUMENTS, *PLOTS, CROSS_SEED_SUMMARY, GATE_MATRIX, "certification.json"}
+    for name in (*DOCUMENTS, *PLOTS, CROSS_SEED_SUMMARY):
         document = orjson.loads(files[name])
-        declared = "summary" in name
-        dataset = "validation_cross_seed_summary_3B" if declared else "validation_metrics_seed_3B"
+        kind = next(kind for kind in ("cross_seed_summary", "metrics_seed", "plots_seed") if kind in name)
+        dataset = f"validation_{kind}_3B"
         assert contract(dataset).check_document(document) == []
         assert canonical_json(document) == files[name]
         assert name == contract(dataset).relative_path(document)

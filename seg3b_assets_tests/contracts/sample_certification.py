@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seg3b_assets.realism import METRICS
+from seg3b_assets.realism.plots import PLOT_FRAMES
 from seg3b_assets.realism.registry import PROBE_METRICS
 from seg3b_assets_tests.contracts.sample_rows import H32, H64, UTC
 
@@ -62,6 +63,12 @@ CERTIFICATION: dict[str, Any] = {
             "datasets": {"edge_catalogue_3B": H64},
             "blocked": None,
         },
+    },
+    "validation_plots_seed_3B": {
+        "segment": "3B",
+        "seed": 42,
+        "run_id": H32,
+        "plots": {name: {key: [] for key in columns} for name, columns in PLOT_FRAMES.items()},
     },
     "validation_cross_seed_summary_3B": {
         "segment": "3B",
