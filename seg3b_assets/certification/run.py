@@ -25,7 +25,7 @@ from seg3b_assets.policies import PolicySet
 from seg3b_assets.progress import SILENT, Progress, Step
 from seg3b_assets.realism import CROSS_SEED_SUMMARY, certify_scores, metrics_file_name
 from seg3b_assets.settings import Settings
-from seg3b_assets.store import Store
+from seg3b_assets.store import PolicyBytes, Store
 
 # Raise it when scoring changes what a document says: what is kept is then scored again.
 CODE_VERSION: Final = "1.1.0"
@@ -67,6 +67,7 @@ def certify(
             by_seed = {seed: lineages[seed] for seed in sorted(lineages)}
             scores = _all_or_none(by_seed, lambda seed: score(by_seed[seed]), step)
             certification = certify_scores(list(scores.values()), policies)
+            PolicyBytes(settings.home).keep([policies.files["certification"].content])
             archive.publish(certification_id, inputs, evidence(certification, lineages, policies))
     documents = archive.documents(certification_id)
     return CertificationRun(

@@ -9,7 +9,9 @@ import typer
 
 from seg3b_assets.cli.certify import certify
 from seg3b_assets.cli.plan import plan
+from seg3b_assets.cli.prune import prune
 from seg3b_assets.cli.refs import refs_app
+from seg3b_assets.cli.rollback import rollback
 from seg3b_assets.cli.run import run
 from seg3b_assets.cli.sample import sample
 from seg3b_assets.cli.world import world_app
@@ -21,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, certify, plan, sample):
+for command in (run, certify, plan, sample, rollback, prune):
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

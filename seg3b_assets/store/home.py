@@ -33,7 +33,7 @@ from seg3b_assets.store.durable import flush_folder, replace_file, write_durably
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import announced, holders, run_lock, told
 from seg3b_assets.store.locks import exclusive, shared, try_lock_folder
-from seg3b_assets.store.outputs import ContractLookup, OutputRecord, digest_on_disk
+from seg3b_assets.store.outputs import ContractLookup, OutputRecord
 from seg3b_assets.store.snapshots import MANIFEST, KeyInputs, Snapshot, manifest_bytes, read_snapshot
 from seg3b_assets.store.staging import Staging
 
@@ -237,13 +237,13 @@ class Store:
             published, computed = existing.outputs.get(dataset_id), outputs.get(dataset_id)
             if published is None or computed is None or published.digest != computed.digest:
                 raise _nondeterministic(state, target, dataset_id, (published, computed))
-        return not existing.damage() and _intact(existing)
+        return not existing.damage() and existing.altered() is None
 
     def _set_aside(self, target: Path) -> None:
         """Move a damaged snapshot into quarantine; under a lock, so that a good one is never moved."""
         with exclusive(self.home / "locks" / "snapshots.lock"):
             existing = read_snapshot(target)
-            if existing is not None and not existing.damage() and _intact(existing):
+            if existing is not None and not existing.damage() and existing.altered() is None:
                 return  # another run has built it again meanwhile
             quarantine = self.home / "quarantine"
             quarantine.mkdir(parents=True, exist_ok=True)
@@ -253,10 +253,6 @@ class Store:
             except FileNotFoundError:
                 return
         LOG.warning("snapshot %s no longer holds what was published; kept in %s, built again", target, place)
-
-
-def _intact(snapshot: Snapshot) -> bool:
-    return all(digest_on_disk(record, snapshot.root) == record.digest for record in snapshot.outputs.values())
 
 
 def _nondeterministic(

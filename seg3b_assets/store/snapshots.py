@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
-from seg3b_assets.store.outputs import OutputRecord, sizes_match
+from seg3b_assets.store.outputs import OutputRecord, digest_on_disk, sizes_match
 
 MANIFEST = "snapshot.json"
 
@@ -97,6 +97,16 @@ class Snapshot:
         for record in self.outputs.values():
             if place := sizes_match(record, self.root):
                 return place
+        return None
+
+    def altered(self) -> str | None:
+        """The first dataset whose bytes are no longer those published; None when all are. Reads everything."""
+        for dataset_id, record in self.outputs.items():
+            try:
+                if digest_on_disk(record, self.root) != record.digest:
+                    return dataset_id
+            except OSError:
+                return dataset_id
         return None
 
 

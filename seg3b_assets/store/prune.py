@@ -1,0 +1,197 @@
+"""Pruning: what no pointer reaches is listed, moved into a trash folder, recorded, deleted.
+
+    trash/{prune_id}/{place}     what is being removed, out of everybody's sight by one rename each
+    trash/{prune_id}/prune.json  what was to be removed, until the record is kept
+    prunes/{prune_id}.json       the record of a prune, for good
+
+The home is held alone from listing to recording, so no run can begin to rely on what goes; deleting the trash
+needs no lock. A prune that dies has removed each thing whole or not at all, referrers first; the next one
+records what it had moved, and deletes it. Of a pruned lineage the prune's record keeps seed, run, flag, keys
+and policy digests; its ``run.json`` goes with its snapshots.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.holders import Holder, announced, holders, run_lock, told
+from seg3b_assets.store.home import Store
+from seg3b_assets.store.locks import exclusive, exclusive_now
+from seg3b_assets.store.reach import Unreached, reached, unreached
+
+RECORDS: Final = "prunes"
+LOG = logging.getLogger("seg3b.store")
+TRASH: Final = "trash"
+PLAN: Final = "prune.json"
+HELD: Final = "home_unused"
+
+
+@dataclass(frozen=True)
+class Prune:
+    """What a prune removed, or would remove.
+
+    Attributes:
+        prune_id: of its record; None when nothing was to be removed, or in a rehearsal.
+        kept: by lineage id, the pointers that keep it.
+        removed: in the order of removal.
+        held_by: in a rehearsal, who would keep a prune from running now.
+    """
+
+    prune_id: str | None
+    kept: dict[str, list[str]]
+    removed: tuple[Unreached, ...]
+    held_by: tuple[Holder, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What is freed."""
+        return sum(one.bytes for one in self.removed)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "prune_id": self.prune_id,
+            "kept": self.kept,
+            "removed": [one.as_json() for one in self.removed],
+            "bytes": self.bytes,
+            "held_by": [str(holder) for holder in self.held_by],
+        }
+
+
+def rehearse_prune(store: Store, keep: Collection[str]) -> Prune:
+    """What ``prune`` would remove now, beside whatever runs. Changes nothing. Raises as ``reached``."""
+    if not store.home.is_dir():
+        return Prune(None, {}, ())
+    held_by = tuple(holders(store.home))
+    found = reached(store, keep)
+    return Prune(None, found.lineages, tuple(unreached(store, found)), held_by)
+
+
+def prune(
+    store: Store,
+    keep: Collection[str],
+    before_removing: Callable[[Sequence[Unreached]], None] = lambda listed: None,
+) -> Prune:
+    """Remove what no kept pointer reaches. Idempotent; with nothing to remove nothing is written.
+
+    Args:
+        keep: as the retention policy lists them: ``heads`` and refs.
+        before_removing: told what goes, before it goes.
+
+    Raises:
+        Seg3BError: OUTPUT_WRITE_FAILED (``home_unused``) while a run holds the home, or when the home cannot
+            be written; INPUT_OPEN_FAILED when a pointer cannot be followed. Nothing was removed then.
+    """
+    home = store.home
+    if not home.is_dir():
+        return Prune(None, {}, ())
+    with reported_writes("S5", home), exclusive_now(run_lock(home)) as held:
+        if not held:
+            raise _in_use(home)
+        with announced(home, "a prune"), exclusive(home / "locks" / "refs.lock"):
+            _record_interrupted(home)
+            found = reached(store, keep)
+            listed = unreached(store, found)
+            before_removing(listed)
+            done = Prune(_moved_to_trash(home, found.lineages, listed), found.lineages, tuple(listed))
+    _empty_trash(home)
+    return done
+
+
+def prune_if_free(store: Store, keep: Collection[str]) -> Prune | None:
+    """Prune before work begins; where the home is in use, say so and leave it. Raises as ``prune``."""
+    try:
+        return prune(store, keep)
+    except Seg3BError as error:
+        if not is_refusal(error):
+            raise
+        LOG.warning("nothing was pruned before this run: %s", error.remedy)
+        return None
+
+
+def is_refusal(error: Seg3BError) -> bool:
+    """Whether a prune was refused because the home is in use."""
+    return error.validator == HELD
+
+
+def _moved_to_trash(home: Path, kept: dict[str, list[str]], listed: Sequence[Unreached]) -> str | None:
+    if not listed:
+        return None
+    started = datetime.now(UTC)
+    prune_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    record = {
+        "prune_id": prune_id,
+        "started_utc": started.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "kept": kept,
+        "removed": [one.as_json() for one in listed],
+        "interrupted": False,
+    }
+    trash = home / TRASH / prune_id
+    replace_file(trash / PLAN, canonical_json(record))
+    for one in listed:
+        _move(home, trash, one.place)
+    replace_file(home / RECORDS / f"{prune_id}.json", canonical_json(record))
+    return prune_id
+
+
+def _move(home: Path, trash: Path, place: str) -> None:
+    target = trash / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # a holder's own work may end while it is listed
+        (home / place).rename(target)
+
+
+def _record_interrupted(home: Path) -> None:
+    """Keep the record of prunes that died: of what they had moved, which is what they removed."""
+    for trash in sorted((home / TRASH).glob("*")):
+        path = home / RECORDS / f"{trash.name}.json"
+        if path.exists():
+            continue
+        try:
+            record = orjson.loads((trash / PLAN).read_bytes())
+        except (OSError, ValueError):
+            shutil.rmtree(trash, ignore_errors=True)  # it died before it had moved anything
+            continue
+        moved = [one for one in record["removed"] if os.path.lexists(trash / one["place"])]
+        replace_file(path, canonical_json({**record, "removed": moved, "interrupted": True}))
+
+
+def _empty_trash(home: Path) -> None:
+    folder = home / TRASH
+    if not folder.is_dir():
+        return
+    with reported_writes("S5", folder), exclusive(home / "locks" / "trash.lock"):
+        for trash in sorted(folder.iterdir()):
+            # One that is not recorded yet is of a prune at work.
+            if (home / RECORDS / f"{trash.name}.json").exists():
+                shutil.rmtree(trash)
+
+
+def _in_use(home: Path) -> Seg3BError:
+    found = holders(home)
+    return Seg3BError(
+        state="S5",
+        name="OUTPUT_WRITE_FAILED",
+        validator=HELD,
+        place=str(home),
+        remedy=f"Wait for {told(found) or 'the process that holds the home'} to end, then prune again. "
+        "Nothing was removed.",
+        detail={"held_by": [str(holder) for holder in found]},
+    )
