@@ -77,9 +77,11 @@ def certify(
         from seg3b_assets.certification import SeedsFailedError
         from seg3b_assets.certification import certify as certify_seeds
         from seg3b_assets.certification.presentation import WIDTH, show_certification
+        from seg3b_assets.pipeline.lanes import open_lane
         from seg3b_assets.progress import progress_for_terminal
         from seg3b_assets.store.promotion import after_certification, move_refs
 
+        open_lane(settings, "certification", context.obj)
         try:
             run = certify_seeds(settings, wanted, context.obj, progress_for_terminal(), recompute)
         except SeedsFailedError as failed:

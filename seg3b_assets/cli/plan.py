@@ -63,11 +63,13 @@ def plan(
         from seg3b_assets.progress import progress_for_terminal
 
         segment = context.obj or default_segment()
+        policies_now = segment.load_policies(settings.policies)
         seeds = seed or []
         if every or not seeds:
-            seeds = [*seeds, *segment.load_policies(settings.policies).certification.seeds]
+            seeds = [*seeds, *policies_now.certification.seeds]
         progress = progress_for_terminal()
-        plans = [plan_seed(settings, one, segment, progress) for one in dict.fromkeys(seeds)]
+        wanted = dict.fromkeys(seeds)
+        plans = [plan_seed(settings, one, segment, progress, policies_now) for one in wanted]
         if as_json:
             print_json({"seeds": {str(planned.seed): planned.as_json() for planned in plans}})
             return

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,10 +20,10 @@ from seg3b_assets.cli.options import (
     NoDigestCache,
     Policies,
     Resolution,
-    Seeds,
     Upstream,
     Verbose,
     Workers,
+    parse_seed,
     settings_from,
 )
 from seg3b_assets.cli.reporting import (
@@ -35,12 +37,32 @@ from seg3b_assets.cli.reporting import (
 from seg3b_assets.laws.errors import Seg3BError
 
 if TYPE_CHECKING:
-    from seg3b_assets.pipeline import RunRecord
+    from seg3b_assets.pipeline import RunRecord, Segment
+    from seg3b_assets.progress import Progress
+    from seg3b_assets.settings import Settings
+
+
+class _Lane(StrEnum):
+    candidate = "candidate"
+    witness = "witness"
+    shadow = "shadow"
+    certification = "certification"
 
 
 def run(
     context: typer.Context,
-    seed: Seeds,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed", parser=parse_seed, metavar="UINT64", help="Partition to work on; may be repeated."
+        ),
+    ] = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only what a plan calls stale; without --seed, all policy seeds.")
+    ] = False,
+    lane: Annotated[
+        _Lane | None, typer.Option(help="The seeds of a lane of the certification policy, pruned as it says.")
+    ] = None,
     home: Home = None,
     policies: Policies = None,
     upstream: Upstream = None,
@@ -61,9 +83,11 @@ def run(
     """Bring seeds up to date from S0 to S5: reuse what is published, compute what is not.
 
     With --json and one seed: {seed, run_id, lineage_id, total_wall_s, states{S0..S5: {key, digest, wall_s,
-    peak_rss_mb, reused}}, counts, flag, bundle_dir}; with several: {seeds: {seed: that, or {error}}}.
+    peak_rss_mb, reused}}, counts, flag, bundle_dir}; with several, --stale or --lane: {seeds: {seed: that, or
+    {error}}}. --stale adds stale[state] and executed[state], and is {seed, stale, executed} of a fresh seed.
     """
     log_to_stderr(verbose)
+    _require_meant(seed, stale, lane, recompute)
     with reported(as_json, debug):
         settings = settings_from(
             home=home,
@@ -75,34 +99,100 @@ def run(
             digest_cache=not no_digest_cache,
             promote=promote,
         )
-        from seg3b_assets.pipeline import SeedRun
+        from seg3b_assets.pipeline import default_segment
         from seg3b_assets.progress import progress_for_terminal
+
+        segment = context.obj or default_segment()
+        work = _Work(settings, segment, progress_for_terminal(), stale, recompute)
+        seeds = list(dict.fromkeys(work.seeds(seed, lane)))
+        if len(seeds) == 1 and not stale and not lane:
+            done = work.bring_up(seeds[0])
+            print_json(done.as_json()) if as_json else done.show()
+            return
+        _each_seed(seeds, work.bring_up, as_json, debug)
+
+
+def _require_meant(seed: list[int] | None, stale: bool, lane: _Lane | None, recompute: bool) -> None:
+    if seed and lane:
+        raise typer.BadParameter("a lane has its own seeds; leave one of the two out", param_hint="--lane")
+    if stale and recompute:
+        raise typer.BadParameter(
+            "--recompute computes what is fresh too; leave one out", param_hint="--stale"
+        )
+    if not seed and not lane and not stale:
+        raise typer.BadParameter("name a seed, a --lane, or --stale for all", param_hint="--seed")
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of one seed: its run, and what a plan had called stale where it was asked."""
+
+    seed: int
+    record: RunRecord | None
+    stale: tuple[str, ...] | None
+
+    def as_json(self) -> dict[str, Any]:
+        printed: dict[str, Any] = self.record.as_json() if self.record else {"seed": self.seed}
+        if self.stale is None:
+            return printed
+        executed = list(self.record.executed) if self.record else []
+        return {**printed, "stale": list(self.stale), "executed": executed}
+
+    def show(self) -> None:
+        from seg3b_assets.pipeline.presentation import show_run
+
+        screen = console()
+        if self.record is None:
+            screen.print(f"seed {self.seed}  fresh: nothing to run")
+            return
+        if self.stale is not None:
+            screen.print(f"seed {self.seed}  stale: {', '.join(self.stale)}")
+        show_run(self.record, screen)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How each seed of one call is brought up to date."""
+
+    settings: Settings
+    segment: Segment
+    progress: Progress
+    only_stale: bool
+    recompute: bool
+
+    def seeds(self, asked: Sequence[int] | None, lane: _Lane | None) -> Sequence[int]:
+        """The seeds asked for, the lane's (pruning first where it says so), or all of the policy."""
+        if lane:
+            from seg3b_assets.pipeline.lanes import open_lane
+
+            return open_lane(self.settings, lane.value, self.segment)[0].seeds
+        if asked:
+            return asked
+        return self.segment.load_policies(self.settings.policies).certification.seeds
+
+    def bring_up(self, seed: int) -> _Done:
+        from seg3b_assets.pipeline import SeedRun, plan
         from seg3b_assets.store.promotion import after_run, move_refs
 
-        progress = progress_for_terminal()
+        stale = None
+        if self.only_stale:
+            stale = plan(self.settings, seed, self.segment, self.progress).stale
+            if not stale:
+                return _Done(seed, None, stale)
+        run = SeedRun(self.settings, seed, self.segment, self.progress)
+        with run.store.in_use(f"a run of seed {seed}"):
+            record = run.run(recompute=self.recompute)
+            move_refs(self.settings.home, after_run({seed: record.lineage_id}, record.heads_moved))
+        return _Done(seed, record, stale)
 
-        def run_one(one: int) -> RunRecord:
-            record = SeedRun(settings, one, context.obj, progress).run(recompute=recompute)
-            move_refs(settings.home, after_run({one: record.lineage_id}, record.heads_moved))
-            return record
 
-        _each_seed(seed, run_one, as_json, debug)
-
-
-def _each_seed(seeds: Sequence[int], run_one: Callable[[int], RunRecord], as_json: bool, debug: bool) -> None:
-    """Run the seeds one after another; with several, a failing one does not stop the others."""
-    from seg3b_assets.pipeline.presentation import show_run
-
-    wanted = list(dict.fromkeys(seeds))
-    if len(wanted) == 1:
-        record = run_one(wanted[0])
-        print_json(record.as_json()) if as_json else show_run(record, console())
-        return
+def _each_seed(seeds: Sequence[int], bring_up: Callable[[int], _Done], as_json: bool, debug: bool) -> None:
+    """Run the seeds one after another; a failing one does not stop the others."""
     printed: dict[str, Any] = {}
     worst = 0
-    for one in wanted:
+    for one in seeds:
         try:
-            record = run_one(one)
+            done = bring_up(one)
         except Seg3BError as error:
             if debug:
                 raise
@@ -110,9 +200,9 @@ def _each_seed(seeds: Sequence[int], run_one: Callable[[int], RunRecord], as_jso
             worst = max(worst, exit_code(error))
             show_error(error, f"seed {one}: ")
             continue
-        printed[str(one)] = record.as_json()
+        printed[str(one)] = done.as_json()
         if not as_json:
-            show_run(record, console())
+            done.show()
     if as_json:
         print_json({"seeds": printed})
     if worst:

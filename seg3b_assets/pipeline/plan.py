@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.pipeline.keys import key_inputs
@@ -19,6 +19,9 @@ from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateSpec
 from seg3b_assets.store import KeyInputs, Snapshot, Store
+
+if TYPE_CHECKING:
+    from seg3b_assets.policies import PolicySet
 
 Status = Literal["FRESH", "STALE", "MISSING"]
 Kind = Literal["policy", "upstream", "code", "state"]
@@ -73,16 +76,23 @@ class SeedPlan:
 
 
 def plan(
-    settings: Settings, seed: int, segment: Segment | None = None, progress: Progress = SILENT
+    settings: Settings,
+    seed: int,
+    segment: Segment | None = None,
+    progress: Progress = SILENT,
+    policies: PolicySet | None = None,
 ) -> SeedPlan:
     """The plan of one seed under these settings.
+
+    Args:
+        policies: of ``settings``, where the caller has just loaded them.
 
     Raises:
         Seg3BError: what loading the policies and sealing raise.
     """
     parts = segment or default_segment()
     root = parts.upstream_root(settings, seed, progress)
-    sealed = seal_seed(parts, settings, root)
+    sealed = seal_seed(parts, settings, root, policies)
     return _Planner(parts, Store(settings.home, parts.contracts), sealed).plan()
 
 

@@ -84,14 +84,19 @@ def upstream_root(settings: Settings, seed: int, progress: Progress) -> Path:
         return ensure_world(seed, settings.recipe, settings.cache, progress)
 
 
-def seal_seed(segment: Segment, settings: Settings, root: Path) -> SealedSeed:
+def seal_seed(
+    segment: Segment, settings: Settings, root: Path, policies: PolicySet | None = None
+) -> SealedSeed:
     """Load the policies and seal the upstream root.
+
+    Args:
+        policies: of ``settings``, where the caller has just loaded them.
 
     Raises:
         Seg3BError: what the loader and the gate raise.
     """
     digests = DigestCache(settings.cache / "digests.json", settings.digest_cache)
-    policies = segment.load_policies(settings.policies)
+    policies = policies or segment.load_policies(settings.policies)
     sealed = segment.seal(root, policies, digests)
     digests.save()
     world = sealed.world

@@ -35,8 +35,33 @@ class ToyPolicyFile:
 
 
 @dataclass(frozen=True)
+class ToyLane:
+    seeds: tuple[int, ...] = (42, 7)
+    prune_before_run: bool = False
+
+
+@dataclass(frozen=True)
+class ToyLanes:
+    witness: ToyLane = ToyLane()
+    shadow: ToyLane = ToyLane((7,), True)
+
+
+@dataclass(frozen=True)
+class ToyRetention:
+    keep: tuple[str, ...] = ("heads", "baseline", "candidate", "last_good", "certification")
+
+
+@dataclass(frozen=True)
+class ToyCertification:
+    seeds: tuple[int, ...] = (42, 7)
+    lanes: ToyLanes = ToyLanes()
+    retention: ToyRetention = ToyRetention()
+
+
+@dataclass(frozen=True)
 class ToyPolicies:
     files: dict[str, ToyPolicyFile]
+    certification: ToyCertification = ToyCertification()
 
 
 @dataclass(frozen=True)
