@@ -43,7 +43,7 @@ class DatasetContract:
         keys: columns that identify a row, unique together.
         sort: order of the rows, nulls last; ``-name`` descends.
         partitions: names of the path's partition folders.
-        producer: ``S0`` … ``S5``, ``certification`` or ``upstream``.
+        producer: ``S0`` … ``S5``, ``certification``, ``upstream`` or ``export``.
         consumers: who reads it.
         status: ``active``, ``planned`` (not produced yet) or ``optional`` (may be absent upstream).
         schema_file: its schema's file name in the contracts folder.

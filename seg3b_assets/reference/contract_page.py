@@ -22,6 +22,7 @@ _GROUPS: Final = {
     "S5": "S5: bundle and flag",
     "certification": "Certification",
     "upstream": "Upstream: what the segment reads",
+    "export": "Export: what an exported tree has besides",
 }
 
 

@@ -44,6 +44,14 @@ MEMBER_FILES = [
 ]
 
 DOCUMENTS: dict[str, Any] = {
+    "export_receipt": {
+        **_WORLD,
+        "created_utc": UTC,
+        "sealed_inputs_digest": H64,
+        "lineage_id": H64,
+        "states": {"S0": {"key": H64, "digest": H64, "code_version": "1.0.0"}},
+        "files": [{"path": "data/a.json", "size_bytes": 2, "sha256_hex": H64}],
+    },
     "run_receipt": {
         "run_id": H32,
         "seed": 42,

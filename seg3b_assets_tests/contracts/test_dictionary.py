@@ -58,7 +58,9 @@ def test_a_mapping_serves_as_identity_and_a_missing_token_is_named() -> None:
 
 
 def test_two_datasets_never_share_a_path() -> None:
-    paths = [each.path for each in all_contracts().values() if each.format != "directory"]
+    # An exported tree is a root of its own: its receipt lies where an upstream root has its own.
+    named = [each for each in all_contracts().values() if each.format != "directory"]
+    paths = [(each.producer == "export", each.path) for each in named]
     assert len(paths) == len(set(paths))
 
 

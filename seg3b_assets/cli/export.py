@@ -1,0 +1,67 @@
+"""``seg3b export``: runs as plain contract trees."""
+
+# ruff: noqa: PLC0415 - heavy imports happen inside the command, so that --help and usage errors are quick
+# ruff: noqa: PLR0913 - a command's parameters are its options
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seg3b_assets.cli.options import AsJson, Debug, Home, Upstream, parse_seed, settings_from
+from seg3b_assets.cli.reporting import print_json, reported
+
+
+def export(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|REF",
+            help="A ref (baseline, candidate, last_good, certification), heads, or the start of a lineage's or "
+            "certification's id.",
+        ),
+    ],
+    dest: Annotated[
+        Path, typer.Argument(metavar="DEST", help="Folder to make; an earlier export of the same is kept.")
+    ],
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed",
+            parser=parse_seed,
+            metavar="UINT64",
+            help="Only this seed; may be repeated. All if none.",
+        ),
+    ] = None,
+    home: Home = None,
+    upstream: Upstream = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write a run as a plain tree of files: data, logs, reports, and the inputs an auditor needs.
+
+    One run becomes DEST itself, several become DEST/seed=N each. The same run always gives the same bytes;
+    `seg3b verify` checks a tree without this store. With --json: {exports[{seed, run_id, lineage_id, path, files,
+    bytes, written}]}.
+    """
+    with reported(as_json, debug):
+        settings = settings_from(home=home, upstream=upstream)
+        from seg3b_assets.pipeline.exporting import export as export_lineages
+        from seg3b_assets.progress import progress_for_terminal
+        from seg3b_assets.store.targets import UnknownTargetError
+
+        try:
+            exports = export_lineages(settings, target, tuple(seed or ()), dest, progress_for_terminal())
+        except UnknownTargetError as error:
+            raise typer.BadParameter(str(error)) from error
+        if as_json:
+            print_json({"exports": [one.as_json() for one in exports]})
+            return
+        for one in exports:
+            told = "" if one.written else "  (there already, unchanged)"
+            typer.echo(
+                f"seed {one.run.seed}  lineage {one.run.lineage_id[:12]}  {one.files} files, "
+                f"{one.bytes / 1e6:,.0f} MB  {one.folder}{told}"
+            )

@@ -1,0 +1,242 @@
+"""A run as a plain contract tree, for whoever knows nothing of this store.
+
+    data/ logs/ reports/   the datasets of S0 to S5, byte for byte, in the contract's paths
+    inputs/policies/       the sealed policies, byte for byte
+    inputs/upstream/       the sealed upstream files an auditor reads, byte for byte, in their sealed paths
+    inputs/tile_excerpt.parquet   of the tile surfaces only the tiles the run uses
+    run_receipt.json       who the run is, and every other file with its digest
+
+The tree is written beside its target and renamed into place; the same lineage always gives the same bytes.
+Files are copied, never linked: a consumer may do with them what it likes, and the snapshots stay.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from seg3b_assets.contracts import contract, require_document
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, file_digest, regular_files
+from seg3b_assets.store.copies import Copied, copy_files
+from seg3b_assets.store.durable import flush_folder
+from seg3b_assets.store.export_inputs import input_copies, tile_excerpt
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.outputs import folder_digest
+from seg3b_assets.store.staging import parquet_bytes
+
+if TYPE_CHECKING:
+    from seg3b_assets.store.home import Store
+    from seg3b_assets.store.runs import KeptRun
+    from seg3b_assets.store.snapshots import Snapshot
+
+RECEIPT: Final = "export_receipt"
+EXCERPT: Final = "tile_excerpt"
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported tree.
+
+    Attributes:
+        folder: its root.
+        run: whose it is.
+        files, bytes: how many files, how large.
+        written: False when the very same tree was there already.
+    """
+
+    folder: Path
+    run: KeptRun
+    files: int
+    bytes: int
+    written: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``seg3b export --json`` prints of a tree."""
+        return {
+            "seed": self.run.seed,
+            "run_id": self.run.run_id,
+            "lineage_id": self.run.lineage_id,
+            "path": str(self.folder),
+            "files": self.files,
+            "bytes": self.bytes,
+            "written": self.written,
+        }
+
+
+def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Export:
+    """Put a lineage's tree at ``target``.
+
+    Args:
+        run: a lineage of this home; its snapshots must be there.
+        upstream: root the run was sealed from.
+        target: a folder that does not exist, is empty, or is an earlier export of the same lineage.
+
+    Raises:
+        Seg3BError: OUTPUT_WRITE_FAILED when the target cannot be written or is something else;
+            INPUT_OPEN_FAILED for a snapshot that is gone; DIGEST_COMPONENT_MISMATCH when one no longer holds
+            what was published; SEALED_INPUT_DIGEST_MISMATCH when upstream or a policy is not what was sealed.
+    """
+    target = target.absolute()
+    _require_free(target, run)
+    with store.in_use(f"an export of seed {run.seed}"):
+        snapshots = _snapshots(store, run)
+        with reported_writes("S5", target, "another DEST"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+            fresh.mkdir()
+        try:
+            with reported_writes("S5", target, "another DEST"):
+                receipt = _write_tree(store, run, snapshots, upstream, fresh)
+                written = _put(fresh, target, receipt)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    files = orjson.loads(receipt)["files"]
+    size = sum(file["size_bytes"] for file in files) + len(receipt)
+    return Export(target, run, len(files) + 1, size, written)
+
+
+def _require_free(target: Path, run: KeptRun) -> None:
+    if not target.exists() and not target.is_symlink():
+        return
+    if target.is_dir() and not target.is_symlink():
+        if not any(target.iterdir()):
+            return
+        try:
+            found = orjson.loads((target / contract(RECEIPT).path).read_bytes())["lineage_id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            found = None
+        if found == run.lineage_id:
+            return
+    raise Seg3BError(
+        "S5",
+        "OUTPUT_WRITE_FAILED",
+        "export_target_free",
+        str(target),
+        "Name a folder that does not exist, an empty one, or an earlier export of the same lineage; "
+        "nothing was touched.",
+        {"lineage_id": run.lineage_id},
+    )
+
+
+def _snapshots(store: Store, run: KeptRun) -> dict[str, Snapshot]:
+    found: dict[str, Snapshot] = {}
+    for state, key in run.keys.items():
+        snapshot = store.snapshot(state, key)
+        if snapshot is None:
+            raise Seg3BError(
+                state,
+                "INPUT_OPEN_FAILED",
+                "snapshot_there",
+                str(store.home / "snapshots" / state / key),
+                f"Run seed {run.seed} again under the same policies and upstream: its snapshot was pruned, or "
+                "lost files.",
+                {"lineage_id": run.lineage_id},
+            )
+        found[state] = snapshot
+    return found
+
+
+def _write_tree(
+    store: Store, run: KeptRun, snapshots: Mapping[str, Snapshot], upstream: Path, folder: Path
+) -> bytes:
+    """Everything below ``folder``; the receipt's bytes."""
+    outputs = {
+        location.relative_to(snapshot.root).as_posix(): location
+        for snapshot in snapshots.values()
+        for record in snapshot.outputs.values()
+        for location in record.locations(snapshot.root)
+    }
+    copied = copy_files(outputs, folder)
+    for snapshot in snapshots.values():
+        _require_published(snapshot, copied, folder)
+    located = {name: snapshot for snapshot in snapshots.values() for name in snapshot.outputs}
+    sealed = orjson.loads(located["sealed_inputs_3B"].path("sealed_inputs_3B").read_bytes())
+    copied |= input_copies(sealed, upstream, run, store.home, folder)
+    excerpt = tile_excerpt(located["edge_catalogue_3B"].path("edge_catalogue_3B"), sealed, upstream)
+    path = folder / contract(EXCERPT).path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(parquet_bytes(excerpt))
+    copied[contract(EXCERPT).path] = Copied(path.stat().st_size, file_digest(path))
+    receipt = _receipt(run, snapshots, copied, located["s0_gate_receipt_3B"])
+    (folder / contract(RECEIPT).path).write_bytes(receipt)
+    return receipt
+
+
+def _require_published(snapshot: Snapshot, copied: Mapping[str, Copied], folder: Path) -> None:
+    """The copied bytes are those the state published."""
+    for record in snapshot.outputs.values():
+        if len(record.files) == 1 and not record.files[0].name:
+            found = copied[record.path].sha256
+        else:
+            found = folder_digest(folder / record.path, [file.name for file in record.files])
+        if found != record.digest:
+            raise Seg3BError(
+                "S5",
+                "DIGEST_COMPONENT_MISMATCH",
+                "published_digest",
+                str(snapshot.path(record.dataset_id)),
+                "Run the seed with --recompute: the snapshot no longer holds what was published.",
+                {"dataset_id": record.dataset_id, "published": record.digest, "found": found},
+            )
+
+
+def _receipt(
+    run: KeptRun, snapshots: Mapping[str, Snapshot], copied: Mapping[str, Copied], gate: Snapshot
+) -> bytes:
+    declared = contract(RECEIPT)
+    value = {
+        "run_id": run.run_id,
+        "seed": run.seed,
+        "parameter_hash": run.parameter_hash,
+        "manifest_fingerprint": run.manifest_fingerprint,
+        "created_utc": orjson.loads(gate.path("s0_gate_receipt_3B").read_bytes())["verified_at_utc"],
+        "sealed_inputs_digest": run.sealed_inputs_digest,
+        "lineage_id": run.lineage_id,
+        "states": {
+            state: {
+                "key": snapshot.key,
+                "digest": snapshot.digest,
+                "code_version": snapshot.inputs.code_version,
+            }
+            for state, snapshot in snapshots.items()
+        },
+        "files": [
+            {"path": path, "size_bytes": copied[path].bytes, "sha256_hex": copied[path].sha256}
+            for path in sorted(copied)
+        ],
+    }
+    require_document(declared, value, state="S5", name="OUTPUT_WRITE_FAILED", place=declared.path)
+    return canonical_json(value)
+
+
+def _put(fresh: Path, target: Path, receipt: bytes) -> bool:
+    """Move the tree into place; False when the very same is there already."""
+    if target.exists() and any(target.iterdir()):
+        if _is_same(target, receipt):
+            return False
+        # Damaged, or of other upstream bytes under the same lineage: set aside first, removed last.
+        aside = target.with_name(f"{fresh.name}.old")
+        target.rename(aside)
+        fresh.rename(target)
+        shutil.rmtree(aside)
+    else:
+        fresh.rename(target)
+    flush_folder(target.parent)
+    return True
+
+
+def _is_same(target: Path, receipt: bytes) -> bool:
+    name = contract(RECEIPT).path
+    if (target / name).read_bytes() != receipt:
+        return False
+    files = {file["path"]: file["sha256_hex"] for file in orjson.loads(receipt)["files"]}
+    if set(regular_files(target)) != {*files, name}:
+        return False
+    return all(file_digest(target / path) == digest for path, digest in files.items())

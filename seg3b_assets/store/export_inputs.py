@@ -1,0 +1,160 @@
+"""What of its inputs an exported run carries, so that it can be audited without store or upstream.
+
+Policies, gates, merchant facts, places and polygons whole, as sealed: their digests are in the tree. Of the tile
+surfaces, which may be hundreds of times larger than the run, only the rows of tiles that hold an edge: with the
+weight before each and the country's total, every draw can be made again. Sites are sealed but nothing of the
+run depends on them; they stay behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import path_digest, regular_files, sha256_hex
+from seg3b_assets.store.copies import Copied, copy_files
+from seg3b_assets.store.policy_bytes import PolicyBytes
+
+if TYPE_CHECKING:
+    from seg3b_assets.store.runs import KeptRun
+
+POLICIES: Final = "inputs/policies"
+UPSTREAM: Final = "inputs/upstream"
+SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
+LEFT_BEHIND: Final = (*SURFACES, "site_locations", "site_timezones")
+_BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
+
+Row = Mapping[str, Any]
+
+
+def input_copies(
+    sealed: Sequence[Row], upstream: Path, run: KeptRun, home: Path, folder: Path
+) -> dict[str, Copied]:
+    """Copy policies and upstream files below ``folder``; what was copied, by POSIX path.
+
+    Args:
+        sealed: rows of ``sealed_inputs_3B``.
+
+    Raises:
+        Seg3BError: SEALED_INPUT_DIGEST_MISMATCH when an upstream input is not what was sealed, INPUT_OPEN_FAILED
+            when it, or a policy's kept bytes, cannot be read.
+    """
+    policies, kept = {}, PolicyBytes(home)
+    files: dict[str, Path] = {}
+    for row in sealed:
+        if row["artefact_kind"] == "policy":
+            policies[f"{POLICIES}/{row['path']}"] = kept.read(row["sha256_hex"])
+        elif row["logical_id"] not in LEFT_BEHIND:
+            files |= _upstream_files(row, upstream)
+    for row in sealed:
+        if row["logical_id"] in SURFACES:
+            _require_sealed(row, upstream)
+    copied = copy_files(files, folder)
+    for path, content in policies.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        copied[path] = Copied(len(content), sha256_hex(content))
+    return copied
+
+
+def _upstream_files(row: Row, upstream: Path) -> dict[str, Path]:
+    """Files of one sealed input by their path in the tree."""
+    location = _require_sealed(row, upstream)
+    base = f"{UPSTREAM}/{str(row['path']).rstrip('/')}"
+    if location.is_dir():
+        return {f"{base}/{name}": location / name for name in regular_files(location)}
+    return {base: location}
+
+
+def _require_sealed(row: Row, upstream: Path) -> Path:
+    """Where an input lies, its bytes being those that were sealed."""
+    location = upstream / str(row["path"]).rstrip("/")
+    try:
+        found = path_digest(location)
+    except OSError as error:
+        raise _not_sealed(row, location, "INPUT_OPEN_FAILED", error.strerror or str(error)) from error
+    if found != row["sha256_hex"]:
+        raise _not_sealed(row, location, "SEALED_INPUT_DIGEST_MISMATCH", found)
+    return location
+
+
+def _not_sealed(row: Row, location: Path, name: str, found: str) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        name,
+        "sealed_input_kept",
+        str(location),
+        "Name the upstream root the run was sealed from with --upstream: what it carries is not there, or no "
+        "longer those bytes. Nothing was exported.",
+        {"logical_id": row["logical_id"], "sealed": row["sha256_hex"], "found": found},
+    )
+
+
+def tile_excerpt(catalogue: Path, sealed: Sequence[Row], upstream: Path) -> pl.DataFrame:
+    """The used tiles of each country, in the order of the contract ``tile_excerpt``.
+
+    Args:
+        catalogue: folder of ``edge_catalogue_3B``.
+    """
+    folders = {
+        row["logical_id"]: upstream / str(row["path"]) for row in sealed if row["logical_id"] in SURFACES
+    }
+    used = (
+        pl.read_parquet(
+            sorted(catalogue.glob("*.parquet")), columns=["country_iso", "hrsl_tile_id"], glob=False
+        )
+        .select("country_iso", tile_id=pl.col("hrsl_tile_id").cast(pl.UInt64))
+        .unique()
+        .sort("country_iso", "tile_id")
+    )
+    parts = [
+        _country_excerpt(folders, str(iso), tiles["tile_id"].to_numpy())
+        for (iso,), tiles in used.group_by("country_iso", maintain_order=True)
+    ]
+    return pl.concat(parts) if parts else _country_excerpt_of("", {})
+
+
+def _country_excerpt(folders: Mapping[str, Path], iso: str, used: NDArray[np.uint64]) -> pl.DataFrame:
+    weights = _columns([folders["tile_weights"] / f"part-{iso}.parquet"], ["tile_id", "weight_fp"])
+    weight = weights["weight_fp"].astype(np.uint64)
+    after = np.cumsum(weight)
+    at = np.searchsorted(weights["tile_id"], used)
+    bounds = _columns(
+        sorted((folders["tile_bounds"] / f"country={iso}").glob("*.parquet")), ["tile_id", *_BOUNDS]
+    )
+    row = np.searchsorted(bounds["tile_id"], used)
+    return _country_excerpt_of(
+        iso,
+        {
+            "tile_id": used,
+            "weight_before": after[at] - weight[at],
+            "weight_fp": weight[at],
+            "country_weight": np.full(used.shape[0], after[-1], np.uint64),
+            **{name: bounds[name][row] for name in _BOUNDS},
+        },
+    )
+
+
+def _country_excerpt_of(iso: str, columns: Mapping[str, NDArray[Any]]) -> pl.DataFrame:
+    names = dict.fromkeys(("tile_id", "weight_before", "weight_fp", "country_weight"), pl.UInt64())
+    schema: dict[str, pl.DataType] = {**names, **dict.fromkeys(_BOUNDS, pl.Float64())}
+    frame = pl.DataFrame(columns or None, schema=schema)
+    return frame.select(pl.lit(iso, pl.String).alias("country_iso"), *schema)
+
+
+def _columns(files: Sequence[Path], names: list[str]) -> dict[str, NDArray[Any]]:
+    """Columns in tile_id order; hundreds of small files, which pyarrow opens quicker than polars."""
+    table = pa.concat_tables([pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files])
+    columns = {name: table.column(name).to_numpy() for name in names}
+    columns["tile_id"] = columns["tile_id"].astype(np.uint64)
+    order = np.argsort(columns["tile_id"], kind="stable")
+    return {name: values[order] for name, values in columns.items()}
