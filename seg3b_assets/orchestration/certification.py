@@ -84,7 +84,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
         },
         tags=certification_tags(context.instance, run),
     )
-    yield from _checks(run)
+    yield from certification_results(run)
 
 
 def _certified(context: dg.AssetExecutionContext, installation: Installation) -> CertificationRun:
@@ -101,8 +101,8 @@ def _certified(context: dg.AssetExecutionContext, installation: Installation) ->
         ) from error
 
 
-def _checks(run: CertificationRun) -> Iterator[dg.AssetCheckResult]:
-    """The verdict, the grade, and the gates over seeds."""
+def certification_results(run: CertificationRun) -> Iterator[dg.AssetCheckResult]:
+    """What the checks of the asset say: the verdict, the grade, and the gates over seeds."""
     checks, failures = run.summary["cross_seed_checks"], failures_table(run)
     stable, prevalent, sound = checks[STABILITY], checks[PREVALENCE], checks[NO_HARD_FAILURE]
     told = f"{run.verdict}, {'grade A' if run.grade_a else 'not grade A'}."

@@ -58,7 +58,7 @@ def cross_seed_table(run: CertificationRun) -> str:
             f"virtual rate, seed {seed}",
             f"in {text(prevalent['band'])}",
             text(rate),
-            prevalent["pass"],
+            _inside(rate, prevalent["band"]),
         )
         for seed, rate in prevalent["virtual_rate_values"].items()
     ]
@@ -94,6 +94,10 @@ def failures_table(run: CertificationRun) -> str | None:
         for failure in failures[:SHOWN_FAILURES]
     ]
     return table(("gate", "level", "seed", "metric", "measured", "bound", "miss", "look first"), rows)
+
+
+def _inside(rate: float | None, band: Sequence[float] | None) -> bool:
+    return rate is not None and band is not None and band[0] <= rate <= band[1]
 
 
 def _matrix_row(gate: str, level: str, conditions: Sequence[Record]) -> tuple[str, ...]:

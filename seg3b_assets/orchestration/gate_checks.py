@@ -5,7 +5,7 @@ ERROR where the policy enforces realism and a WARN where it observes; a stretch 
 stops anything: what stands in front of S5 is ``realism_guard``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -43,10 +43,20 @@ def realism_gates(
     with explained_failures():
         seed = installation.published_seed(context)
         judgement = judge(seed, installation.settings().workers)
+    wanted = context.selected_asset_check_keys
+    yield from gate_results(
+        judgement,
+        [gate for gate in GATES if dg.AssetCheckKey(dg.AssetKey(gate.dataset), gate.check_name) in wanted],
+    )
+
+
+def gate_results(
+    judgement: Judgement, gates: Iterable[GateDefinition] = GATES
+) -> Iterator[dg.AssetCheckResult]:
+    """What the checks of these gates say of a judged seed."""
     shown: dict[str, str | None] = {}
-    for gate in GATES:
-        if dg.AssetCheckKey(dg.AssetKey(gate.dataset), gate.check_name) in context.selected_asset_check_keys:
-            yield _result(gate, judgement, shown)
+    for gate in gates:
+        yield _result(gate, judgement, shown)
 
 
 def _result(gate: GateDefinition, judgement: Judgement, shown: dict[str, str | None]) -> dg.AssetCheckResult:

@@ -114,7 +114,8 @@ def _decoding(judgement: Judgement) -> str:
 
 def _standing(judgement: Judgement) -> str:
     results = judgement.outputs.results
-    assert results is not None
+    if results is None:
+        return "The contract was never run: there are no results."
     counted = results.group_by("test_type", "severity", "status").len("rows").sort("test_type", "severity")
     reasons = judgement.metrics.overall["realism_block_active_enforced"].detail.get("reasons", {})
     lines = [f"- {reason}: {_reason(found)}" for reason, found in reasons.items()]
@@ -199,6 +200,7 @@ _EVIDENCE: Final[Mapping[str, Evidence]] = {
     "edges_per_merchant_cv": _edges,
     "countries_per_merchant_cv": _countries,
     "top1_share_p50": _top1,
+    "top1_share_spread": _top1,
     "median_pairwise_js": _divergence,
     "settlement_overlap_median": _overlap,
     "settlement_overlap_p75": _overlap,

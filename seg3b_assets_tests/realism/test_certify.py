@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
+from dagster import AssetCheckSeverity
 
+from seg3b_assets.certification import CertificationRun
+from seg3b_assets.orchestration.certification import certification_results
 from seg3b_assets.realism import (
     FAIL_REALISM,
     PASS_B,
     PASS_BPLUS,
     Certification,
     CouplingMedians,
+    ReportHeader,
     SeedScore,
     certify,
     certify_scores,
+    cross_seed_summary,
+    failure_trace,
+    metrics_document,
     score_seed,
 )
 from seg3b_assets_tests.realism.worlds import SOUND, Shape, enforced, policies
@@ -91,6 +100,53 @@ def test_one_seeds_missed_stretch_costs_the_plus() -> None:
     found = three_and(score(202, replace(SOUND, rules=4)))
     assert passes(found) == (True, True, True, True)
     assert found.verdict == PASS_B
+
+
+def documents(found: Certification) -> CertificationRun:
+    """The certification as it is kept, with nothing behind it."""
+    header = ReportHeader("P5", "2026-03-08T09:10:11.121314Z")
+    return CertificationRun(
+        certification_id="00" * 32,
+        folder=Path("certification"),
+        lineages={},
+        summary=cross_seed_summary(found, list(found.scores), header),
+        metrics={seed: metrics_document(one, header) for seed, one in found.scores.items()},
+        reused=False,
+        wall_s=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "checks", "trace"),
+    [
+        (SOUND, set(), set()),
+        (replace(SOUND, spacing_deg=13.0), {"gate_3B_X01", "certification_verdict", "grade_a"}, {"3B-X01"}),
+        (replace(SOUND, spacing_deg=9.0), {"gate_3B_X01", "grade_a"}, {"3B-X01"}),
+        (replace(SOUND, virtual_rate=0.1), {"gate_3B_X02", "certification_verdict", "grade_a"}, {"3B-X02"}),
+        # 3B-X03 repeats the hard gates that fail; the trace names those.
+        (
+            replace(SOUND, rules=2),
+            {"gate_3B_X03", "certification_verdict", "grade_a"},
+            {"3B-V10", "3B-V12", "3B-S09"},
+        ),
+    ],
+)
+def test_checks_and_trace_name_the_gates_over_seeds(shape: Shape, checks: set[str], trace: set[str]) -> None:
+    found = three_and(score(202, shape))
+    results = {str(each.check_name): each for each in certification_results(documents(found))}
+    assert {name for name, each in results.items() if not each.passed} == checks
+    severe = {name for name, each in results.items() if each.severity == AssetCheckSeverity.ERROR}
+    assert ("gate_3B_X01" in severe) == (found.verdict != PASS_B) and "grade_a" not in severe
+    told = failure_trace(found, ReportHeader("P5", "2026-03-08T09:10:11.121314Z")) or ""
+    assert {line.split()[2] for line in told.splitlines() if line.startswith("## ")} == trace
+
+
+def test_cvs_over_seeds_are_population_deviations_over_means() -> None:
+    found = three_and(score(202, replace(SOUND, spacing_deg=9.0)))
+    for metric, cv in found.cross_seed.metric_cvs.items():
+        values = [one.metrics.value(metric) for one in found.scores.values()]
+        known = [value for value in values if value is not None]
+        assert cv == pytest.approx(statistics.pstdev(known) / statistics.fmean(known), abs=1e-9)
 
 
 def test_a_seed_without_virtual_merchants_cannot_be_certified() -> None:

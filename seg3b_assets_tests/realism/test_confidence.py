@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy.stats import false_discovery_control, ks_2samp
 from seg3b_assets.laws.randomness import REALISM_SAMPLE, Stream
 from seg3b_assets.realism import CouplingMedians, confidence, measure
 from seg3b_assets.realism.confidence import bootstrap_median, compare_seeds, coupling_uplift, holm
+from seg3b_assets_tests.realism.test_metrics_recomputed import chord_km
 from seg3b_assets_tests.realism.worlds import identity, policies, published
 
 POLICIES = policies()
@@ -71,6 +73,20 @@ def test_seed_pairs_agree_with_scipy_and_with_the_definition(seed: int, n: int, 
         assert pair.p_holm >= pair.p
 
 
+def test_a_pairs_p_counts_the_ways_two_samples_could_have_mixed() -> None:
+    rng = np.random.default_rng(8)
+    for n, m in ((5, 5), (4, 7), (6, 3)):
+        a, b = rng.random(n), rng.random(m) + 0.2
+        pooled = np.sort(np.concatenate((a, b)))
+        seen = naive_statistic(a, b)
+        splits = list(combinations(range(n + m), n))
+        extreme = sum(
+            naive_statistic(pooled[list(split)], np.delete(pooled, split)) >= seen - 1e-12 for split in splits
+        )
+        [pair] = compare_seeds({1: a, 2: b})
+        assert pair.p == pytest.approx(extreme / len(splits), abs=1e-9)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_holm_follows_its_definition(p_values: list[float]) -> None:
     adjusted, n = holm(p_values), len(p_values)
@@ -104,6 +120,23 @@ def test_uplift_over_no_overlap_at_all_and_without_a_counterfactual() -> None:
         coupling_uplift(CouplingMedians(0.0, 3000.0), CouplingMedians(0.0, 5000.0), POLICY)["pass"] is False
     )
     assert coupling_uplift(coupled, None, POLICY) == {"shown": False, "pass": False}
+
+
+def test_uplift_is_the_medians_compared_row_by_row() -> None:
+    outputs = published()
+    settled = {row["merchant_id"]: row for row in outputs.settlement.iter_rows(named=True)}
+    overlap, kilometres = dict.fromkeys(settled, 0.0), []
+    for edge in outputs.edges.iter_rows(named=True):
+        place = settled[edge["merchant_id"]]
+        if edge["country_iso"] == place["settlement_country"]:
+            overlap[edge["merchant_id"]] += edge["edge_weight"]
+        kilometres.append(chord_km(place["lat_deg"], place["lon_deg"], edge["lat_deg"], edge["lon_deg"]))
+    at_home, away = statistics.median(overlap.values()), statistics.median(kilometres)
+    found = coupling_uplift(
+        CouplingMedians.of_edges(outputs.settlement, outputs.edges), CouplingMedians(0.013, 7900.0), POLICY
+    )
+    assert found["overlap_ratio"] == pytest.approx(at_home / 0.013, rel=1e-9, abs=1e-9)
+    assert found["distance_reduction"] == pytest.approx(1 - away / 7900.0, abs=1e-9)
 
 
 def test_medians_of_bare_edges_are_the_metrics_of_the_same_edges() -> None:

@@ -1,4 +1,7 @@
-"""For every hard and stretch gate, a seed that breaks that gate and only those it implies."""
+"""For every hard and stretch gate, a seed that breaks that gate and only those it implies.
+
+Each is held against all who speak of gates: the score and its verdict, the asset checks, the failure trace.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,23 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from dagster import AssetCheckResult, AssetCheckSeverity
 
-from seg3b_assets.realism import FAIL_REALISM, PASS_B, PASS_BPLUS, SeedOutputs, score_seed
+from seg3b_assets.orchestration.gate_checks import GATES, gate_results
+from seg3b_assets.orchestration.judgement import Judgement
+from seg3b_assets.policies import PolicySet
+from seg3b_assets.realism import (
+    FAIL_REALISM,
+    METRICS,
+    PASS_B,
+    PASS_BPLUS,
+    ReportHeader,
+    SeedOutputs,
+    certify_scores,
+    failure_trace,
+    score_seed,
+)
+from seg3b_assets.realism.population import population_of, published_tables
 from seg3b_assets.realism.scoring import SeedScore
 from seg3b_assets_tests.realism.worlds import SOUND, Shape, enforced, policies, published, with_contract
 
@@ -54,7 +72,47 @@ def failing(score: SeedScore) -> set[str]:
 
 
 def scored(shape: Shape) -> SeedScore:
-    return score_seed(enforced(shape), POLICIES, workers=1)
+    return told(enforced(shape))
+
+
+def told(outputs: SeedOutputs, seen_by: PolicySet = POLICIES) -> SeedScore:
+    """The outputs' score, once asset checks and failure trace are seen to name the same gates."""
+    score = score_seed(outputs, seen_by, workers=1)
+    checks = {str(each.check_name): each for each in gate_results(judged(outputs, score, seen_by))}
+    assert len(checks) == len(GATES) == 27
+    fail = {gate.gate_id for gate in GATES if not checks[gate.check_name].passed}
+    assert fail == failing(score)
+    for gate in GATES:
+        assert_readable(checks[gate.check_name], gate.hard and score.hard[gate.gate_id].passed is False)
+    trace = failure_trace(certify_scores([score], seen_by), ReportHeader("P5", "2026-03-08T09:10:11.121314Z"))
+    headings = [line for line in (trace or "").splitlines() if line.startswith("## ")]
+    assert {heading.split()[2] for heading in headings} == failing(score)
+    return score
+
+
+def judged(outputs: SeedOutputs, score: SeedScore, seen_by: PolicySet) -> Judgement:
+    """What the checks are given of the same outputs."""
+    pairs = seen_by.virtual_validation.pair_sample
+    return Judgement(
+        outputs=outputs,
+        population=population_of(outputs, published_tables(outputs), pairs, workers=1),
+        metrics=score.metrics,
+        measured=frozenset(METRICS),
+        hard=score.hard,
+        stretch=score.stretch,
+        class_gates=score.class_gates,
+        policies=seen_by,
+        inputs_changed=False,
+    )
+
+
+def assert_readable(check: AssetCheckResult, fails_hard: bool) -> None:
+    """Severity by the mode, measured value, bound, miss, and something to look at."""
+    facts = check.metadata
+    enforced_mode = facts["mode"].value == "enforce"
+    assert (check.severity == AssetCheckSeverity.ERROR) == (fails_hard and enforced_mode)
+    assert {"measured", "threshold", "miss", "bounds", "behind it"} <= facts.keys()
+    assert check.passed or "Look first at S" in str(check.description)
 
 
 def nudged(outputs: SeedOutputs, ticks: int) -> SeedOutputs:
@@ -96,9 +154,9 @@ def test_too_even_heaviest_shares_miss_the_spread_part_of_s03() -> None:
 
 def test_a_nudged_blob_fails_the_alias_gate_by_how_far_it_was_nudged() -> None:
     far = with_contract(nudged(published(), 2**24), POLICIES)
-    assert failing(score_seed(far, POLICIES, workers=1)) == {"3B-V11", "3B-V12"}
+    assert failing(told(far)) == {"3B-V11", "3B-V12"}
     near = with_contract(nudged(published(), 2**14), POLICIES)
-    score = score_seed(near, POLICIES, workers=1)
+    score = told(near)
     assert score.hard["3B-V11"].passed is True and score.stretch["3B-V11"].passed is False
     assert failing(score) == {"3B-V11"} and score.verdict == PASS_B
 
@@ -106,7 +164,7 @@ def test_a_nudged_blob_fails_the_alias_gate_by_how_far_it_was_nudged() -> None:
 class TestV12:
     def block(self, **changed: pl.DataFrame | None) -> SeedScore:
         whole = enforced()
-        return score_seed(replace(whole, **changed), POLICIES, workers=1)
+        return told(replace(whole, **changed))
 
     def reasons(self, score: SeedScore) -> set[str]:
         assert failing(score) == {"3B-V12"} and score.verdict == FAIL_REALISM
@@ -129,7 +187,7 @@ class TestV12:
     def test_observe_mode_enforces_nothing(self) -> None:
         policy = POLICIES.virtual_validation.model_copy(update={"realism_enforcement_mode": "observe"})
         observing = replace(POLICIES, virtual_validation=policy)
-        score = score_seed(with_contract(published(), observing), observing, workers=1)
+        score = told(with_contract(published(), observing), observing)
         assert self.reasons(score) == {"rows_not_blocking"}
 
     def test_a_blocking_row_without_a_pass(self) -> None:
