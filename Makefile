@@ -28,7 +28,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run certify test ui bench docs lint format env clean setup dagster-home
+.PHONY: help run certify test e2e ui bench docs lint format env clean setup dagster-home
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ certify: $(READY) ## Certify the policy's four seeds: gates, margins, verdict (S
 
 test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
 	@cd $(ROOT) && python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+
+e2e: $(READY) ## Run the slow tests: servers, a browser, the documents as written, kills
+	@cd $(ROOT) && python -m pytest -m e2e -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # Dagster refuses a workspace beside DAGSTER_MODULE_NAME, and warns of a dagster.yaml in a folder other than its home.
 ui: $(READY) dagster-home ## Open the Dagster UI (PORT=3000)
