@@ -96,6 +96,7 @@ _LISTED: Final = (
     ("S4.anchors", "§6 contract", "a row names a dataset or column that does not exist"),
     ("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives"),
     ("S4.run_summary", "§6 summary", "a total in s4_run_summary_3B was edited"),
+    ("S5.examination", "§7 audit", "what lies there is nothing a state writes: it broke the auditor"),
     ("S5.published_digests", "§7 evidence", "bytes changed after the state that wrote them published them"),
 )  # fmt: skip
 # The S5 error of a listed check, where it is not its state's CONTRACT_VIOLATION.
@@ -111,6 +112,7 @@ _CODES: Final = {
     "S3.universe_hash": DIGEST,
     "S4.universe_binding": DIGEST,
     "S4.cdn_key_digest": DIGEST,
+    "S5.examination": "BUNDLE_CONTENT_MISMATCH",
     "S5.published_digests": DIGEST,
 }
 

@@ -6,7 +6,9 @@ and compared with the bytes on disk. Shares no code with the states; its caller 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,6 +29,7 @@ from seg3b_assets.audit.routing import audit_contract, audit_routing, audit_run_
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
+from seg3b_assets.realism import located
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,18 @@ def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
     """
     desk = Desk(tree, Findings(check_specs()), workers)
     tables = _read(desk)
+    # GEOS indexes a prepared polygon at its first query, which two threads must not do at once: whatever
+    # asks a country's polygon is done before the threads part, or stays on this one.
+    measured = _measured(tables)
     with ThreadPoolExecutor(1) as aside:
         # Bound by the interpreter, while the main line is bound by geometry and hashing in native code.
-        rest = aside.submit(_audit_documents, desk, tables)
+        rest = aside.submit(_audit_documents, desk, tables, measured)
         _audit_edges(desk, tables)
         rest.result()
-    _published(desk)
+    with _examining(desk, "published digests"):
+        _published(desk)
+    if not desk.findings.failed("S5.examination"):
+        desk.findings.ok("S5.examination")
     return desk.findings.report()
 
 
@@ -75,41 +84,67 @@ def _read(desk: Desk) -> _Tables:
         return _Tables(classification, settlement, catalogue, index, profile, merchants, maps.result())
 
 
-def _audit_documents(desk: Desk, tables: _Tables) -> None:
+def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFrame | None]) -> None:
     """Everything that is not about where edges lie."""
-    audit_seal(desk)
-    audit_classification(desk, tables.classification, tables.merchants)
-    audit_alias(desk, tables.catalogue)
-    universe = audit_universe(desk)
-    audit_gamma_log(desk)
-    audit_routing(desk, universe)
-    audit_run_summary(desk, audit_contract(desk), tables.index, universe)
-    audit_results(desk, _measured(tables), tables.maps)
-    audit_rng_row(desk, None)
+    with _examining(desk, "seal"):
+        audit_seal(desk)
+    with _examining(desk, "classification"):
+        audit_classification(desk, tables.classification, tables.merchants)
+    with _examining(desk, "alias tables"):
+        audit_alias(desk, tables.catalogue)
+        audit_gamma_log(desk)
+    universe: str | None = None
+    with _examining(desk, "universe hash"):
+        universe = audit_universe(desk)
+    with _examining(desk, "routing policy"):
+        audit_routing(desk, universe)
+    with _examining(desk, "contract"):
+        audit_run_summary(desk, audit_contract(desk), tables.index, universe)
+    with _examining(desk, "contract results"):
+        audit_results(desk, measured)
+    with _examining(desk, "generator row"):
+        audit_rng_row(desk, None)
+
+
+@contextmanager
+def _examining(desk: Desk, part: str) -> Iterator[None]:
+    """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it."""
+    try:
+        yield
+    except Exception as error:
+        example = {"part": part, "reason": f"{type(error).__name__}: {error}"[:300]}
+        desk.findings.fail("S5.examination", 1, example)
 
 
 def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
-    names = ("merchants", "classification", "settlement", "profile", "catalogue")
-    return {name: getattr(tables, name) for name in names}
+    """What the contract is measured from, the settlements with the country each lies in."""
+    names = ("merchants", "classification", "profile", "catalogue")
+    settlement = None
+    if tables.settlement is not None and tables.maps is not None:
+        settlement = located(tables.settlement, tables.maps.countries)
+    return {name: getattr(tables, name) for name in names} | {"settlement": settlement}
 
 
 def _audit_edges(desk: Desk, tables: _Tables) -> None:
     maps, catalogue = tables.maps, tables.catalogue
-    # Before the edges, so that no two threads work on one polygon.
-    audit_settlement(desk, tables.settlement, tables.classification, tables.merchants, maps)
+    with _examining(desk, "settlement"):
+        audit_settlement(desk, tables.settlement, tables.classification, tables.merchants, maps)
     if catalogue is None:
         return
-    raw_digests = audit_rows(desk, catalogue)
-    audit_index(desk, catalogue, tables.index, raw_digests)
-    audit_part_files(desk, catalogue.height)
-    ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, raw_digests), _witnesses(tables))
-    ledger_matches(desk, ledger, tables.settlement)
-    audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))
-    placement = recompute_placement(desk, ledger, maps)
-    if placement is not None and maps is not None:
-        audit_placement(desk, catalogue, ledger, placement, maps)
-    _audit_totals(desk, ledger, placement, tables.profile)
-    audit_evidence(desk, ledger, placement)
+    with _examining(desk, "edges"):
+        raw_digests = audit_rows(desk, catalogue)
+        with _examining(desk, "edge index"):
+            audit_index(desk, catalogue, tables.index, raw_digests)
+            audit_part_files(desk, catalogue.height)
+        ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, raw_digests), _witnesses(tables))
+        ledger_matches(desk, ledger, tables.settlement)
+        with _examining(desk, "merchant profile"):
+            audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))
+        placement = recompute_placement(desk, ledger, maps)
+        if placement is not None and maps is not None:
+            audit_placement(desk, catalogue, ledger, placement, maps)
+        _audit_totals(desk, ledger, placement, tables.profile)
+        audit_evidence(desk, ledger, placement)
 
 
 def _audit_totals(

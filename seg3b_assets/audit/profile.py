@@ -70,11 +70,11 @@ def audit_profile(
     if data is None:
         desk.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
         return
-    known = data.settlement.with_columns(
+    # A settlement given twice is another check's finding; here each merchant has one.
+    settlement = data.settlement.unique("merchant_id", keep="first", maintain_order=True)
+    known = settlement.with_columns(
         country=pl.Series(
-            data.maps.country_of(
-                data.settlement["lon_deg"].to_numpy(), data.settlement["lat_deg"].to_numpy()
-            ).tolist(),
+            data.maps.country_of(settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()).tolist(),
             dtype=pl.String,
         )
     )

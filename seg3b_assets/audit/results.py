@@ -10,27 +10,26 @@ from typing import Any, Final
 
 import polars as pl
 
-from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.realism import SeedOutputs, located, run_contract
+from seg3b_assets.realism import SeedOutputs, run_contract
 
 RESULTS: Final = "virtual_validation_results_3B"
 CONTRACT: Final = "virtual_validation_contract_3B"
 CHECK: Final = "S4.results"
 
 
-def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None], maps: Maps | None) -> None:
+def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
     """Run the contract again.
 
     Args:
-        tables: merchants, classification, settlement, profile and catalogue, as read.
+        tables: merchants, classification, settlement (located), profile and catalogue; None where unreadable.
     """
     published, contract = desk.table(RESULTS), desk.table(CONTRACT)
     index, blob = desk.table("edge_alias_index_3B"), _blob(desk)
     if published is None or contract is None:
         return
-    if maps is None or index is None or blob is None or any(frame is None for frame in tables.values()):
+    if index is None or blob is None or any(frame is None for frame in tables.values()):
         desk.findings.skip("a dataset it is measured from is missing or unreadable", CHECK)
         return
     frames = {name: frame for name, frame in tables.items() if frame is not None}
@@ -39,7 +38,7 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None], maps: Maps
             identity=desk.tree.identity,
             merchants=frames["merchants"],
             classification=frames["classification"],
-            settlement=located(frames["settlement"], maps.countries),
+            settlement=frames["settlement"],
             profile=frames["profile"],
             edges=frames["catalogue"],
             alias_index=index,
