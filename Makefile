@@ -4,6 +4,7 @@ ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_E2E := $(VENV)/.ready-e2e
 UV_VERSION := 0.13.9
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run certify test e2e ui bench docs lint format env clean setup dagster-home
+.PHONY: help run certify test e2e ui bench docs lint format env clean setup dagster-home system-packages
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +45,7 @@ certify: $(READY) ## Certify the policy's four seeds: gates, margins, verdict (S
 test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
 	@cd $(ROOT) && python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
-e2e: $(READY) ## Run the slow tests: servers, a browser, the documents as written, kills
+e2e: $(READY) $(READY_E2E) system-packages ## Run the slow tests: servers, a browser, the documents as written, kills
 	@cd $(ROOT) && python -m pytest -m e2e -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # Dagster refuses a workspace beside DAGSTER_MODULE_NAME, and warns of a dagster.yaml in a folder other than its home.
@@ -77,6 +78,10 @@ clean: ## Remove the environment and the tools' caches; outputs in SEG3B_HOME an
 
 setup: $(READY) dagster-home ## Only set up the environment
 
+# uv trusts its own certificates; where a proxy signs with the system's, the second try uses those.
+SYNC = sync() { UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --project $(ROOT) --frozen --quiet --python $(BIN)/python "$$@"; }; \
+	sync_either() { sync "$$@" 2>/dev/null || sync "$$@" --system-certs >&2; }; sync_either
+
 # Everything below writes to standard error, so that `eval "$(make env)"` reads exports only.
 $(READY): $(ROOT)/pyproject.toml $(ROOT)/uv.lock
 	@command -v "$(PYTHON)" >/dev/null || { echo "No $(PYTHON) here: install Python 3.11, or name one with PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -86,10 +91,20 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/uv.lock
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) >&2
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
-	@# uv trusts its own certificates; where a proxy signs with the system's, the second try uses those.
-	@cd $(ROOT) && export UV_PROJECT_ENVIRONMENT=$(VENV); sync="$(BIN)/uv sync --frozen --quiet --python $(BIN)/python"; \
-		$$sync 2>/dev/null || $$sync --system-certs >&2
-	@touch $@
+	@$(SYNC); rm -f $(READY_E2E); touch $@
+
+$(READY_E2E): $(READY)
+	@echo "Adding a browser's driver and the deployment's libraries to $(VENV) (once)" >&2
+	@$(SYNC) --group e2e --extra deployment; touch $@
+
+# What pip cannot install: a browser and a database server.
+system-packages:
+	@missing=; command -v chromium >/dev/null || missing="chromium"; \
+	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing="$$missing postgresql"; \
+	test -z "$$missing" && exit 0; \
+	test $$(id -u) = 0 -a -x /usr/bin/apt-get || { echo "The slow tests need these Debian packages: $$missing" >&2; exit 2; }; \
+	echo "Installing $$missing" >&2; \
+	apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
 dagster-home:
 	@mkdir -p $(DAGSTER_HOME)
