@@ -57,7 +57,7 @@ def _state(state: StateAssets) -> dg.AssetsDefinition:
             yield from running.report.events(running.record, selected)
         if context.selected_asset_check_keys:
             published = installation.published(context)
-            yield from structural_results(state.datasets, context.selected_asset_check_keys, published)
+            yield from structural_results(state.datasets, published, context.selected_asset_check_keys)
 
     return publish
 

@@ -11,7 +11,11 @@ from typing import Any, Final
 import dagster as dg
 
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
-from seg3b_assets.orchestration.certification_provenance import certification_tags, told_by_certification
+from seg3b_assets.orchestration.certification_provenance import (
+    certification_tags,
+    in_force,
+    told_by_certification,
+)
 from seg3b_assets.orchestration.certification_tables import (
     confidence_table,
     cross_seed_table,
@@ -23,6 +27,7 @@ from seg3b_assets.orchestration.datasets import OWNERS
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.lineage import CERTIFICATION, CERTIFIED_DATASETS, POLICIES
 from seg3b_assets.orchestration.log_progress import LogProgress
+from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.orchestration.reporting import Event
 from seg3b_assets.orchestration.resources import Installation
 
@@ -66,6 +71,9 @@ def certification_3B(  # noqa: N802 - a dataset's name
     """Run, score and judge the seeds; a seed that fails structurally fails the step."""
     run = _certified(context, installation)
     yield from told_by_certification(context.instance, run)
+    for seed, record in in_force(run).items():
+        with explained_failures():
+            record_checks(context.instance, str(seed), installation.published_of(record))
     yield dg.MaterializeResult(
         asset_key=CERTIFICATION,
         data_version=dg.DataVersion(run.certification_id),

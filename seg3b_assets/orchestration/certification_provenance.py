@@ -22,6 +22,7 @@ from seg3b_assets.orchestration.reporting import (
     provenance_tags,
     source_version_tags,
 )
+from seg3b_assets.pipeline import RunRecord
 
 
 def told_by_certification(instance: dg.DagsterInstance, run: CertificationRun) -> Iterator[Recorded]:
@@ -30,14 +31,22 @@ def told_by_certification(instance: dg.DagsterInstance, run: CertificationRun) -
     A lineage that realism blocked is not in force, and Dagster is not told of it: its partition stays as
     stale as it is.
     """
-    for seed, lineage in run.lineages.items():
-        if lineage.record.heads_moved and str(seed) in SEEDS.get_partition_keys():
-            yield from PartitionReport(instance, str(seed)).recorded(lineage.record)
+    for seed, record in in_force(run).items():
+        yield from PartitionReport(instance, str(seed)).recorded(record)
     for policy_id, digest in policies_read(run).items():
         if latest_tags(instance, policy_id, None)[1].get(DATA_VERSION_TAG) != digest:
             yield dg.AssetObservation(
                 policy_id, tags=source_version_tags(digest), description="As read by the certification."
             )
+
+
+def in_force(run: CertificationRun) -> Mapping[int, RunRecord]:
+    """By seed, the certified lineages that the certification put in force and Dagster has a partition for."""
+    return {
+        seed: lineage.record
+        for seed, lineage in run.lineages.items()
+        if lineage.record.heads_moved and str(seed) in SEEDS.get_partition_keys()
+    }
 
 
 def certification_tags(instance: dg.DagsterInstance, run: CertificationRun) -> dict[str, str]:

@@ -60,7 +60,9 @@ def gate_results(
 
 
 def _result(gate: GateDefinition, judgement: Judgement, shown: dict[str, str | None]) -> dg.AssetCheckResult:
-    found = (judgement.hard if gate.hard else judgement.stretch)[gate.gate_id]
+    found = (judgement.hard if gate.hard else judgement.stretch).get(gate.gate_id)
+    if found is None:
+        return _not_measured(gate, judgement)
     tighter = judgement.stretch.get(gate.gate_id) if gate.hard else None
     failed = found.passed is False
     missed_tighter = tighter is not None and tighter.passed is False
@@ -74,6 +76,18 @@ def _result(gate: GateDefinition, judgement: Judgement, shown: dict[str, str | N
         severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
         description=_sentence(told),
         metadata=_metadata(gate, found, judgement, shown),
+    )
+
+
+def _not_measured(gate: GateDefinition, judgement: Judgement) -> dg.AssetCheckResult:
+    """A gate some of whose datasets are not published: nothing is known, which is not a pass."""
+    return dg.AssetCheckResult(
+        asset_key=gate.dataset,
+        check_name=gate.check_name,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not measured: what is published of this seed ends with {judgement.last_state}. "
+        "Materialize the rest of the seed.",
     )
 
 

@@ -29,6 +29,7 @@ class Judgement:
         measured: metrics whose datasets are all published.
         hard, stretch: gates by id, those of which every metric is in ``measured``.
         class_gates: hard gates within each virtual class large enough to be judged by itself.
+        last_state: as far as the lineage goes.
         policies: the bounds they were held against.
         inputs_changed: whether policies or upstream changed since the lineage was made.
     """
@@ -40,6 +41,7 @@ class Judgement:
     hard: Mapping[str, GateResult]
     stretch: Mapping[str, GateResult]
     class_gates: Mapping[str, Mapping[str, GateResult]]
+    last_state: str
     policies: PolicySet
     inputs_changed: bool
 
@@ -88,6 +90,7 @@ def _judge(seed: PublishedSeed, workers: int) -> Judgement:
         hard=_known(hard_gates(metrics.overall, policy), measured),
         stretch=_known(stretch_gates(metrics.overall, certification, policy), measured),
         class_gates={name: _known(hard_gates(found, policy), measured) for name, found in classes.items()},
+        last_state=seed.last_state,
         policies=seed.policies,
         inputs_changed=seed.inputs_changed,
     )

@@ -45,6 +45,11 @@ class PublishedSeed:
         return cls(sealed.identity, sealed.policies, sealed.inputs, lineage, published_by(lineage, segment))
 
     @property
+    def last_state(self) -> str:
+        """The state the lineage ends with."""
+        return self.snapshots[-1].inputs.state
+
+    @property
     def inputs_changed(self) -> bool:
         """Whether policies or upstream are no longer those the lineage was made from."""
         return any(

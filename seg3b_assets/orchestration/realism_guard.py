@@ -11,16 +11,18 @@ import polars as pl
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.markdown import table, text
 from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.published_seed import PublishedSeed
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.realism import blocking_failures
 
+GUARD = "realism_guard"
 RESULTS = "virtual_validation_results_3B"
 SHOWN = 40
 
 
 @dg.asset_check(
     asset=RESULTS,
-    name="realism_guard",
+    name=GUARD,
     description="No BLOCKING row of the validation contract fails. In front of S5: while one does, no bundle "
     "is sealed and no flag is written. Where the policy observes, the same rows warn.",
     blocking=True,
@@ -29,17 +31,35 @@ SHOWN = 40
 def realism_guard(context: dg.AssetCheckExecutionContext, installation: Installation) -> dg.AssetCheckResult:
     """Read the results of the seed's lineage and look for rows that failed."""
     with explained_failures():
-        seed = installation.published_seed(context)
-        results = seed.published.table(RESULTS)
+        return guard_result(installation.published_seed(context))
+
+
+def guard_result(seed: PublishedSeed) -> dg.AssetCheckResult:
+    """What stands in front of S5 in this lineage. Before S4 ran it does not pass, and there is nothing to stop.
+
+    Raises:
+        Seg3BError: what reading the results raises.
+    """
+    if not seed.published.has(RESULTS):
+        return _result(
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"What is published of this seed ends with {seed.last_state}: S4 has measured nothing.",
+        )
+    results = seed.published.table(RESULTS)
     blocking = blocking_failures(results)
     missed = results.filter(pl.col("status").is_in(["FAIL", "WARN"]))
     mode = seed.policies.virtual_validation.realism_enforcement_mode
-    return dg.AssetCheckResult(
+    return _result(
         passed=missed.is_empty() if mode == "observe" else blocking.is_empty(),
         severity=dg.AssetCheckSeverity.WARN if blocking.is_empty() else dg.AssetCheckSeverity.ERROR,
         description=_sentence(results.height, blocking.height, missed.height),
         metadata=_metadata(results, missed, mode),
     )
+
+
+def _result(**found: Any) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(asset_key=RESULTS, check_name=GUARD, **found)
 
 
 def _sentence(rows: int, blocking: int, missed: int) -> str:

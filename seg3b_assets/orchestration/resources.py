@@ -6,6 +6,7 @@ Dagster and for the command line, so that both work on the same store.
 
 import dagster as dg
 
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.orchestration.log_progress import LogProgress
 from seg3b_assets.orchestration.published_seed import (
     PublishedSeed,
@@ -14,8 +15,9 @@ from seg3b_assets.orchestration.published_seed import (
     snapshots_of,
 )
 from seg3b_assets.orchestration.running import RunningSeed, StepContext
-from seg3b_assets.pipeline import SeedRun, default_segment
+from seg3b_assets.pipeline import RunRecord, SeedRun, default_segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
+from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Published, Snapshot, Store
 
@@ -56,9 +58,25 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The same, with the policies and inputs it is judged by.
 
         Raises:
-            Seg3BError: what loading the policies and sealing raise.
+            Seg3BError: what loading the policies and sealing raise; INPUT_OPEN_FAILED when less than S1 is
+                published of the seed.
         """
-        return PublishedSeed.of(self.sealed(context), self._snapshots(context), default_segment())
+        snapshots = self._snapshots(context)
+        if len(snapshots) < 2:
+            raise Seg3BError(
+                state="S1",
+                name="INPUT_OPEN_FAILED",
+                validator="seed_published",
+                place=f"seed {context.partition_key}",
+                remedy="Materialize it first, at least virtual_settlement_3B: nothing is there to be checked.",
+            )
+        return PublishedSeed.of(self.sealed(context), snapshots, default_segment())
+
+    def published_of(self, record: RunRecord) -> PublishedSeed:
+        """The lineage of a finished run, with the policies and inputs it is judged by. Raises as ``published_seed``."""
+        settings, segment = self.settings(), default_segment()
+        root = segment.upstream_root(settings, record.identity.seed, SILENT)
+        return PublishedSeed.of(seal_seed(segment, settings, root), snapshots_of(record), segment)
 
     def _snapshots(self, context: StepContext) -> tuple[Snapshot, ...]:
         record, segment = self.running(context).record, default_segment()

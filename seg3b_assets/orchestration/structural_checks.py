@@ -6,12 +6,13 @@ looks at what is in force and publishes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 import dagster as dg
+import polars as pl
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
@@ -53,7 +54,7 @@ class StructuralCheck:
         """What the check finds; bytes that cannot be read fail it."""
         try:
             found = self.look(reading)
-        except (Seg3BError, OSError, ValueError) as error:
+        except (Seg3BError, OSError, ValueError, pl.exceptions.PolarsError) as error:
             found = findings.Finding(False, f"It cannot be read: {error}")
         return dg.AssetCheckResult(
             asset_key=self.dataset,
@@ -115,13 +116,13 @@ def structural_checks(dataset_id: str) -> tuple[StructuralCheck, ...]:
 
 
 def structural_results(
-    datasets: Iterable[str], selected: Iterable[dg.AssetCheckKey], published: Published
+    datasets: Iterable[str], published: Published, selected: Collection[dg.AssetCheckKey] | None = None
 ) -> Iterator[dg.AssetCheckResult]:
-    """Results of the selected checks of these datasets."""
-    wanted, reading = set(selected), findings.Reading(published)
+    """Results of the checks of these datasets: of those selected, or of all."""
+    reading = findings.Reading(published)
     for dataset_id in datasets:
         for check in structural_checks(dataset_id):
-            if check.key in wanted:
+            if selected is None or check.key in selected:
                 yield check.result(reading)
 
 

@@ -68,11 +68,16 @@ class Watch:
 
     def stale(self, seed: int = 42) -> dict[str, set[str]]:
         """Causes by dataset that is stale in this partition: names of changed parents, or the reason."""
+        return self.stale_assets(datasets(), seed)
+
+    def stale_assets(self, names: Iterable[str], seed: int | None) -> dict[str, set[str]]:
+        """The same of these assets, in a partition or without."""
         resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
+        partition = None if seed is None else str(seed)
         found: dict[str, set[str]] = {}
-        for name in datasets():
-            if resolver.get_status(dg.AssetKey(name), str(seed)) == StaleStatus.STALE:
-                causes = resolver.get_stale_causes(dg.AssetKey(name), str(seed))
+        for name in names:
+            if resolver.get_status(dg.AssetKey(name), partition) == StaleStatus.STALE:
+                causes = resolver.get_stale_causes(dg.AssetKey(name), partition)
                 found[name] = {
                     cause.dependency.asset_key.to_user_string() if cause.dependency else cause.reason
                     for cause in causes

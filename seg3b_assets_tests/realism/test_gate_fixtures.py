@@ -101,6 +101,7 @@ def judged(outputs: SeedOutputs, score: SeedScore, seen_by: PolicySet) -> Judgem
         hard=score.hard,
         stretch=score.stretch,
         class_gates=score.class_gates,
+        last_state="S5",
         policies=seen_by,
         inputs_changed=False,
     )

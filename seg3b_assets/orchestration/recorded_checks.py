@@ -1,0 +1,72 @@
+"""Results of a seed's checks, recorded for a partition whose lineage another step published.
+
+The certification brings seeds up to date outside their own runs. Without this their assets would show fresh
+materializations and checks that nobody evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluation,
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
+from seg3b_assets.orchestration.gate_checks import gate_results
+from seg3b_assets.orchestration.judgement import judge
+from seg3b_assets.orchestration.lineage import state_assets
+from seg3b_assets.orchestration.published_seed import PublishedSeed
+from seg3b_assets.orchestration.realism_guard import GUARD, guard_result
+from seg3b_assets.orchestration.structural_checks import structural_results
+from seg3b_assets.settings import Settings
+
+Target = AssetCheckEvaluationTargetMaterializationData
+
+
+def record_checks(instance: dg.DagsterInstance, partition: str, seed: PublishedSeed) -> None:
+    """Evaluate every check of a whole lineage and record the results, of no run, in its partition.
+
+    Raises:
+        Seg3BError: what reading the lineage raises.
+    """
+    targets: dict[dg.AssetKey, Target | None] = {}
+    for result in _results(seed):
+        key = dg.AssetKey.from_coercible(result.asset_key or ())
+        if key not in targets:
+            targets[key] = _latest(instance, key, partition)
+        instance.report_runless_asset_event(_evaluation(result, key, partition, targets[key]))
+
+
+def _results(seed: PublishedSeed) -> Iterator[dg.AssetCheckResult]:
+    datasets = [dataset_id for state in state_assets() for dataset_id in state.datasets]
+    yield from structural_results(datasets, seed.published)
+    yield from gate_results(judge(seed, Settings.from_environment().workers))
+    yield guard_result(seed)
+
+
+def _evaluation(
+    result: dg.AssetCheckResult, key: dg.AssetKey, partition: str, target: Target | None
+) -> AssetCheckEvaluation:
+    return AssetCheckEvaluation(
+        asset_key=key,
+        check_name=str(result.check_name),
+        passed=result.passed,
+        metadata=result.metadata,
+        target_materialization_data=target,
+        severity=result.severity,
+        description=result.description,
+        blocking=result.check_name == GUARD,
+        partition=partition,
+    )
+
+
+def _latest(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str) -> Target | None:
+    """The materialization the results are about."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition]), limit=1
+    ).records
+    if not found:
+        return None
+    return Target(storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp)
