@@ -27,6 +27,7 @@ from seg3b_assets.orchestration.datasets import OWNERS
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.lineage import CERTIFICATION, CERTIFIED_DATASETS, POLICIES
 from seg3b_assets.orchestration.log_progress import LogProgress
+from seg3b_assets.orchestration.markdown import text
 from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.orchestration.reporting import Event
 from seg3b_assets.orchestration.resources import Installation
@@ -114,21 +115,50 @@ def certification_results(run: CertificationRun) -> Iterator[dg.AssetCheckResult
     checks, failures = run.summary["cross_seed_checks"], failures_table(run)
     stable, prevalent, sound = checks[STABILITY], checks[PREVALENCE], checks[NO_HARD_FAILURE]
     told = f"{run.verdict}, {'grade A' if run.grade_a else 'not grade A'}."
-    failed = {"what failed": dg.MetadataValue.md(failures)} if failures else {}
-    yield _check("certification_verdict", run.passed, told, failed)
+    margins = [margin for of_seed in run.margins.values() for margin in of_seed.values()]
+    facts = {
+        "seeds": dg.MetadataValue.md(seeds_table(run)),
+        "gate matrix": dg.MetadataValue.md(gate_matrix(run)),
+        "failing gates": len(run.summary["ranked_failures"]),
+        "thinnest margin": min(margins, default=None),
+        "what failed": dg.MetadataValue.md(failures) if failures else None,
+    }
+    yield _check("certification_verdict", run.passed, told, facts)
     yield _check(
         "grade_a", run.grade_a, told, {"confidence": dg.MetadataValue.md(confidence_table(run))}, warn=True
     )
     over = {"over all seeds": dg.MetadataValue.md(cross_seed_table(run))}
-    bounds = f"Bounds: {stable['max_cv_b']} (B), {stable['max_cv_bplus']} (B+)."
     stretched = stable["pass_b"] and not stable["pass_bplus"]
     yield _check(
-        "gate_3B_X01", stable["pass_bplus"], bounds, {**stable["metric_cvs"], **over}, warn=stretched
+        "gate_3B_X01",
+        stable["pass_bplus"],
+        _stability_told(stable),
+        {**stable["metric_cvs"], **over},
+        warn=stretched,
     )
-    yield _check("gate_3B_X02", prevalent["pass"], f"Band: {prevalent['band']}.", over)
+    rates = [rate for rate in prevalent["virtual_rate_values"].values() if rate is not None]
+    ends = {"lowest": min(rates, default=None), "highest": max(rates, default=None)}
+    told = f"Virtual rate {text([min(rates), max(rates)])}" if rates else "No rate"
+    yield _check(
+        "gate_3B_X02",
+        prevalent["pass"],
+        f"{told}, band {text(prevalent['band'])}.",
+        {**ends, **over},
+    )
     failing = [seed for seed, passed in sound["all_hard_gates_pass"].items() if not passed]
     told = f"Hard gates fail on seed {', '.join(failing)}." if failing else "Every hard gate on every seed."
-    yield _check("gate_3B_X03", sound["pass"], told, over)
+    yield _check("gate_3B_X03", sound["pass"], told, {"failing seeds": len(failing), **over})
+
+
+def _stability_told(stable: Mapping[str, Any]) -> str:
+    """The CV nearest to its bound, or which metric has none."""
+    bounds = f"bounds {stable['max_cv_b']} (B), {stable['max_cv_bplus']} (B+)"
+    cvs: Mapping[str, float | None] = stable["metric_cvs"]
+    unknown = [metric for metric, cv in cvs.items() if cv is None]
+    if unknown:
+        return f"No CV of {', '.join(unknown)}: a seed has no value. {bounds.capitalize()}."
+    largest, metric = max((cv, metric) for metric, cv in cvs.items() if cv is not None)
+    return f"Largest CV over seeds {text(largest)} ({metric}), {bounds}."
 
 
 def _check(

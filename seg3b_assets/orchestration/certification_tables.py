@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from seg3b_assets.certification import CertificationRun
-from seg3b_assets.orchestration.markdown import percent, table, text
+from seg3b_assets.orchestration.markdown import percent, short, signed_percent, table, text
 
 LEVELS: Final = (("hard_gates", "B"), ("stretch_gates", "B+"))
 SIGNS: Final = {">=": "≥", "<=": "≤", "range": "in", "bool_true": "is"}
 SHOWN_FAILURES: Final = 30
+# Keeps a cell of the matrix on one line, however many seeds stand beside each other.
+UNBROKEN: Final = "\N{NO-BREAK SPACE}"
 
 Record = Mapping[str, Any]
 
@@ -23,7 +25,7 @@ def seeds_table(run: CertificationRun) -> str:
             document["verdict"],
             document["hard_pass"],
             document["stretch_pass"],
-            run.lineages[seed].lineage_id[:12],
+            document["provenance"]["lineage_id"][:12],
             document["provenance"]["blocked"] or "sealed",
         )
         for seed, document in run.metrics.items()
@@ -47,26 +49,20 @@ def cross_seed_table(run: CertificationRun) -> str:
     """The gates over seeds."""
     checks = run.summary["cross_seed_checks"]
     stable, prevalent, sound = checks["3B-X01"], checks["3B-X02"], checks["3B-X03"]
-    bound = f"B ≤ {stable['max_cv_b']}, B+ ≤ {stable['max_cv_bplus']}"
+    limits, band = f"≤ {stable['max_cv_bplus']} (B ≤ {stable['max_cv_b']})", prevalent["band"]
     rows: list[Sequence[Any]] = [
-        ("3B-X01", f"CV of {metric}", bound, text(cv), cv is not None and cv <= stable["max_cv_bplus"])
+        ("X01", cv is not None and cv <= stable["max_cv_bplus"], text(cv), limits, f"CV of {metric}")
         for metric, cv in stable["metric_cvs"].items()
     ]
     rows += [
-        (
-            "3B-X02",
-            f"virtual rate, seed {seed}",
-            f"in {text(prevalent['band'])}",
-            text(rate),
-            _inside(rate, prevalent["band"]),
-        )
+        ("X02", _inside(rate, band), text(rate), f"in {text(band)}", f"virtual rate, seed {seed}")
         for seed, rate in prevalent["virtual_rate_values"].items()
     ]
     rows += [
-        ("3B-X03", f"hard gates, seed {seed}", "all hold", text(passed), passed)
+        ("X03", passed, text(passed), "all hold", f"hard gates, seed {seed}")
         for seed, passed in sound["all_hard_gates_pass"].items()
     ]
-    return table(("gate", "what", "bound", "measured", "holds"), rows)
+    return table(("gate", "holds", "measured", "bound", "of what"), rows)
 
 
 def confidence_table(run: CertificationRun) -> str:
@@ -104,15 +100,16 @@ def _matrix_row(gate: str, level: str, conditions: Sequence[Record]) -> tuple[st
     margins = [condition["margin"] for condition in conditions if condition["margin"] is not None]
     first = conditions[0]
     cells = [_cell(condition) for condition in conditions]
-    return (gate, level, first["metric"], _bound(first), *cells, percent(min(margins, default=None)))
+    thinnest = signed_percent(min(margins, default=None))
+    return (gate.removeprefix("3B-"), level, first["metric"], _bound(first), *cells, thinnest)
 
 
 def _cell(condition: Record) -> str:
     if condition["pass"] is None:
         return "n/a"
-    mark = "" if condition["pass"] else "✗ "
-    margin = "" if condition["margin"] is None else f" ({percent(condition['margin'])})"
-    return f"{mark}{text(condition['observed'])}{margin}"
+    mark = "" if condition["pass"] else f"✗{UNBROKEN}"
+    margin = "" if condition["margin"] is None else f"{UNBROKEN}{signed_percent(condition['margin'])}"
+    return f"{mark}{short(condition['observed'])}{margin}"
 
 
 def _conditions(gate: Record) -> Sequence[Record]:
@@ -121,7 +118,8 @@ def _conditions(gate: Record) -> Sequence[Record]:
 
 
 def _bound(condition: Record) -> str:
-    return f"{SIGNS[condition['operator']]} {text(condition['threshold'])}"
+    told = f"{SIGNS[condition['operator']]} {text(condition['threshold'])}"
+    return told.replace(" ", UNBROKEN)
 
 
 def _layers(layers: Record) -> Iterator[Sequence[Any]]:

@@ -28,7 +28,7 @@ def histogram(values: NDArray[Any], label: str, unit: str, bins: int = 10) -> st
     if not values.size:
         return f"There are no {label}."
     counts, edges = np.histogram(values, bins=bins)
-    bounds = [_short(float(edge)) for edge in edges]
+    bounds = [short(float(edge)) for edge in edges]
     width = max(map(len, bounds))
     most = max(int(counts.max()), 1)
     lines = [
@@ -56,9 +56,16 @@ def percent(share: float | None) -> str:
     return "n/a" if share is None else f"{100.0 * share:.1f} %"
 
 
-def _short(value: float) -> str:
-    """Three significant digits, thousands untouched."""
+def short(value: Any) -> str:
+    """A value for a crowded table: three significant digits, thousands untouched."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return text(value)
     return f"{value:.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def signed_percent(share: float | None) -> str:
+    """A margin without decimals, its sign before it."""
+    return "n/a" if share is None else f"{share:+.0%}"
 
 
 def _bar(share: float) -> str:

@@ -104,7 +104,8 @@ def test_one_seeds_missed_stretch_costs_the_plus() -> None:
 
 def documents(found: Certification) -> CertificationRun:
     """The certification as it is kept, with nothing behind it."""
-    header = ReportHeader("P5", "2026-03-08T09:10:11.121314Z")
+    rests_on = {seed: {"lineage_id": "ab" * 32, "blocked": None} for seed in found.scores}
+    header = ReportHeader("P5", "2026-03-08T09:10:11.121314Z", rests_on)
     return CertificationRun(
         certification_id="00" * 32,
         folder=Path("certification"),
