@@ -38,9 +38,7 @@ def _edges(judgement: Judgement) -> str:
 def _countries(judgement: Judgement) -> str:
     countries = judgement.population.merchants.countries
     wide = countries.astype(np.float64)
-    return _sizes(
-        judgement, wide, "number of edge countries", "numbers of countries", {"countries": countries}
-    )
+    return _sizes(judgement, wide, "number of edge countries", "numbers of countries", {"countries": wide})
 
 
 def _sizes(judgement: Judgement, size: F64, unit: str, what: str, shown: Mapping[str, F64]) -> str:
