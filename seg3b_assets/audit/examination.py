@@ -53,6 +53,12 @@ def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
         workers: threads at once; never changes a result.
     """
     desk = Desk(tree, Findings(check_specs()), workers)
+    examine(desk)
+    return desk.findings.report()
+
+
+def examine(desk: Desk) -> None:
+    """Every check of ``check_specs``, to the desk's findings."""
     tables = _read(desk)
     # GEOS indexes a prepared polygon at its first query, which two threads must not do at once: whatever
     # asks a country's polygon is done before the threads part, or stays on this one.
@@ -62,11 +68,10 @@ def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
         rest = aside.submit(_audit_documents, desk, tables, measured)
         _audit_edges(desk, tables)
         rest.result()
-    with _examining(desk, "published digests"):
+    with examining(desk, "published digests"):
         _published(desk)
     if not desk.findings.failed("S5.examination"):
         desk.findings.ok("S5.examination")
-    return desk.findings.report()
 
 
 def _read(desk: Desk) -> _Tables:
@@ -86,28 +91,28 @@ def _read(desk: Desk) -> _Tables:
 
 def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFrame | None]) -> None:
     """Everything that is not about where edges lie."""
-    with _examining(desk, "seal"):
+    with examining(desk, "seal"):
         audit_seal(desk)
-    with _examining(desk, "classification"):
+    with examining(desk, "classification"):
         audit_classification(desk, tables.classification, tables.merchants)
-    with _examining(desk, "alias tables"):
+    with examining(desk, "alias tables"):
         audit_alias(desk, tables.catalogue)
         audit_gamma_log(desk)
     universe: str | None = None
-    with _examining(desk, "universe hash"):
+    with examining(desk, "universe hash"):
         universe = audit_universe(desk)
-    with _examining(desk, "routing policy"):
+    with examining(desk, "routing policy"):
         audit_routing(desk, universe)
-    with _examining(desk, "contract"):
+    with examining(desk, "contract"):
         audit_run_summary(desk, audit_contract(desk), tables.index, universe)
-    with _examining(desk, "contract results"):
+    with examining(desk, "contract results"):
         audit_results(desk, measured)
-    with _examining(desk, "generator row"):
-        audit_rng_row(desk, None)
+    with examining(desk, "generator row"):
+        audit_rng_row(desk, desk.tree.versions.get("S2"))
 
 
 @contextmanager
-def _examining(desk: Desk, part: str) -> Iterator[None]:
+def examining(desk: Desk, part: str) -> Iterator[None]:
     """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it."""
     try:
         yield
@@ -127,18 +132,18 @@ def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
 
 def _audit_edges(desk: Desk, tables: _Tables) -> None:
     maps, catalogue = tables.maps, tables.catalogue
-    with _examining(desk, "settlement"):
+    with examining(desk, "settlement"):
         audit_settlement(desk, tables.settlement, tables.classification, tables.merchants, maps)
     if catalogue is None:
         return
-    with _examining(desk, "edges"):
+    with examining(desk, "edges"):
         raw_digests = audit_rows(desk, catalogue)
-        with _examining(desk, "edge index"):
+        with examining(desk, "edge index"):
             audit_index(desk, catalogue, tables.index, raw_digests)
             audit_part_files(desk, catalogue.height)
         ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, raw_digests), _witnesses(tables))
         ledger_matches(desk, ledger, tables.settlement)
-        with _examining(desk, "merchant profile"):
+        with examining(desk, "merchant profile"):
             audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))
         placement = recompute_placement(desk, ledger, maps)
         if placement is not None and maps is not None:

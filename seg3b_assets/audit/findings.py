@@ -7,7 +7,7 @@ SKIPPED with the reason, never silently absent. Results are in check_id order, w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -189,6 +189,13 @@ class Findings:
         with self._lock:
             found = self._results.get(check_id)
         return found is not None and found.status == "FAIL"
+
+    def of(self, specs: Iterable[CheckSpec]) -> list[CheckResult]:
+        """What these checks found so far; one that nothing reached is SKIPPED."""
+        with self._lock:
+            found = [(spec, self._results.get(spec.check_id)) for spec in specs]
+        unreached = {"reason": NOT_REACHED}
+        return [result or CheckResult(spec, "SKIPPED", detail=unreached) for spec, result in found]
 
     def compare_digest(self, digest_id: str, published: str, recomputed: str) -> bool:
         """Note a published digest beside the recomputed one; whether they agree."""

@@ -7,28 +7,23 @@ country runs through all its attempts alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.audit.surface import SurfaceError, Surfaces
+from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import groups, wrap_longitude
-from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import (
     EDGE_JITTER,
     EDGE_TILE_ASSIGN,
     Stream,
-    draw_position,
     jitter_index,
     unit_interval,
 )
@@ -38,8 +33,7 @@ U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
 TEXT = NDArray[np.str_]
 
-SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
-BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
+NO_TILE: Final = "no tile of the excerpt"
 
 
 @dataclass(frozen=True)
@@ -61,6 +55,7 @@ class Placement:
 
     Attributes:
         tile_id: uint64. bounds: float64 (n, 4), min and max longitude, min and max latitude.
+        drawn: whether the draw falls into a tile at hand; always, but for an excerpt's gaps.
         lon, lat: the accepted candidate, NaN where none was.
         tzid, tz_source: its zone by replay, "" where there is none.
         attempts: every attempt of every edge.
@@ -68,6 +63,7 @@ class Placement:
 
     tile_id: U64
     bounds: F64
+    drawn: NDArray[np.bool_]
     lon: F64
     lat: F64
     tzid: TEXT
@@ -75,70 +71,13 @@ class Placement:
     attempts: Attempts
 
 
-class SurfaceError(Exception):
-    """A sealed tile surface that cannot be the one S2 read; holds the country and what is wrong."""
-
-
-@dataclass(frozen=True)
-class _Country:
-    """One country's tiles: ids ascending, running weights, and their bounds (tiles, 4)."""
-
-    tile_id: U64
-    cumulative: U64
-    bounds: F64
-
-    @classmethod
-    def read(cls, desk: Desk, iso: str) -> _Country:
-        files = {name: _country_files(desk.tree.inputs[name], name, iso) for name in SURFACES}
-        weights = _columns(files["tile_weights"], ["tile_id", "weight_fp", "dp"], iso)
-        tile_id, weight, dp = weights["tile_id"], weights["weight_fp"], np.unique(weights["dp"])
-        if dp.shape[0] != 1 or int(weight.sum()) != 10 ** int(dp[0]) or (weight < 0).any():
-            raise SurfaceError(f"{iso}: weights do not sum to 10^dp")
-        bounds = _columns(files["tile_bounds"], ["tile_id", *BOUNDS], iso)
-        known = bounds["tile_id"]
-        row = np.minimum(np.searchsorted(known, tile_id), max(known.shape[0] - 1, 0))
-        index = _columns(files["tile_index"], ["tile_id"], iso)["tile_id"]
-        if known.size == 0 or (known[row] != tile_id).any() or not _subset(tile_id, index):
-            raise SurfaceError(f"{iso}: a tile with a weight has no bounds or is not in the index")
-        stacked = np.stack([bounds[name][row] for name in BOUNDS], axis=1)
-        return cls(tile_id, np.cumsum(weight.astype(np.uint64)), stacked)
-
-
-def _subset(wanted: U64, known: U64) -> bool:
-    return np.array_equal(wanted, known) or bool(np.isin(wanted, known).all())
-
-
-def _country_files(folder: Path, surface: str, iso: str) -> list[Path]:
-    if surface == "tile_weights":
-        return [folder / f"part-{iso}.parquet"]
-    return part_files(folder / f"country={iso}")
-
-
-def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDArray[Any]]:
-    """Columns of a country's files in tile_id order.
-
-    Hundreds of small files: pyarrow opens one in a third of the time a polars scan is planned in.
-    """
-    try:
-        tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
-        table = pa.concat_tables(tables)
-        columns = {name: table.column(name).to_numpy() for name in names}
-        columns["tile_id"] = columns["tile_id"].astype(np.uint64)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise SurfaceError(f"{iso}: {error}"[:200]) from error
-    tile_id = columns["tile_id"]
-    if (tile_id[1:] > tile_id[:-1]).all():
-        return columns
-    order = np.argsort(tile_id, kind="stable")
-    return {name: values[order] for name, values in columns.items()}
-
-
 def recompute_placement(desk: Desk, ledger: EdgeLedger, maps: Maps | None) -> Placement | None:
     """The placement of every edge; None, with the reason reported, when it cannot be recomputed."""
-    if maps is None or not desk.tree.has(*SURFACES):
+    surfaces = Surfaces(desk)
+    if maps is None or not surfaces.at_hand:
         desk.findings.skip("tile surfaces or polygons are not at hand", "S2.tile_surface")
         return None
-    recomputation = _Recomputation(desk, ledger, maps, desk.tree.identity)
+    recomputation = _Recomputation(desk, ledger, maps, surfaces)
     try:
         placement = recomputation.run()
     except SurfaceError as error:
@@ -151,13 +90,14 @@ def recompute_placement(desk: Desk, ledger: EdgeLedger, maps: Maps | None) -> Pl
 class _Recomputation:
     """One pass over the countries; each writes its own edges, so the order of threads leaves no trace."""
 
-    def __init__(self, desk: Desk, ledger: EdgeLedger, maps: Maps, world: WorldIdentity) -> None:
-        n = ledger.total
-        self._desk, self._ledger, self._maps = desk, ledger, maps
+    def __init__(self, desk: Desk, ledger: EdgeLedger, maps: Maps, surfaces: Surfaces) -> None:
+        n, world = ledger.total, desk.tree.identity
+        self._desk, self._ledger, self._maps, self._surfaces = desk, ledger, maps, surfaces
         self._jitter = Stream.of(world, EDGE_JITTER)
         self._words = Stream.of(world, EDGE_TILE_ASSIGN).words(ledger.merchant_id, ledger.address)[0]
         self._max_attempts = desk.tree.policies.edge_topology.placement.max_attempts
-        self.tile_id, self.bounds = np.zeros(n, np.uint64), np.zeros((n, 4))
+        self.tile_id, self.bounds = np.zeros(n, np.uint64), np.full((n, 4), np.nan)
+        self.drawn = np.zeros(n, bool)
         self.lon, self.lat = np.full(n, np.nan), np.full(n, np.nan)
         self.tzid, self.tz_source = np.zeros(n, "U40"), np.zeros(n, "U8")
 
@@ -165,16 +105,25 @@ class _Recomputation:
         with ThreadPoolExecutor(self._desk.workers) as pool:
             parts = list(pool.map(self._country, groups(self._ledger.country)))
         attempts = _in_edge_order([attempt for part in parts for attempt in part])
-        return Placement(self.tile_id, self.bounds, self.lon, self.lat, self.tzid, self.tz_source, attempts)
+        return Placement(
+            self.tile_id,
+            self.bounds,
+            self.drawn,
+            self.lon,
+            self.lat,
+            self.tzid,
+            self.tz_source,
+            attempts,
+        )
 
     def _country(self, part: tuple[np.generic, I64]) -> list[Attempts]:
         iso, at = self._ledger.iso[int(part[0])], part[1]
         if iso not in self._maps.countries.by_country:
             raise SurfaceError(f"{iso}: the country has no polygon")
-        surface = _Country.read(self._desk, iso)
-        position = draw_position(self._words[at], surface.cumulative[-1])
-        row = np.searchsorted(surface.cumulative, position, side="right")
-        self.tile_id[at], self.bounds[at] = surface.tile_id[row], surface.bounds[row]
+        tiles = self._surfaces.country(iso)
+        row, self.drawn[at] = tiles.pick(self._words[at])
+        row, at = row[self.drawn[at]], at[self.drawn[at]]
+        self.tile_id[at], self.bounds[at] = tiles.tile_id[row], tiles.bounds[row]
         attempts = self._attempts(iso, at)
         placed = at[~np.isnan(self.lon[at])]
         self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(
@@ -230,6 +179,7 @@ def _compare_tiles(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
     found, expected = rows["hrsl_tile_id"], pl.Series(placement.tile_id[known]).cast(pl.String)
+    expected = expected.set(pl.Series(~placement.drawn[known]), NO_TILE)
     desk.findings.rows(
         "S2.edge_tile",
         (found != expected).to_numpy(),
@@ -252,7 +202,8 @@ def _compare_points(
         }
 
     desk.findings.rows("S2.edge_point", moved, example)
-    desk.findings.rows("S2.edge_in_tile", ~inside(placement.bounds[known], lon, lat), example)
+    outside_tile = placement.drawn[known] & ~inside(placement.bounds[known], lon, lat)
+    desk.findings.rows("S2.edge_in_tile", outside_tile, example)
     # An edge on its accepted candidate was found covered when that candidate was tried.
     outside = np.zeros(moved.shape[0], bool)
     outside[moved] = ~maps.covered(

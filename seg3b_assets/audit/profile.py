@@ -18,7 +18,8 @@ from seg3b_assets.audit.edges import MASS_UNITS
 from seg3b_assets.audit.index import same_merchants
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.placement import SURFACES, Placement
+from seg3b_assets.audit.placement import Placement
+from seg3b_assets.audit.surface import SURFACES
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE, Stream

@@ -34,8 +34,12 @@ _BOUND: Final = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def audit_seal(desk: Desk) -> None:
-    """Every S0 check."""
+def audit_seal(desk: Desk, policies_known: bool = True) -> None:
+    """Every S0 check.
+
+    Args:
+        policies_known: whether ``tree.policies`` are the run's; else they are not held against the seal.
+    """
     rows = desk.document("sealed_inputs_3B")
     receipt = desk.document("s0_gate_receipt_3B")
     _run_id(desk)
@@ -46,7 +50,7 @@ def audit_seal(desk: Desk) -> None:
     _digests(desk, sealed)
     if receipt is not None:
         _gates(desk, sealed, receipt)
-        _policies(desk, rows, receipt)
+        _policies(desk, rows, receipt, policies_known)
         _bound_digests(desk, sealed, receipt)
     desk.findings.counts["sealed_inputs"] = len(rows)
 
@@ -124,10 +128,10 @@ def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping
             desk.findings.equal("S0.receipt_gates", gate["sha256_hex"], found, gate=segment)
 
 
-def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any]) -> None:
+def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bool) -> None:
     expected = [{key: row[key] for key in _POLICY_KEYS} for row in rows if row["artefact_kind"] == "policy"]
     desk.findings.equal("S0.receipt_policies", receipt["sealed_policy_set"], expected)
-    loaded = desk.tree.policies.files
+    loaded = desk.tree.policies.files if loaded_too else {}
     for row in expected:
         file = loaded.get(str(row["logical_id"]))
         if file is not None:

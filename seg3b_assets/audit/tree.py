@@ -22,6 +22,7 @@ from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import PolicySet
 
+MAX_DOCUMENT_BYTES = 64 << 20
 IDENTITY_FIELDS = ("seed", "manifest_fingerprint", "parameter_hash", "run_id")
 _ORDER_RULES = {"sort": "order", "unique": "unique"}
 
@@ -37,6 +38,8 @@ class AuditTree:
         policies: the policies in force, loaded.
         published: digest by dataset id as its state recorded it; empty when nobody kept a record.
         digest_of: how a sealed input is hashed; a caller with a digest cache gives its own.
+        excerpt: the tiles an exported tree carries in place of the sealed surfaces.
+        versions: code version of the states that ran, by state, where they are known.
     """
 
     identity: RunIdentity
@@ -45,6 +48,8 @@ class AuditTree:
     policies: PolicySet
     published: Mapping[str, str] = field(default_factory=dict)
     digest_of: Callable[[Path], str] = path_digest
+    excerpt: Path | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, *logical_ids: str) -> bool:
         """Whether all these inputs are at hand."""
@@ -88,7 +93,7 @@ class Desk:
         if not self._present(declared, ("contract", "identity")):
             return None
         try:
-            data = self.tree.datasets[dataset_id].read_bytes()
+            data = read_bounded(self.tree.datasets[dataset_id])
             value = orjson.loads(data)
         except (OSError, ValueError) as error:
             self._unreadable(dataset_id, error)
@@ -101,6 +106,22 @@ class Desk:
         self._judge(dataset_id, violations)
         self._identity_of_document(declared, value)
         return None if violations and violations[0].rule != "canonical" else value
+
+    def frame(self, dataset_id: str, path: Path, check_id: str) -> pl.DataFrame | None:
+        """A table that is no state's output, judged by its contract under one check; None unless it keeps it."""
+        declared = contract(dataset_id)
+        try:
+            table = pl.read_parquet([path], glob=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self.findings.fail(check_id, 1, {"dataset": dataset_id, "reason": str(error)[:200]})
+            return None
+        violations = declared.check_frame(table)
+        for violation in violations:
+            self.findings.fail(check_id, violation.count, {"dataset": dataset_id, **violation.record()})
+        if violations:
+            return None
+        self.findings.ok(check_id)
+        return declared.conform(table)
 
     def input_table(self, logical_id: str, columns: list[str]) -> pl.DataFrame | None:
         """Columns of a sealed table, by contract dtypes; None when it is not at hand or unreadable.
@@ -202,6 +223,15 @@ def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
     with ThreadPoolExecutor(desk.workers) as pool:
         found = zip(dataset_ids, pool.map(digest, dataset_ids), strict=True)
         return {dataset_id: value for dataset_id, value in found if value is not None}
+
+
+def read_bounded(path: Path) -> bytes:
+    """A small file's bytes. Raises OSError for one that cannot be read, or that no document is as large as."""
+    with path.open("rb") as handle:
+        data = handle.read(MAX_DOCUMENT_BYTES + 1)
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise OSError(f"larger than {MAX_DOCUMENT_BYTES} bytes, which no document is")
+    return data
 
 
 def part_files(path: Path) -> list[Path]:

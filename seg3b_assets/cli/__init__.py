@@ -8,7 +8,6 @@ from __future__ import annotations
 import typer
 
 from seg3b_assets.cli.certify import certify
-from seg3b_assets.cli.diff import diff
 from seg3b_assets.cli.export import export
 from seg3b_assets.cli.plan import plan
 from seg3b_assets.cli.prune import prune
@@ -16,6 +15,7 @@ from seg3b_assets.cli.refs import refs_app
 from seg3b_assets.cli.rollback import rollback
 from seg3b_assets.cli.run import run
 from seg3b_assets.cli.sample import sample
+from seg3b_assets.cli.verify import verify
 from seg3b_assets.cli.world import world_app
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, certify, plan, export, sample, diff, rollback, prune):
+for command in (run, certify, plan, export, verify, sample, rollback, prune):
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

@@ -85,8 +85,11 @@ class PolicySet:
     files: Mapping[str, PolicyFile]
 
 
-def load_policies(folder: Path) -> PolicySet:
+def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
     """Read and validate the eleven policies of ``folder``.
+
+    Args:
+        lacking: where a policy that ``folder`` lacks is read instead: an exported run carries the sealed ones.
 
     Raises:
         Seg3BError: ``POLICY_SCHEMA_INVALID`` naming file, key, value and allowed range;
@@ -98,6 +101,8 @@ def load_policies(folder: Path) -> PolicySet:
     documents: dict[str, Document] = {}
     for policy_id, model in POLICY_MODELS.items():
         path = folder / f"{policy_id}.yaml"
+        if lacking is not None and not path.exists():
+            path = lacking / path.name
         data = _read(path)
         policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model)
         version = policies[policy_id].version

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from seg3b_assets.audit.checks import check_specs
+from seg3b_assets.audit.findings import CheckSpec
+from seg3b_assets.audit.tree_checks import verify_specs
 from seg3b_assets.laws.errors import ANY_STATE, OF_STATE
 from seg3b_assets.reference.markdown import code, page, table
 
 _INTRO: Final = (
-    "What the audit checks, in S5 and in `seg3b verify`: the law behind each check, the error a failure raises in\n"
-    "S5, and its likely cause. Below, every error code of the segment."
+    "What the audit checks: the law behind each check, the error of its kind, and its likely cause. S5 makes those\n"
+    "of the first table before it seals; `seg3b verify` makes all of them. Below, every error code of the segment."
 )
 
 
 def check_page() -> str:
     """The page's text."""
-    checks = table(
-        ("check", "law", "error", "likely cause"),
-        (
-            (code(spec.check_id), spec.law, code(f"E3B_S5_{spec.code}"), spec.likely_cause)
-            for spec in sorted(check_specs(), key=lambda spec: spec.check_id)
-        ),
-    )
+    audited = check_specs()
+    around = [spec for spec in verify_specs() if spec not in audited]
     codes = table(
         ("state", "codes"),
         (
@@ -34,4 +32,23 @@ def check_page() -> str:
             ),
         ),
     )
-    return page("Audit checks and error codes", _INTRO, "## Checks\n", checks, "## Error codes\n", codes)
+    return page(
+        "Audit checks and error codes",
+        _INTRO,
+        "## Checks of a run\n",
+        _checks(audited),
+        "## Checks of an exported tree and its bundle\n",
+        _checks(around),
+        "## Error codes\n",
+        codes,
+    )
+
+
+def _checks(specs: Iterable[CheckSpec]) -> str:
+    return table(
+        ("check", "law", "error", "likely cause"),
+        (
+            (code(spec.check_id), spec.law, code(f"E3B_S5_{spec.code}"), spec.likely_cause)
+            for spec in sorted(specs, key=lambda spec: spec.check_id)
+        ),
+    )

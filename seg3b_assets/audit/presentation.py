@@ -1,0 +1,105 @@
+"""A verification as a person reads it, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from seg3b_assets.audit.consequences import in_causal_order
+from seg3b_assets.audit.findings import CheckResult
+
+if TYPE_CHECKING:
+    from seg3b_assets.audit.verification import Verification
+
+_SHOWN = 300
+
+
+def as_object(found: Verification, tree: Path, strict: bool, wall_s: float) -> dict[str, Any]:
+    """What ``seg3b verify --json`` prints; everything in it is JSON."""
+    report, identity = found.report, found.identity
+    checks = [_check(result, cause) for result, cause in in_causal_order(report.failed)]
+    checks += [_check(result, None) for result in report.checks if result.status != "FAIL"]
+    named = ("seed", "run_id", "parameter_hash", "manifest_fingerprint")
+    return {
+        "status": "PASS" if found.holds(strict) else "FAIL",
+        "tree": str(tree),
+        "identity": None if identity is None else {name: getattr(identity, name) for name in named},
+        "wall_s": round(wall_s, 3),
+        "passed": len(report.checks) - len(report.failed) - len(report.skipped),
+        "failed": len(report.failed),
+        "skipped": len(report.skipped),
+        "checks": checks,
+    }
+
+
+def lines(found: Verification, tree: Path, strict: bool, wall_s: float) -> Iterator[str]:
+    """What ``seg3b verify`` prints: one line when all is well, a paragraph per fault otherwise."""
+    report, identity = found.report, found.identity
+    whose = "nobody's run" if identity is None else f"seed {identity.seed}  run {identity.run_id}"
+    yield f"{'PASS' if found.holds(strict) else 'FAIL'}  {tree}  {whose}"
+    for result, cause in in_causal_order(report.failed):
+        if cause is None:
+            yield f"  FAIL {result.check_id}  {_times(result)}  ({result.spec.law})"
+            yield f"       first: {_told(result.example)}"
+            yield f"       likely cause: {result.spec.likely_cause}"
+    followed = [result for result, cause in in_causal_order(report.failed) if cause is not None]
+    if followed:
+        yield "  follow from it: " + ", ".join(f"{one.check_id} ({one.affected_count})" for one in followed)
+    reasons: dict[str, list[str]] = {}
+    for result in report.skipped:
+        reasons.setdefault(str(result.detail.get("reason", "")), []).append(result.check_id)
+    for reason, check_ids in reasons.items():
+        yield f"  {'FAIL ' if strict else ''}skipped {_listed(check_ids)}: {reason}"
+    held = len(report.checks) - len(report.failed) - len(report.skipped)
+    yield (
+        f"  {held} checks held, {len(report.failed)} failed, {len(report.skipped)} skipped; {wall_s:.1f} s"
+    )
+
+
+def _listed(check_ids: list[str]) -> str:
+    shown = ", ".join(check_ids[:4])
+    return shown if len(check_ids) <= 4 else f"{shown} and {len(check_ids) - 4} more"
+
+
+def _times(result: CheckResult) -> str:
+    return f"{result.affected_count:,} at fault"
+
+
+def _told(example: Mapping[str, Any] | None) -> str:
+    told = ", ".join(f"{key} {_text(value)}" for key, value in (example or {}).items() if value is not None)
+    return told or "no example"
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode("utf-8", "replace")
+    text = ascii(text)[1:-1] if not text.isprintable() else text
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _check(result: CheckResult, cause: str | None) -> dict[str, Any]:
+    return {
+        "check_id": result.check_id,
+        "status": result.status,
+        "affected_count": result.affected_count,
+        "example": _plain(result.example),
+        "law": result.spec.law,
+        "likely_cause": result.spec.likely_cause if result.status == "FAIL" else None,
+        "follows_from": cause,
+        "reason": str(result.detail["reason"]) if "reason" in result.detail else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value JSON can carry: what is no text or number becomes text, and lone surrogates are escaped."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value if isinstance(value, int | float | bool) or value is None else str(value)

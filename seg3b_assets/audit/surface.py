@@ -1,0 +1,179 @@
+"""The tiles a draw falls into: the sealed surface, or the excerpt of it that an exported tree carries.
+
+An excerpt holds the used tiles only, each with the weight that lies before it; a draw that falls between them
+is a draw no honest edge made. Where surface and excerpt are both at hand, the excerpt is held against the surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.laws.randomness import draw_position
+
+U64 = NDArray[np.uint64]
+F64 = NDArray[np.float64]
+BOOL = NDArray[np.bool_]
+
+SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
+EXCERPT: Final = "tile_excerpt"
+EXCERPT_CHECK: Final = "tree.tile_excerpt"
+BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
+_WEIGHTS: Final = ["weight_before", "weight_fp", "country_weight"]
+
+
+class SurfaceError(Exception):
+    """A sealed tile surface that cannot be the one S2 read; holds the country and what is wrong."""
+
+
+@dataclass(frozen=True)
+class CountryTiles:
+    """Tiles of one country, by ascending id; arrays (tiles,).
+
+    Attributes:
+        tile_id: uint64. before, after: uint64, the country's weight up to and including each tile.
+        bounds: float64 (tiles, 4), min and max longitude, min and max latitude.
+        total: the country's whole weight.
+    """
+
+    tile_id: U64
+    before: U64
+    after: U64
+    bounds: F64
+    total: int
+
+    def pick(self, words: U64) -> tuple[NDArray[np.int64], BOOL]:
+        """Row of the tile each draw falls into, and whether there is one."""
+        if not self.tile_id.size:
+            return np.zeros(words.shape[0], np.int64), np.zeros(words.shape[0], bool)
+        position = draw_position(words, np.uint64(self.total))
+        row = np.searchsorted(self.after, position, side="right")
+        row = np.minimum(row, self.tile_id.shape[0] - 1)
+        return row, (self.before[row] <= position) & (position < self.after[row])
+
+
+class Surfaces:
+    """Tiles by country, from whichever of surface and excerpt is at hand."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._whole = desk.tree.has(*SURFACES)
+        self._excerpt = read_excerpt(desk)
+
+    @property
+    def at_hand(self) -> bool:
+        return self._whole or self._excerpt is not None
+
+    def country(self, iso: str) -> CountryTiles:
+        """One country's tiles.
+
+        Raises:
+            SurfaceError: a surface that is none.
+        """
+        excerpt = None if self._excerpt is None else self._excerpt.filter(pl.col("country_iso") == iso)
+        if self._whole:
+            tiles = _whole_country(self._desk, iso)
+            if excerpt is not None:
+                _compare(self._desk, iso, excerpt, tiles)
+            return tiles
+        assert excerpt is not None
+        columns = {name: excerpt[name].to_numpy() for name in excerpt.columns}
+        return CountryTiles(
+            columns["tile_id"],
+            columns["weight_before"],
+            columns["weight_before"] + columns["weight_fp"],
+            np.stack([columns[name] for name in BOUNDS], axis=1),
+            int(columns["country_weight"][0]) if excerpt.height else 0,
+        )
+
+
+def read_excerpt(desk: Desk) -> pl.DataFrame | None:
+    """The tree's excerpt; None without one, or, reported, when it cannot be an excerpt of any surface."""
+    if desk.tree.excerpt is None:
+        return None
+    frame = desk.frame(EXCERPT, desk.tree.excerpt, EXCERPT_CHECK)
+    if frame is None:
+        return None
+    end = pl.col("weight_before") + pl.col("weight_fp")
+    same_country = pl.col("country_iso") == pl.col("country_iso").shift()
+    wrong = frame.select(
+        (
+            (pl.col("weight_fp") == 0)
+            | (end > pl.col("country_weight"))
+            | ~pl.col("country_weight").is_in([10**power for power in range(20)])
+            | (same_country & (pl.col("weight_before") < end.shift()))
+            | (same_country & (pl.col("country_weight") != pl.col("country_weight").shift()))
+        ).fill_null(False)
+    ).to_series()
+    desk.findings.rows(EXCERPT_CHECK, wrong.to_numpy(), lambda row: frame.row(row, named=True))
+    return None if wrong.any() else frame
+
+
+def _compare(desk: Desk, iso: str, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:
+    """The excerpt's rows are rows of the surface."""
+    wanted = excerpt["tile_id"].to_numpy()
+    row = np.minimum(np.searchsorted(tiles.tile_id, wanted), tiles.tile_id.shape[0] - 1)
+    expected = np.stack([tiles.before[row], tiles.after[row] - tiles.before[row]], axis=1)
+    found = np.stack([excerpt[name].to_numpy() for name in _WEIGHTS[:2]], axis=1)
+    bounds = np.stack([excerpt[name].to_numpy() for name in BOUNDS], axis=1)
+    differs = (tiles.tile_id[row] != wanted) | (expected != found).any(axis=1)
+    differs |= (bounds != tiles.bounds[row]).any(axis=1)
+    differs |= excerpt["country_weight"].to_numpy() != tiles.total
+    desk.findings.rows(
+        EXCERPT_CHECK, differs, lambda at: {"country_iso": iso, "found": excerpt.row(at, named=True)}
+    )
+
+
+def _whole_country(desk: Desk, iso: str) -> CountryTiles:
+    files = {name: _country_files(desk.tree.inputs[name], name, iso) for name in SURFACES}
+    weights = _columns(files["tile_weights"], ["tile_id", "weight_fp", "dp"], iso)
+    tile_id, weight, dp = weights["tile_id"], weights["weight_fp"], np.unique(weights["dp"])
+    if dp.shape[0] != 1 or int(weight.sum()) != 10 ** int(dp[0]) or (weight < 0).any():
+        raise SurfaceError(f"{iso}: weights do not sum to 10^dp")
+    bounds = _columns(files["tile_bounds"], ["tile_id", *BOUNDS], iso)
+    known = bounds["tile_id"]
+    row = np.minimum(np.searchsorted(known, tile_id), max(known.shape[0] - 1, 0))
+    index = _columns(files["tile_index"], ["tile_id"], iso)["tile_id"]
+    if known.size == 0 or (known[row] != tile_id).any() or not _subset(tile_id, index):
+        raise SurfaceError(f"{iso}: a tile with a weight has no bounds or is not in the index")
+    stacked = np.stack([bounds[name][row] for name in BOUNDS], axis=1)
+    after = np.cumsum(weight.astype(np.uint64))
+    return CountryTiles(tile_id, after - weight.astype(np.uint64), after, stacked, int(after[-1]))
+
+
+def _subset(wanted: U64, known: U64) -> bool:
+    return np.array_equal(wanted, known) or bool(np.isin(wanted, known).all())
+
+
+def _country_files(folder: Path, surface: str, iso: str) -> list[Path]:
+    if surface == "tile_weights":
+        return [folder / f"part-{iso}.parquet"]
+    return part_files(folder / f"country={iso}")
+
+
+def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDArray[Any]]:
+    """Columns of a country's files in tile_id order.
+
+    Hundreds of small files: pyarrow opens one in a third of the time a polars scan is planned in.
+    """
+    try:
+        tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
+        table = pa.concat_tables(tables)
+        columns = {name: table.column(name).to_numpy() for name in names}
+        columns["tile_id"] = columns["tile_id"].astype(np.uint64)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise SurfaceError(f"{iso}: {error}"[:200]) from error
+    tile_id = columns["tile_id"]
+    if (tile_id[1:] > tile_id[:-1]).all():
+        return columns
+    order = np.argsort(tile_id, kind="stable")
+    return {name: values[order] for name, values in columns.items()}

@@ -1,0 +1,245 @@
+"""``seg3b verify``: one exported tree, ours or not, judged from its bytes alone.
+
+The audit is S5's; around it stand the checks of the tree as a whole and of the bundle. What the tree does not
+carry is SKIPPED, with the reason; an upstream root supplies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from seg3b_assets.audit.bundle import audit_bundle, sealed_digests
+from seg3b_assets.audit.checks import audited_datasets
+from seg3b_assets.audit.examination import examine
+from seg3b_assets.audit.exported import POLICIES, RUN_RECEIPT, ExportedTree, disagreements
+from seg3b_assets.audit.findings import AuditReport, Findings
+from seg3b_assets.audit.sealing import audit_seal
+from seg3b_assets.audit.surface import SURFACES
+from seg3b_assets.audit.tree import AuditTree, Desk
+from seg3b_assets.audit.tree_checks import (
+    AT_HAND,
+    DATASETS,
+    FILES,
+    IDENTITY,
+    LAYOUT,
+    RECEIPT,
+    verify_specs,
+)
+from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json
+from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
+
+EXPORT_RECEIPT: Final = "export_receipt"
+STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was verified and what was found.
+
+    Attributes:
+        identity: who the tree says it is; None when nothing in it says so.
+        report: every check of ``verify_specs``.
+    """
+
+    identity: RunIdentity | None
+    report: AuditReport
+
+    def holds(self, strict: bool = False) -> bool:
+        """Whether nothing failed and, when strict, nothing was skipped."""
+        return not self.report.failed and not (strict and self.report.skipped)
+
+
+def verify(root: Path, policies: Path, upstream: Path | None = None, workers: int = 2) -> Verification:
+    """Verify a tree.
+
+    Args:
+        root: its folder.
+        policies: where policies the tree does not carry are read, if they are the sealed ones.
+        upstream: root of the upstream world, for what else the tree does not carry.
+        workers: threads at once; never changes a result.
+
+    Raises:
+        OSError: the folder itself cannot be listed.
+    """
+    findings = Findings(verify_specs())
+    tree = ExportedTree.of(root)
+    identity = tree.identity
+    if identity is None:
+        reason = "no receipt in it says whose run it is, or none can be read"
+        findings.fail(IDENTITY, 1, {"reason": reason, "files": len(tree.listing.files)})
+        return Verification(None, findings.report())
+    _judge_identity(findings, tree, identity)
+    _judge_layout(findings, tree)
+    _judge_receipt(findings, tree, identity)
+    loaded, trusted = _policies(findings, tree, policies)
+    read = {name: loaded.files[name].path for name in SEALED_POLICIES} if trusted else {}
+    held = AuditTree(
+        identity=identity,
+        datasets=tree.datasets(),
+        inputs={**read, **tree.inputs(upstream)},
+        policies=loaded,
+        excerpt=_excerpt(tree),
+        versions=_versions(tree),
+    )
+    _judge_inputs(findings, tree, held)
+    _examine(Desk(held, findings, workers), trusted)
+    _judge_bytes(findings, tree, held)
+    return Verification(identity, findings.report())
+
+
+def _examine(desk: Desk, policies_known: bool) -> None:
+    sealed = sealed_digests(desk)
+    states = {name: path for name, path in desk.tree.datasets.items() if name in audited_datasets()}
+    if policies_known:
+        known = {name: sealed[name] for name in states if name in sealed}
+        examine(replace(desk, tree=replace(desk.tree, datasets=states, published=known)))
+    else:
+        audit_seal(replace(desk, tree=replace(desk.tree, datasets=states)), policies_known=False)
+    audit_bundle(replace(desk, tree=replace(desk.tree, published=sealed)), policies_known)
+
+
+def _judge_identity(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:
+    """Every witness says what most of them say."""
+    found = list(disagreements(tree.witnesses, identity))
+    for witness, field, expected, said in found:
+        findings.fail(IDENTITY, 1, {"witness": witness, "field": field, "expected": expected, "found": said})
+    findings.ok(IDENTITY)
+
+
+def _judge_layout(findings: Findings, tree: ExportedTree) -> None:
+    """Regular files in the contract's paths, and nothing else."""
+    for path, reason in tree.listing.strange.items():
+        findings.fail(LAYOUT, 1, {"path": path, "reason": reason})
+    files, folders = tree.expected_paths()
+    beneath = tuple(folders)
+    for path in tree.listing.files:
+        inside = path.startswith(beneath) or (not tree.sealed and path.startswith("inputs/"))
+        if path not in files and not inside:
+            findings.fail(LAYOUT, 1, {"path": path, "reason": "no dataset and no input lies there"})
+    findings.ok(LAYOUT)
+
+
+def _judge_receipt(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:
+    """The receipt of an export: its shape, its lineage, and every file it lists."""
+    receipt = tree.receipt
+    if receipt is None or "files" not in receipt:
+        told = "it is there and cannot be read" if tree.listing.is_file(RUN_RECEIPT) else "not in the tree"
+        if tree.listing.is_file(RUN_RECEIPT) and receipt is None:
+            findings.fail(RECEIPT, 1, {"file": RUN_RECEIPT, "reason": "no JSON object"})
+        findings.skip(f"{RUN_RECEIPT} of an export: {told}", RECEIPT, FILES, DATASETS)
+        return
+    violations = contract(EXPORT_RECEIPT).check_document(receipt)
+    for violation in violations:
+        findings.fail(RECEIPT, violation.count, {"file": RUN_RECEIPT, **violation.record()})
+    if violations:
+        findings.skip("the receipt breaks its contract", FILES, DATASETS)
+        return
+    written = canonical_json(receipt)
+    on_disk = (tree.listing.root / RUN_RECEIPT).read_bytes()
+    findings.equal(RECEIPT, on_disk == written, True, what="canonical JSON, every key once")
+    keys = {state: row["key"] for state, row in receipt["states"].items()}
+    expected = {
+        "run_id": identity.run_id,
+        "sealed_inputs_digest": identity.sealed_inputs_digest,
+        "lineage_id": sha256_json(keys),
+    }
+    for key, value in expected.items():
+        findings.equal(RECEIPT, receipt[key], value, key=key)
+    findings.equal(RECEIPT, sorted(keys), list(STATES), key="states")
+    _judge_files(findings, tree, receipt)
+    held = tree.datasets()
+    absent = [name for name in audited_datasets() if name not in held]
+    if absent:
+        findings.fail(DATASETS, len(absent), {"missing": absent[:5]})
+    findings.ok(DATASETS)
+
+
+def _judge_files(findings: Findings, tree: ExportedTree, receipt: Mapping[str, Any]) -> None:
+    listed = {row["path"]: row for row in receipt["files"]}
+    for path in sorted(listed.keys() | (tree.listing.files.keys() - {RUN_RECEIPT})):
+        row, size = listed.get(path), tree.listing.files.get(path)
+        if row is None or size is None:
+            findings.fail(FILES, 1, {"path": path, "reason": "not listed" if row is None else "missing"})
+        elif size != row["size_bytes"]:
+            findings.fail(FILES, 1, {"path": path, "expected": row["size_bytes"], "found": size})
+    findings.ok(FILES)
+
+
+def _judge_bytes(findings: Findings, tree: ExportedTree, held: AuditTree) -> None:
+    """Every listed file has its digest; that of a dataset of one file was computed in the audit."""
+    if findings.failed(RECEIPT) or tree.receipt is None or "files" not in tree.receipt:
+        return
+    root = tree.listing.root
+    known = {
+        path.relative_to(root).as_posix(): findings.digests[name]
+        for name, path in held.datasets.items()
+        if name in findings.digests and path.is_file()
+    }
+    for row in tree.receipt["files"]:
+        path = row["path"]
+        if tree.listing.files.get(path) != row["size_bytes"]:
+            continue  # reported with the sizes
+        try:
+            found = known.get(path) or file_digest(root / path)
+        except OSError as error:
+            found = f"unreadable: {error.strerror}"
+        if found != row["sha256_hex"]:
+            findings.fail(FILES, 1, {"path": path, "expected": row["sha256_hex"], "found": found})
+
+
+def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[PolicySet, bool]:
+    """The tree's policies, or else those of ``elsewhere`` if they are the sealed ones; whether they are known."""
+    folder = tree.listing.root / POLICIES
+    carried = [name for name in SEALED_POLICIES if tree.listing.is_file(f"{POLICIES}/{name}.yaml")]
+    fallback = load_policies(elsewhere)
+    if carried:
+        try:
+            loaded = load_policies(folder, lacking=elsewhere)
+        except Seg3BError as error:
+            findings.fail(POLICY_CHECK, 1, {"place": error.place, "reason": error.validator, **error.detail})
+            return fallback, False
+    else:
+        loaded = fallback
+    sealed = {row["logical_id"]: row["sha256_hex"] for row in tree.sealed}
+    foreign = [
+        name
+        for name in SEALED_POLICIES
+        if name not in carried and loaded.files[name].sha256 != sealed.get(name)
+    ]
+    if foreign:
+        findings.skip(f"neither the tree nor --policies has the sealed {', '.join(foreign)}", POLICY_CHECK)
+        return fallback, False
+    findings.ok(POLICY_CHECK)
+    return loaded, True
+
+
+def _excerpt(tree: ExportedTree) -> Path | None:
+    path = contract("tile_excerpt").path
+    return tree.listing.root / path if tree.listing.is_file(path) else None
+
+
+def _versions(tree: ExportedTree) -> dict[str, str]:
+    """Code versions as the receipt has them; none of a receipt that breaks its contract."""
+    receipt = tree.receipt
+    if receipt is None or contract(EXPORT_RECEIPT).check_document(receipt):
+        return {}
+    return {state: row["code_version"] for state, row in receipt["states"].items()}
+
+
+def _judge_inputs(findings: Findings, tree: ExportedTree, held: AuditTree) -> None:
+    """Which sealed inputs nobody could hash again."""
+    absent = [row["logical_id"] for row in tree.sealed if row["logical_id"] not in held.inputs]
+    if not absent:
+        findings.ok(AT_HAND)
+        return
+    told = ", ".join(absent)
+    if held.excerpt is not None and set(SURFACES) & set(absent):
+        told += "; tiles are those of the tree's excerpt"
+    findings.skip(f"not at hand, so not hashed again: {told}", AT_HAND)

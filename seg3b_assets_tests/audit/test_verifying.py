@@ -1,0 +1,344 @@
+"""``seg3b verify`` over an exported tree: it passes as exported, and one change is found by its own check."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from seg3b_assets.audit.checks import AUDIT_VERSION
+from seg3b_assets.audit.consequences import in_causal_order
+from seg3b_assets.audit.verification import Verification, verify
+from seg3b_assets.cli import app
+from seg3b_assets.laws.hashing import canonical_json, regular_files
+from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.exporting import export, sealed_root
+from seg3b_assets.progress import SILENT
+from seg3b_assets.settings import REPOSITORY, Settings
+from seg3b_assets.states.s5_bundle.state import STATE
+from seg3b_assets.store import Runs
+
+SHIPPED = REPOSITORY / "policies"
+Change = Callable[["Tree"], None]
+
+
+class Tree:
+    """A copy of the exported tree that can be spoilt: files are replaced, never written into."""
+
+    def __init__(self, source: Path, root: Path) -> None:
+        self.root = Path(shutil.copytree(source, root, copy_function=os.link, symlinks=True))
+
+    def path(self, ending: str) -> Path:
+        names = [name for name in regular_files(self.root) if name.endswith(ending)]
+        [found] = [one for one in names if one == ending or "inputs/" in ending or "inputs/" not in one]
+        return self.root / found
+
+    def put(self, ending: str, change: Callable[[bytes], bytes]) -> None:
+        path = self.path(ending)
+        data = change(path.read_bytes())
+        path.unlink()
+        path.write_bytes(data)
+
+    def document(self, ending: str, **fields: Any) -> None:
+        self.put(ending, lambda data: canonical_json({**orjson.loads(data), **fields}))
+
+    def seal_again(self) -> None:
+        """Index and flag over the members as they are now, as a careful forger leaves them."""
+        bundle = self.path("_passed.flag").parent
+        index = orjson.loads((bundle / "index.json").read_bytes())
+        digest = hashlib.sha256()
+        for member in index["members"]:
+            data = (bundle / member["path"]).read_bytes()
+            digest.update(data)
+            member |= {"sha256_hex": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+            if member["path"] == "s5_manifest_3B.json":
+                index["s5_manifest_digest"] = member["sha256_hex"]
+        self.document("/index.json", **index)
+        self.put("_passed.flag", lambda _: f"sha256_hex = {digest.hexdigest()}\n".encode())
+
+    def list_again(self) -> None:
+        """The receipt's list of files as they are now."""
+        files = [
+            {
+                "path": name,
+                "size_bytes": (self.root / name).stat().st_size,
+                "sha256_hex": hashlib.sha256((self.root / name).read_bytes()).hexdigest(),
+            }
+            for name in regular_files(self.root)
+            if name != "run_receipt.json"
+        ]
+        receipt = orjson.loads((self.root / "run_receipt.json").read_bytes())
+        (self.root / "run_receipt.json").unlink()
+        (self.root / "run_receipt.json").write_bytes(canonical_json({**receipt, "files": files}))
+
+
+@pytest.fixture(scope="module")
+def exported(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "tree"
+    lineage = SeedRun(settings, 42).run().lineage_id
+    [written] = export(settings, lineage, (), folder, SILENT)
+    return written.folder
+
+
+@pytest.fixture(scope="module")
+def upstream(settings: Settings, exported: Path) -> Path:
+    lineage = orjson.loads((exported / "run_receipt.json").read_bytes())["lineage_id"]
+    run = Runs(settings.home).read(lineage)
+    assert run is not None
+    return sealed_root(settings, run, SILENT)
+
+
+@pytest.fixture
+def tree(exported: Path, tmp_path: Path) -> Tree:
+    return Tree(exported, tmp_path / "tree")
+
+
+def failed(found: Verification) -> list[str]:
+    """Failed checks, the one that speaks of the fault first."""
+    return [result.check_id for result, _ in in_causal_order(found.report.failed)]
+
+
+def skipped(found: Verification) -> dict[str, str]:
+    return {result.check_id: str(result.detail["reason"]) for result in found.report.skipped}
+
+
+def test_the_audit_and_s5_have_one_version() -> None:
+    assert STATE.code_version == AUDIT_VERSION
+
+
+def test_an_exported_run_passes_and_says_what_it_could_not_hash(exported: Path) -> None:
+    found = verify(exported, SHIPPED)
+    assert failed(found) == []
+    assert skipped(found).keys() == {"S0.sealed_at_hand"}
+    assert "tile_bounds" in skipped(found)["S0.sealed_at_hand"]
+    assert found.holds() and not found.holds(strict=True)
+
+
+def test_with_upstream_nothing_is_skipped(exported: Path, upstream: Path) -> None:
+    found = verify(exported, SHIPPED, upstream)
+    assert (failed(found), skipped(found)) == ([], {})
+    assert found.holds(strict=True)
+
+
+def test_without_inputs_upstream_and_policies_supply_them(
+    tree: Tree, upstream: Path, settings: Settings
+) -> None:
+    shutil.rmtree(tree.root / "inputs")
+    (tree.root / "run_receipt.json").unlink()
+    alone = verify(tree.root, SHIPPED)
+    assert failed(alone) == []
+    assert "alias_layout" not in skipped(alone)["S0.sealed_digests"]
+    assert skipped(alone)["tree.policies"].startswith("neither the tree nor --policies")
+    supplied = verify(tree.root, settings.policies, upstream)
+    assert failed(supplied) == []
+    assert skipped(supplied).keys() == {"tree.receipt", "tree.files", "tree.datasets", "tree.tile_excerpt"}
+
+
+def forged_member(ending: str, change: Callable[[Any], Any]) -> Change:
+    def forge(tree: Tree) -> None:
+        tree.put(ending, lambda data: canonical_json(change(orjson.loads(data))))
+        tree.seal_again()
+        tree.list_again()
+
+    return forge
+
+
+def first_row(key: str, **fields: Any) -> Callable[[Any], Any]:
+    def change(value: Any) -> Any:
+        value[key][0] |= fields
+        return value
+
+    return change
+
+
+def without_first(key: str) -> Callable[[Any], Any]:
+    return lambda value: {**value, key: value[key][1:]}
+
+
+def counted_more(value: Any) -> Any:
+    value["counts"]["edges"] += 1
+    return value
+
+
+def other_lane(value: Any) -> Any:
+    value["streams"]["edge_jitter"]["lane_bytes"] += 1
+    return value
+
+
+def link_away(tree: Tree) -> None:
+    path = next(tree.root.rglob("*.bin"))
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
+def extra_file(tree: Tree) -> None:
+    (tree.root / "data" / "more.txt").write_text("more")
+    tree.list_again()
+
+
+def extra_member(tree: Tree) -> None:
+    (tree.path("_passed.flag").parent / "more.json").write_text("{}")
+    tree.list_again()
+
+
+def excerpt_cell(**fields: Any) -> Change:
+    def change(tree: Tree) -> None:
+        path = tree.root / "inputs/tile_excerpt.parquet"
+        frame = pl.read_parquet(path)
+        path.unlink()
+        frame.with_columns(
+            **{
+                name: pl.when(pl.int_range(pl.len()) == 3).then(by(name)).otherwise(name)
+                for name, by in fields.items()
+            }
+        ).write_parquet(path)
+        tree.list_again()
+
+    return change
+
+
+def dropped(ending: str) -> Change:
+    def drop(tree: Tree) -> None:
+        tree.path(ending).unlink()
+        tree.list_again()
+
+    return drop
+
+
+def policy_edited(tree: Tree) -> None:
+    tree.put("inputs/policies/tz_nudge.yaml", lambda data: data.replace(b"0.002", b"0.003"))
+    tree.list_again()
+
+
+def policy_broken(tree: Tree) -> None:
+    tree.put("inputs/policies/tz_nudge.yaml", lambda _: b"- 1\n")
+    tree.list_again()
+
+
+def carried_edited(tree: Tree) -> None:
+    bundle = tree.path("_passed.flag").parent
+    path = bundle / "s4_run_summary_3B.json"
+    value = orjson.loads(path.read_bytes())
+    path.unlink()
+    path.write_bytes(canonical_json({**value, "edges_total": value["edges_total"] + 1}))
+    tree.seal_again()
+    tree.list_again()
+
+
+FAULTS: dict[str, tuple[Change, str]] = {
+    "a member's status turned": (
+        forged_member("s5_structural_summary_3B.json", first_row("checks", status="FAIL", affected_count=1)),
+        "S5.structural_summary",
+    ),
+    "a check left out": (
+        forged_member("s5_structural_summary_3B.json", without_first("checks")),
+        "S5.structural_summary",
+    ),
+    "a count raised": (forged_member("s5_structural_summary_3B.json", counted_more), "S5.structural_summary"),
+    "a lane's size": (forged_member("s5_rng_summary_3B.json", other_lane), "S5.rng_summary"),
+    "a digest row dropped": (
+        forged_member("s5_digest_summary_3B.json", without_first("digests")),
+        "S5.digest_summary",
+    ),
+    "a digest in both columns": (
+        forged_member(
+            "s5_digest_summary_3B.json", first_row("digests", published="0" * 64, recomputed="0" * 64)
+        ),
+        "S5.digest_summary",
+    ),
+    "a measured value": (
+        forged_member("s5_realism_results_3B.json", first_row("results", measured=0.5)),
+        "S5.realism_results",
+    ),
+    "a manifest row dropped": (
+        forged_member("s5_manifest_3B.json", without_first("evidence")),
+        "S5.manifest",
+    ),
+    "a manifest row forged": (
+        forged_member("s5_manifest_3B.json", first_row("evidence", sha256_hex="0" * 64)),
+        "S5.published_digests",
+    ),
+    "a carried member": (carried_edited, "S5.carried"),
+    "the index alone": (
+        lambda tree: tree.document("/index.json", s5_manifest_digest="0" * 64),
+        "S5.bundle_index",
+    ),
+    "the flag alone": (
+        lambda tree: tree.put("_passed.flag", lambda data: data[:13] + b"0" * 64 + b"\n"),
+        "S5.flag",
+    ),
+    "a flag without newline": (lambda tree: tree.put("_passed.flag", lambda data: data[:-1]), "S5.flag"),
+    "no flag": (dropped("_passed.flag"), "S5.flag"),
+    "a member too many": (extra_member, "S5.bundle_members"),
+    "a link out of the tree": (link_away, "tree.layout"),
+    "a file of nobody's": (extra_file, "tree.layout"),
+    "a file missing": (lambda tree: tree.path("inputs/tile_excerpt.parquet").unlink(), "tree.files"),
+    "a dataset left out": (dropped("edge_universe_hash_3B.json"), "tree.datasets"),
+    "the receipt's seed": (lambda tree: tree.document("run_receipt.json", seed=43), "tree.identity"),
+    "the receipt's lineage": (
+        lambda tree: tree.document("run_receipt.json", lineage_id="0" * 64),
+        "tree.receipt",
+    ),
+    "a receipt of one key more": (
+        lambda tree: tree.document("run_receipt.json", host="x"),
+        "tree.receipt",
+    ),
+    "a policy edited": (policy_edited, "S0.sealed_digests"),
+    "a policy broken": (policy_broken, "S0.sealed_digests"),
+    "a tile's weight": (excerpt_cell(weight_fp=lambda name: pl.col(name) * 0), "tree.tile_excerpt"),
+    "a tile's bounds": (excerpt_cell(max_lat_deg=lambda name: pl.col(name) + 0.25), "S2.edge_point"),
+    "an upstream table": (
+        lambda tree: (
+            tree.put("inputs/upstream/run_receipt.json", lambda data: data + b" "),
+            tree.list_again(),
+        )[1],
+        "S0.sealed_digests",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_change_is_found_by_the_check_of_its_law(name: str, tree: Tree) -> None:
+    change, check_id = FAULTS[name]
+    change(tree)
+    found = verify(tree.root, SHIPPED)
+    assert failed(found)[:1] == [check_id], [
+        (one.check_id, one.affected_count, one.example) for one in found.report.failed
+    ]
+    [result] = [one for one in found.report.checks if one.check_id == check_id]
+    assert result.affected_count >= 1 and result.example
+
+
+def test_an_excerpt_that_is_not_of_the_surface_is_found_with_upstream(tree: Tree, upstream: Path) -> None:
+    excerpt_cell(max_lat_deg=lambda name: pl.col(name) + 0.25)(tree)
+    assert failed(verify(tree.root, SHIPPED, upstream))[0] == "tree.tile_excerpt"
+
+
+def test_a_folder_of_something_else_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    found = verify(tmp_path, SHIPPED)
+    assert found.identity is None and failed(found) == ["tree.identity"]
+
+
+def test_the_command_prints_one_object_and_its_exit_code_says_what_it_found(
+    exported: Path, tree: Tree
+) -> None:
+    passed = CliRunner().invoke(app, ["verify", str(exported), "--json"])
+    printed = orjson.loads(passed.stdout)
+    assert passed.exit_code == 0 and printed["status"] == "PASS" and printed["failed"] == 0
+    assert {check["status"] for check in printed["checks"]} == {"PASS", "SKIPPED"}
+    assert CliRunner().invoke(app, ["verify", str(exported), "--strict"]).exit_code == 3
+    tree.put("_passed.flag", lambda data: data.replace(b"= ", b"=  "))
+    refused = CliRunner().invoke(app, ["verify", str(tree.root), "--json"])
+    first = orjson.loads(refused.stdout)["checks"][0]
+    assert refused.exit_code == 3 and first["check_id"] == "S5.flag" and first["law"] == "§7 flag"
+    spoken = CliRunner().invoke(app, ["verify", str(tree.root)]).stdout
+    assert "FAIL S5.flag  1 at fault" in spoken and "likely cause" in spoken

@@ -1,1 +1,0 @@
-"""The deployment: its files, and its processes run by hand."""
