@@ -1,30 +1,36 @@
-# One image for the webserver, the daemon and the code location.
+# One image for the code location, the webserver and the daemon; the command says which (deploy/start).
 # Build: docker build -t seg3b-assets .
+#
+# The base is pinned to its exact version; to pin the bytes too, build with
+#   --build-arg PYTHON_IMAGE=python:3.11.13-slim-bookworm@sha256:...
+ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 
-FROM python:3.11-slim-bookworm AS build
+FROM ${PYTHON_IMAGE} AS build
 RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /opt/seg3b
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 COPY pyproject.toml uv.lock README.md LICENSE NOTICE ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --extra deployment --no-install-project
 COPY contracts contracts
 COPY policies policies
 COPY seg3b_assets seg3b_assets
-RUN uv sync --frozen --no-dev
+COPY deploy deploy
+COPY dagster.yaml ./
+RUN uv sync --frozen --no-dev --extra deployment
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN useradd --create-home --uid 10001 seg3b \
     && mkdir -p /var/lib/seg3b/home /var/lib/seg3b/cache /var/lib/dagster \
     && chown -R seg3b:seg3b /var/lib/seg3b /var/lib/dagster
 COPY --from=build /opt/seg3b /opt/seg3b
-COPY dagster.yaml /var/lib/dagster/dagster.yaml
 WORKDIR /opt/seg3b
 ENV PATH=/opt/seg3b/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     DAGSTER_HOME=/var/lib/dagster \
-    DAGSTER_MODULE_NAME=seg3b_assets.definitions \
     SEG3B_HOME=/var/lib/seg3b/home \
     SEG3B_CACHE=/var/lib/seg3b/cache
 USER seg3b
 VOLUME ["/var/lib/seg3b", "/var/lib/dagster"]
-EXPOSE 3000
-CMD ["dagster-webserver", "-h", "0.0.0.0", "-p", "3000", "-m", "seg3b_assets.definitions"]
+EXPOSE 3000 4000
+ENTRYPOINT ["/opt/seg3b/deploy/start"]
+CMD ["webserver"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from seg3b_assets.cli.certify import certify
+from seg3b_assets.cli.diff import diff
 from seg3b_assets.cli.export import export
 from seg3b_assets.cli.plan import plan
 from seg3b_assets.cli.prune import prune
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, certify, plan, export, verify, sample, rollback, prune):
+for command in (run, certify, plan, export, verify, sample, diff, rollback, prune):
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

@@ -31,13 +31,22 @@ def evidence(metric: str, judgement: Judgement) -> str | None:
 
 
 def _edges(judgement: Judgement) -> str:
-    edges = judgement.population.merchants.edges
-    return _distribution(edges.astype(np.float64), "merchants", "number of edges")
+    edges = judgement.population.merchants.edges.astype(np.float64)
+    return _sizes(judgement, edges, "number of edges", "numbers of edges", {})
 
 
 def _countries(judgement: Judgement) -> str:
     countries = judgement.population.merchants.countries
-    return _distribution(countries.astype(np.float64), "merchants", "number of edge countries")
+    wide = countries.astype(np.float64)
+    return _sizes(judgement, wide, "number of edge countries", "numbers of countries", {"countries": wide})
+
+
+def _sizes(judgement: Judgement, size: F64, unit: str, what: str, shown: Mapping[str, F64]) -> str:
+    """A distribution whose middle is too crowded when its gate fails: those nearest to the mean."""
+    crowd = _merchants(
+        judgement, np.abs(size - size.mean()), shown, f"Merchants whose {what} are nearest to the mean"
+    )
+    return _distribution(size, "merchants", unit) + "\n\n" + crowd
 
 
 def _top1(judgement: Judgement) -> str:

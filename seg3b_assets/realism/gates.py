@@ -35,7 +35,8 @@ class Condition:
         miss_abs: how far outside the bound, in the metric's unit; 0 when it passes.
         miss_pct: the same in percent of the bound; None when the bound is 0.
         margin: how far inside, as a share of the bound, or of the room to 1 for a lower bound on a metric
-            that cannot exceed 1; negative when outside; None for a yes/no condition.
+            that cannot exceed 1; outside, how far as a share of the bound, negative; None for a yes/no
+            condition.
     """
 
     metric: str
@@ -159,7 +160,7 @@ def _margin(metric: str, operator: str, value: float, ends: Ends) -> float:
     low, high = ends
     shares = []
     if low is not None:
-        bounded = operator == ">=" and METRICS[metric].ceiling <= 1.0
+        bounded = operator == ">=" and METRICS[metric].ceiling <= 1.0 and value >= low
         room = 1.0 - low if bounded else low
         shares.append((value - low) / room if room else 0.0)
     if high is not None:

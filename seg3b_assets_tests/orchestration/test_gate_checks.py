@@ -46,6 +46,7 @@ class Story:
     other_seed: dg.ExecuteInProcessResult
     enforced: dg.ExecuteInProcessResult
     next_run: dg.ExecuteInProcessResult
+    heads_when_sound: dict[str, str]
     heads_when_blocked: dict[str, str]
     observed: dg.ExecuteInProcessResult
 
@@ -55,12 +56,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with coarse_installation(tmp_path_factory.mktemp("story")) as installed:
         watch = installed.watch
         sound, other_seed = watch.materialize(seed=42), watch.materialize(seed=7)
+        sound_heads = installed.heads()
         installed.take(BASELINE, "enforce")
         enforced = watch.materialize(seed=42, ok=False)
         next_run = watch.materialize("passed_flag_3B", seed=42, ok=False)
         heads = installed.heads()
         installed.take(BASELINE, "observe")
-        yield Story(installed, sound, other_seed, enforced, next_run, heads, watch.materialize(seed=42))
+        yield Story(
+            installed, sound, other_seed, enforced, next_run, sound_heads, heads, watch.materialize(seed=42)
+        )
 
 
 def gates(dataset: str, found: dict[str, set[str]]) -> set[str]:
@@ -157,9 +161,18 @@ def test_what_was_blocked_stays_blocked_in_the_next_run(story: Story) -> None:
     told = failure.step_failure_data.user_failure_data
     assert told is not None
     assert "REALISM_GATE_BLOCKED" in str(told.metadata["code"].value)
-    home = story.installed.home
-    assert not (home / "snapshots" / "S5" / story.heads_when_blocked["S5"] / "nothing").exists()
-    assert len(list((home / "snapshots" / "S5").iterdir())) == 3
+    # The flag in force is still the sound lineage's; everything measured of the flat one is there.
+    sound, blocked = story.heads_when_sound, story.heads_when_blocked
+    assert blocked["S5"] == sound["S5"]
+    assert all(blocked[state] != sound[state] for state in ("S0", "S1", "S2", "S3", "S4"))
+
+
+def test_switching_the_mode_is_a_policy_change_like_any_other(story: Story) -> None:
+    observed = story.installed.heads()
+    assert all(observed[state] != story.heads_when_blocked[state] for state in observed)
+    assert {"S0_gate", "S1_classification", "S2_edges", "S3_alias", "S4_contract", "S5_bundle"} <= steps_run(
+        story.observed
+    )
 
 
 def test_a_blocked_seed_leaves_the_others_alone(story: Story) -> None:

@@ -113,6 +113,8 @@ def assert_readable(check: AssetCheckResult, fails_hard: bool) -> None:
     enforced_mode = facts["mode"].value == "enforce"
     assert (check.severity == AssetCheckSeverity.ERROR) == (fails_hard and enforced_mode)
     assert {"measured", "threshold", "miss", "bounds", "behind it"} <= facts.keys()
+    if check.asset_key is not None and check.asset_key.to_user_string() == "edge_catalogue_3B":
+        assert "merchant_id" in str(facts["behind it"].value)
     assert check.passed or "Look first at S" in str(check.description)
 
 

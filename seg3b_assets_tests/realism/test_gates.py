@@ -29,6 +29,9 @@ CV, OVERLAP, DISTANCE = (
         (OVERLAP, ">=", 0.07, 0.163, True, 0.0, 0.0, 0.1),
         ("rule_id_non_null_rate", ">=", 0.998, 1.0, True, 0.0, 0.0, 1.0),
         ("settlement_unique_coord_ratio", ">=", 0.93, 0.93, True, 0.0, 0.0, 0.0),
+        # Inside a share is measured against the room to 1, outside against the bound.
+        ("median_pairwise_js", ">=", 0.05, 0.525, True, 0.0, 0.0, 0.5),
+        ("median_pairwise_js", ">=", 0.05, 0.02, False, 0.03, 60.0, -0.6),
         (DISTANCE, "<=", 4500.0, 4050.0, True, 0.0, 0.0, 0.1),
         (DISTANCE, "<=", 4500.0, 5400.0, False, 900.0, 20.0, -0.2),
         ("settlement_duplicate_exposure", "<=", 0.1, 0.0, True, 0.0, 0.0, 1.0),

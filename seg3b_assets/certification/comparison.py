@@ -1,0 +1,232 @@
+"""Two sets of lineages compared, seed by seed: metrics, gates, digests, policies, timings.
+
+A lineage that was certified is read from its certification's documents. Any lineage has what its own S4
+measured: one result per contract row, over all merchants and by class; what only a certification measures
+(the stretch gates, gate 3B-V12, a few metrics) is then absent on that side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.realism import METRICS, metrics_file_name
+from seg3b_assets.realism.gates import hold
+from seg3b_assets.realism.measurement import Measurement
+from seg3b_assets.realism.metrics import CLASS_POPULATION
+from seg3b_assets.store import KeptRun, Published, Runs, Snapshot, Store
+from seg3b_assets.store.certifications import Certifications, KeptCertification
+from seg3b_assets.store.compare import Change, LineageComparison, compare_lineages, compare_policies
+from seg3b_assets.store.outputs import ContractLookup
+from seg3b_assets.store.targets import Target, UnknownTargetError
+
+READER: Final = "S5"
+CONTRACT, RESULTS = "virtual_validation_contract_3B", "virtual_validation_results_3B"
+EVERYONE: Final = "all"
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of one lineage's realism.
+
+    Attributes:
+        source: ``certification {id}``, ``contract run``, or ``nothing kept``.
+        verdict: of the seed; None where it was not certified.
+        metrics: value by (metric, population).
+        gates: {metric, operator, threshold, observed, pass, margin} by (gate, population).
+        certification_policy: SHA-256 of the policy it was certified under.
+    """
+
+    source: str
+    verdict: str | None = None
+    metrics: Mapping[Key, Any] = field(default_factory=dict)
+    gates: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    certification_policy: str | None = None
+
+
+@dataclass(frozen=True)
+class SeedComparison:
+    """One seed of both sides.
+
+    Attributes:
+        was, now: the lineages' records.
+        measured: of both, in that order.
+        metrics: {metric, population, unit, was, now}, where they differ.
+        gates: {gate, population, was, now}: the gates' records, where any of it differs.
+        lineage: digests, policies and timings.
+    """
+
+    was: KeptRun
+    now: KeptRun
+    measured: tuple[Measured, Measured]
+    metrics: list[Change]
+    gates: list[Change]
+    lineage: LineageComparison
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lineages": {"was": self.was.lineage_id, "now": self.now.lineage_id},
+            "flags": {"was": self.was.flag, "now": self.now.flag},
+            "measured_by": {"was": self.measured[0].source, "now": self.measured[1].source},
+            "verdicts": {"was": self.measured[0].verdict, "now": self.measured[1].verdict},
+            "metrics": self.metrics,
+            "gates": self.gates,
+            **asdict(self.lineage),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two targets.
+
+    Attributes:
+        seeds: those both have, in order.
+        only_was, only_now: seeds one side lacks.
+    """
+
+    was: Target
+    now: Target
+    seeds: Mapping[int, SeedComparison]
+    only_was: tuple[int, ...]
+    only_now: tuple[int, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object ``seg3b diff --json`` prints."""
+        return {
+            "was": self.was.label,
+            "now": self.now.label,
+            "seeds": {str(seed): one.as_json() for seed, one in self.seeds.items()},
+            "only_was": list(self.only_was),
+            "only_now": list(self.only_now),
+        }
+
+
+def compare(store: Store, contracts: ContractLookup, was: Target, now: Target) -> Comparison:
+    """Compare two targets over the seeds both name.
+
+    Raises:
+        UnknownTargetError: they have no seed in common, or the record of a lineage is gone.
+        Seg3BError: a record, a policy or a results table cannot be read.
+    """
+    common = sorted(was.lineages.keys() & now.lineages.keys())
+    if not common:
+        raise UnknownTargetError(f"{was.label} and {now.label} have no seed in common")
+    with store.in_use("a comparison"):
+        judged = _Judged(Certifications(store.home).every(), store, contracts)
+        seeds = {
+            seed: _compared(store, judged, _recorded(store, was, seed), _recorded(store, now, seed))
+            for seed in common
+        }
+    only = [
+        tuple(sorted(one.lineages.keys() - other.lineages.keys())) for one, other in ((was, now), (now, was))
+    ]
+    return Comparison(was, now, seeds, *only)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Finds what is known of a lineage's realism."""
+
+    certifications: Sequence[KeptCertification]
+    store: Store
+    contracts: ContractLookup
+
+    def measured(self, run: KeptRun) -> Measured:
+        by_contract = self._by_contract(run)
+        certified = [one for one in self.certifications if one.lineages.get(run.seed) == run.lineage_id]
+        # Of several, the one over most seeds says most.
+        for one in sorted(certified, key=lambda one: (-len(one.lineages), one.certification_id)):
+            document = one.document(metrics_file_name(run.seed))
+            if document is not None:
+                return _of_document(document, one, by_contract)
+        return by_contract
+
+    def _by_contract(self, run: KeptRun) -> Measured:
+        snapshot = self.store.snapshot("S4", run.keys["S4"]) if "S4" in run.keys else None
+        if snapshot is None:
+            return Measured("nothing kept")
+        return _of_contract(snapshot, self.contracts)
+
+
+def _of_contract(snapshot: Snapshot, contracts: ContractLookup) -> Measured:
+    published = Published(READER, [snapshot], contracts)
+    if not published.has(RESULTS):
+        return Measured("nothing kept")
+    rows = published.table(RESULTS).join(
+        published.table(CONTRACT, ["test_id", "target_population", "profile"]), on="test_id", how="left"
+    )
+    metrics: dict[Key, Any] = {}
+    gates: dict[Key, Mapping[str, Any]] = {}
+    for row in rows.iter_rows(named=True):
+        population = row["target_population"]
+        if not population.startswith(CLASS_POPULATION):
+            population = EVERYONE
+        metrics[row["metric"], population] = row["measured"]
+        bound = orjson.loads(row["threshold"])
+        threshold = tuple(bound) if isinstance(bound, list) else bound
+        held = hold(row["metric"], Measurement(row["measured"], row["n"]), row["operator"], threshold)
+        gates[row["profile"] or row["test_type"], population] = _gate(held.record())
+    return Measured("contract run", None, metrics, gates)
+
+
+def _of_document(
+    document: Mapping[str, Any], certification: KeptCertification, contract: Measured
+) -> Measured:
+    values = {(name, EVERYONE): value for name, value in document["metrics"].items() if name in METRICS}
+    gates = {
+        (gate, EVERYONE): _gate(record)
+        for gate, record in {**document["hard_gates"], **document["stretch_gates"]}.items()
+    }
+    return Measured(
+        source=f"certification {certification.certification_id}",
+        verdict=document["verdict"],
+        metrics={**contract.metrics, **values},
+        gates={**contract.gates, **gates},
+        certification_policy=certification.policy,
+    )
+
+
+def _gate(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in ("metric", "operator", "threshold", "observed", "pass", "margin")}
+
+
+def _recorded(store: Store, target: Target, seed: int) -> KeptRun:
+    run = Runs(store.home).read(target.lineages[seed])
+    if run is None:
+        raise UnknownTargetError(
+            f"seed {seed} of {target.label}: the record of {target.lineages[seed][:12]} is gone"
+        )
+    return run
+
+
+def _compared(store: Store, judged: _Judged, was: KeptRun, now: KeptRun) -> SeedComparison:
+    before, after = judged.measured(was), judged.measured(now)
+    lineage = compare_lineages(store, was, now)
+    if before.certification_policy and after.certification_policy:
+        scoring = ({"certification": one.certification_policy} for one in (before, after))
+        lineage.policies.extend(compare_policies(store, *scoring))  # type: ignore[arg-type]
+    return SeedComparison(
+        was=was,
+        now=now,
+        measured=(before, after),
+        metrics=[
+            {"metric": metric, "population": population, "unit": METRICS[metric].unit, "was": a, "now": b}
+            for (metric, population), a, b in _differing(before.metrics, after.metrics)
+        ],
+        gates=[
+            {"gate": gate, "population": population, "was": a, "now": b}
+            for (gate, population), a, b in _differing(before.gates, after.gates)
+        ],
+        lineage=lineage,
+    )
+
+
+def _differing(was: Mapping[Key, Any], now: Mapping[Key, Any]) -> list[tuple[Key, Any, Any]]:
+    keys = sorted(was.keys() | now.keys())
+    pairs = [(key, was.get(key), now.get(key)) for key in keys]
+    return [(key, a, b) for key, a, b in pairs if canonical_json(a) != canonical_json(b)]

@@ -1,0 +1,128 @@
+"""A comparison for a person at a terminal: what changed and nothing else, the decisive first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from seg3b_assets.certification.comparison import Comparison, SeedComparison
+from seg3b_assets.store.compare import Change
+
+WIDTH: Final = 110
+LONGEST_VALUE: Final = 40
+
+
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """Policies once where they are the same for every seed, then each seed."""
+    console.print(f"was  {comparison.was.label}\nnow  {comparison.now.label}")
+    for only, label in ((comparison.only_was, "was"), (comparison.only_now, "now")):
+        if only:
+            console.print(f"only in {label}: seeds {', '.join(str(seed) for seed in only)}")
+    seeds = list(comparison.seeds.items())
+    policies = [one.lineage.policies for _, one in seeds]
+    once = all(changes == policies[0] for changes in policies)
+    if once:
+        _show_policies(policies[0], console)
+    for seed, one in seeds:
+        console.print()
+        _show_seed(seed, one, console)
+        if not once:
+            _show_policies(one.lineage.policies, console)
+
+
+def _show_policies(changes: Sequence[Change], console: Console) -> None:
+    if not changes:
+        console.print("policies  the same")
+        return
+    table = _table("policy", "key", "was", "now")
+    for change in changes:
+        key = change["key"] if change["key"] is not None else "(bytes only)"
+        table.add_row(change["policy"], key, _text(change["was"]), _text(change["now"]))
+    console.print(table)
+
+
+def _show_seed(seed: int, one: SeedComparison, console: Console) -> None:
+    if one.was.lineage_id == one.now.lineage_id:
+        console.print(f"seed {seed}  the same lineage {one.now.lineage_id[:12]}")
+        return
+    console.print(f"seed {seed}  {one.was.lineage_id[:12]} -> {one.now.lineage_id[:12]}")
+    for label, measured in zip(("was", "now"), one.measured, strict=True):
+        source = measured.source if len(measured.source) < LONGEST_VALUE else f"{measured.source[:26]}"
+        console.print(
+            f"  {label} measured by {source}" + (f": {measured.verdict}" if measured.verdict else "")
+        )
+    changed = ", ".join(change["state"] for change in one.lineage.states) or "none"
+    datasets = len(one.lineage.datasets)
+    console.print(f"  states with other bytes: {changed} ({datasets} datasets)")
+    console.print(_timings(one.lineage.timings))
+    for title, table in (("gates", _gates(one.gates)), ("metrics", _metrics(one.metrics))):
+        if table.row_count:
+            console.print(table)
+        else:
+            console.print(f"  {title}: the same")
+
+
+def _timings(timings: Sequence[Change]) -> str:
+    told = [f"{one['state']} {_seconds(one['was_s'])} -> {_seconds(one['now_s'])}" for one in timings]
+    return "  seconds to compute: " + ", ".join(told)
+
+
+def _seconds(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def _gates(changes: Sequence[Change]) -> Table:
+    """Gates whose outcome changed first, marked; of the others only those over all merchants."""
+    table = _table("", "gate", "population", "was", "margin", "now", "margin")
+    turned = [change for change in changes if _outcome(change["was"]) != _outcome(change["now"])]
+    moved = [change for change in changes if change not in turned and change["population"] == "all"]
+    for mark, group in (("!", turned), ("", moved)):
+        for change in group:
+            was, now = change["was"], change["now"]
+            table.add_row(mark, change["gate"], change["population"], *_gate(was), *_gate(now))
+    return table
+
+
+def _outcome(gate: Mapping[str, Any] | None) -> Any:
+    return "absent" if gate is None else gate["pass"]
+
+
+def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
+    if gate is None:
+        yield from ("not measured", "")
+        return
+    outcome = {True: "pass", False: "FAIL", None: "n/a"}[gate["pass"]]
+    yield f"{outcome} {_text(gate['observed'])}"
+    yield "" if gate["margin"] is None else f"{gate['margin']:+.1%}"
+
+
+def _metrics(changes: Sequence[Change]) -> Table:
+    table = _table("metric", "population", "was", "now", "change")
+    for change in changes:
+        if change["population"] == "all":
+            was, now = change["was"], change["now"]
+            values = (_text(was), _text(now), _change(was, now))
+            table.add_row(change["metric"], change["population"], *values)
+    return table
+
+
+def _change(was: Any, now: Any) -> str:
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (was, now))
+    return f"{now / was - 1:+.1%}" if numbers and was else ""
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False)

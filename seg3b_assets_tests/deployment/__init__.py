@@ -1,0 +1,1 @@
+"""The deployment: its files, and its processes run by hand."""
