@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.realism import METRICS, metrics_file_name
 from seg3b_assets.realism.gates import hold
 from seg3b_assets.realism.measurement import Measurement
@@ -27,6 +26,7 @@ from seg3b_assets.store.targets import Target, UnknownTargetError
 READER: Final = "S5"
 CONTRACT, RESULTS = "virtual_validation_contract_3B", "virtual_validation_results_3B"
 EVERYONE: Final = "all"
+STRETCHED: Final = " B+"  # two gates have a bound of either kind under one id
 Key = tuple[str, str]
 
 
@@ -178,10 +178,9 @@ def _of_document(
     document: Mapping[str, Any], certification: KeptCertification, contract: Measured
 ) -> Measured:
     values = {(name, EVERYONE): value for name, value in document["metrics"].items() if name in METRICS}
-    gates = {
-        (gate, EVERYONE): _gate(record)
-        for gate, record in {**document["hard_gates"], **document["stretch_gates"]}.items()
-    }
+    gates = {(gate, EVERYONE): _gate(record) for gate, record in document["hard_gates"].items()}
+    for gate, record in document["stretch_gates"].items():
+        gates[gate + STRETCHED if gate in document["hard_gates"] else gate, EVERYONE] = _gate(record)
     return Measured(
         source=f"certification {certification.certification_id}",
         verdict=document["verdict"],
@@ -229,4 +228,4 @@ def _compared(store: Store, judged: _Judged, was: KeptRun, now: KeptRun) -> Seed
 def _differing(was: Mapping[Key, Any], now: Mapping[Key, Any]) -> list[tuple[Key, Any, Any]]:
     keys = sorted(was.keys() | now.keys())
     pairs = [(key, was.get(key), now.get(key)) for key in keys]
-    return [(key, a, b) for key, a, b in pairs if canonical_json(a) != canonical_json(b)]
+    return [(key, a, b) for key, a, b in pairs if a != b]

@@ -64,6 +64,7 @@ def _show_seed(seed: int, one: SeedComparison, console: Console) -> None:
             console.print(table)
         else:
             console.print(f"  {title}: the same")
+    _show_one_sided(one, console)
 
 
 def _timings(timings: Sequence[Change]) -> str:
@@ -78,23 +79,27 @@ def _seconds(value: float | None) -> str:
 def _gates(changes: Sequence[Change]) -> Table:
     """Gates whose outcome changed first, marked; of the others only those over all merchants."""
     table = _table("", "gate", "population", "was", "margin", "now", "margin")
-    turned = [change for change in changes if _outcome(change["was"]) != _outcome(change["now"])]
-    moved = [change for change in changes if change not in turned and change["population"] == "all"]
+    both = [change for change in changes if change["was"] and change["now"]]
+    turned = [change for change in both if change["was"]["pass"] is not change["now"]["pass"]]
+    moved = [change for change in both if change not in turned and change["population"] == "all"]
     for mark, group in (("!", turned), ("", moved)):
         for change in group:
-            was, now = change["was"], change["now"]
-            table.add_row(mark, change["gate"], change["population"], *_gate(was), *_gate(now))
+            was, now = _gate(change["was"]), _gate(change["now"])
+            table.add_row(mark, change["gate"], change["population"], *was, *now)
     return table
 
 
-def _outcome(gate: Mapping[str, Any] | None) -> Any:
-    return "absent" if gate is None else gate["pass"]
+def _show_one_sided(one: SeedComparison, console: Console) -> None:
+    """What only one side measured, by name."""
+    for side, other in (("was", "now"), ("now", "was")):
+        gates = [change["gate"] for change in one.gates if change[other] is None]
+        metrics = [change["metric"] for change in one.metrics if change[other] is None]
+        if gates or metrics:
+            told = f"{len(metrics)} metrics" + (f", gates {', '.join(gates)}" if gates else "")
+            console.print(f"  measured only in {side}: {told}")
 
 
-def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
-    if gate is None:
-        yield from ("not measured", "")
-        return
+def _gate(gate: Mapping[str, Any]) -> Iterator[str]:
     outcome = {True: "pass", False: "FAIL", None: "n/a"}[gate["pass"]]
     yield f"{outcome} {_text(gate['observed'])}"
     yield "" if gate["margin"] is None else f"{gate['margin']:+.1%}"
@@ -103,7 +108,7 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
 def _metrics(changes: Sequence[Change]) -> Table:
     table = _table("metric", "population", "was", "now", "change")
     for change in changes:
-        if change["population"] == "all":
+        if change["population"] == "all" and None not in (change["was"], change["now"]):
             was, now = change["was"], change["now"]
             values = (_text(was), _text(now), _change(was, now))
             table.add_row(change["metric"], change["population"], *values)

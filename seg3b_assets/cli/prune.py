@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seg3b_assets.store.reach import Unreached
 
 _WIDTH = 110
-_SMALL = {"build": "records of what a snapshot cost", "policy": "policy files"}
+_SMALL = {"build": "what snapshots cost to compute", "policy": "files"}
 
 
 def prune(
@@ -82,7 +82,7 @@ def _show(listed: Sequence[Unreached], screen: Console) -> None:
         table.add_row(one.kind, decimal(one.bytes), _short(place), about)
     for kind, told in _SMALL.items():
         if sizes := [one.bytes for one in listed if one.kind == kind]:
-            table.add_row(kind, decimal(sum(sizes)), f"{len(sizes)} {told}", "")
+            table.add_row(kind, decimal(sum(sizes)), f"{told}: {len(sizes)}", "")
     screen.print(table)
 
 

@@ -92,7 +92,7 @@ def test_prune_lists_then_removes_and_its_json_is_the_documented_one(home: ToyHo
     done = seg3b(home, "prune")
     assert done.exit_code == 0
     assert f"S2/{old.keys['S2'][:12]}" in done.stdout
-    assert "records of what a snapshot cost" in done.stdout
+    assert "what snapshots cost to compute: 6" in done.stdout
     assert " freed " in done.stdout
     assert home.gone(old)
     assert printed(home, "prune") == {**rehearsed, "removed": [], "bytes": 0}
