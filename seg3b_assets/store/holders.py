@@ -86,7 +86,8 @@ def _living(path: Path) -> Holder | None:
             return Holder(**orjson.loads(path.read_bytes()))
         return None
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # whoever may only read leaves it
+            path.unlink()
         return None
     finally:
         os.close(descriptor)
