@@ -10,6 +10,8 @@ LOCATION: Final = "seg3b_assets"
 REPOSITORY_NAME: Final = "__repository__"
 REPOSITORY: Final = {"repositoryName": REPOSITORY_NAME, "repositoryLocationName": LOCATION}
 
+UNFINISHED: Final = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"]
+
 _RUNS = """
 query Runs($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
   runId status rootRunId parentRunId tags { key value } } } } }
@@ -25,6 +27,9 @@ query Status($id: String!) { partitionBackfillOrError(backfillId: $id) {
 _LAUNCH = """
 mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+_TERMINATE = """
+mutation Terminate($ids: [String!]!) { terminateRuns(runIds: $ids, terminatePolicy: SAFE_TERMINATE) { __typename } }
 """
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
 _START_SCHEDULE = """
@@ -76,6 +81,11 @@ def launch_run(fleet: Fleet, job: str, seed: str, config: dict[str, Any]) -> str
     answer = fleet.ask(_LAUNCH, params=params)["launchRun"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
     return str(answer["run"]["runId"])
+
+
+def cancel_runs(fleet: Fleet, run_ids: list[str]) -> None:
+    """Take queued runs off the queue and stop those that run."""
+    fleet.ask(_TERMINATE, ids=run_ids)
 
 
 def daemons_are_healthy(fleet: Fleet) -> bool:
