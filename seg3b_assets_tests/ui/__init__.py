@@ -1,0 +1,1 @@
+"""Dagster's UI over this code location, as a person uses it: in a browser."""

@@ -1,0 +1,95 @@
+"""A person's way through the UI: graph, run, failed check, certification, with the baseline pack.
+
+The baseline observes and is flat, so it comes to its end and fails its gates: there is something to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seg3b_assets.settings import REPOSITORY
+from seg3b_assets_tests.browser import Sight, watched_page
+from seg3b_assets_tests.orchestration.coarse_runs import COARSE
+from seg3b_assets_tests.ui.workshop import (
+    PATIENCE_S,
+    launch_asset,
+    launch_partition,
+    select_in_graph,
+    served_ui,
+    watch_run,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ui")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with served_ui(folder, COARSE | {"SEG3B_POLICIES": str(REPOSITORY / "policies" / "baseline")}) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def sight(browser: Browser) -> Iterator[Sight]:
+    with watched_page(browser) as page:
+        page.page.set_default_timeout(PATIENCE_S * 1000 / 3)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def materialized(sight: Sight, address: str, folder: Path) -> str:
+    """Status of a run of edge_catalogue_3B and all made from it, launched in the graph and watched."""
+    select_in_graph(sight.page, address, 'key:"edge_catalogue_3B"+1')
+    for group in ("S2_edges", "S3_alias", "S4_contract", "S5_bundle"):
+        assert sight.page.get_by_text(group).first.is_visible()
+    sight.shoot("graph", folder)
+    launch_partition(sight.page, "42")
+    return watch_run(sight.page)
+
+
+def test_the_graph_materializes_the_edges_and_all_made_from_them(
+    materialized: str, sight: Sight, folder: Path
+) -> None:
+    assert materialized == "Success"
+    for step in ("S2_edges", "S3_alias", "S4_contract", "S5_bundle"):
+        assert sight.page.get_by_text(step).first.is_visible()
+    sight.shoot("run", folder)
+
+
+@pytest.mark.usefixtures("materialized")
+def test_a_failed_gate_says_what_was_measured_and_shows_what_is_behind_it(
+    sight: Sight, address: str, folder: Path
+) -> None:
+    page = sight.page
+    page.goto(f"{address}/assets/edge_catalogue_3B?view=checks")
+    page.get_by_text("gate_3B_V03").first.click()
+    page.get_by_text("Look first at").wait_for()
+    assert page.get_by_text("Failed").first.is_visible()
+    assert "missed by" in page.get_by_text("Look first at").inner_text()
+    sight.shoot("failed-check", folder)
+
+
+@pytest.mark.usefixtures("materialized")
+def test_the_certification_shows_its_matrix_and_its_verdict(sight: Sight, address: str, folder: Path) -> None:
+    page = sight.page
+    launch_asset(page, address, "certification_3B")
+    assert watch_run(page) == "Success"
+    page.goto(f"{address}/assets/certification_3B")
+    page.get_by_text("FAIL_REALISM").first.wait_for()
+    sight.shoot("certification", folder)
+
+
+@pytest.mark.usefixtures("materialized")
+def test_the_ui_is_served_whole_from_this_machine(sight: Sight) -> None:
+    assert sight.external() == []
