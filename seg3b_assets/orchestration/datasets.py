@@ -12,6 +12,8 @@ from typing import Any
 import dagster as dg
 
 from seg3b_assets.contracts import DatasetContract, contract
+from seg3b_assets.orchestration.column_lineage import column_lineage
+from seg3b_assets.orchestration.documentation import law, source_of
 from seg3b_assets.orchestration.lineage import StateAssets, parents
 
 OWNERS = ["team:segment-3b"]
@@ -38,23 +40,22 @@ def state_dataset(dataset_id: str, state: StateAssets) -> dg.AssetSpec:
         code_version=state.spec.code_version,
         owners=OWNERS,
         kinds=KINDS[declared.format],
-        metadata=contract_metadata(declared),
+        metadata=contract_metadata(declared) | source_of(declared, state.spec) | column_lineage(dataset_id),
     )
 
 
 def contract_metadata(declared: DatasetContract) -> dict[str, Any]:
-    """What a contract says: title, format, path, schema, keys, order, consumers, columns."""
+    """What a contract says: title, format, path, schema, law, keys, order, consumers, columns."""
     facts: dict[str, Any] = {
         "title": declared.title,
         "format": declared.format,
         "path template": declared.path,
         "contract": declared.schema_ref,
-        "law": declared.schema.get("x-law"),
         "keys": ", ".join(declared.keys),
         "order": ", ".join(declared.sort),
         "consumers": ", ".join(declared.consumers),
     }
-    shown = {name: value for name, value in facts.items() if value}
+    shown = {name: value for name, value in facts.items() if value} | law(declared)
     if declared.is_table:
         shown["dagster/column_schema"] = dg.TableSchema(columns=list(_columns(declared)))
     return shown

@@ -11,13 +11,17 @@ import dagster as dg
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import file_digest
-from seg3b_assets.orchestration.datasets import OWNERS, contract_metadata
+from seg3b_assets.orchestration.datasets import KINDS, OWNERS, contract_metadata
+from seg3b_assets.orchestration.documentation import policy_file, source_of
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.lineage import GATES, POLICIES, UPSTREAM_DATASETS
 from seg3b_assets.orchestration.partitions import SEEDS
 from seg3b_assets.orchestration.reporting import ABSENT
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.policies import POLICY_MODELS
+from seg3b_assets.settings import REPOSITORY
+
+UPSTREAM_OWNERS = ["team:upstream-segments"]
 
 
 def _policy(policy_id: str) -> dg.AssetSpec:
@@ -27,7 +31,8 @@ def _policy(policy_id: str) -> dg.AssetSpec:
         description=meaning,
         owners=OWNERS,
         kinds={"yaml"},
-        metadata={"file": f"policies/{policy_id}.yaml"},
+        metadata={"file": f"policies/{policy_id}.yaml"}
+        | policy_file(REPOSITORY / "policies" / f"{policy_id}.yaml"),
     )
 
 
@@ -36,6 +41,7 @@ def _gate(gate: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=gate,
         description=f"The flag of segment {segment}'s validation bundle; S0 verifies it against the bundle.",
+        owners=UPSTREAM_OWNERS,
         kinds={"text"},
         metadata={"contract": f"contracts/validation_index_{segment}.schema.json"},
     )
@@ -43,12 +49,12 @@ def _gate(gate: str) -> dg.AssetSpec:
 
 def _upstream(dataset_id: str) -> dg.AssetSpec:
     declared = contract(dataset_id)
-    kind = "parquet" if declared.format.startswith("parquet") else declared.format
     return dg.AssetSpec(
         key=dataset_id,
         description=declared.description,
-        kinds={kind},
-        metadata=contract_metadata(declared),
+        owners=UPSTREAM_OWNERS,
+        kinds=KINDS[declared.format] - {"polars"},
+        metadata=contract_metadata(declared) | source_of(declared, None),
     )
 
 
