@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.loader import SEALED_POLICIES
 from seg3b_assets.realism import CROSS_SEED_SUMMARY, PASS_B, PASS_BPLUS, metrics_file_name
 from seg3b_assets.store import KeptRun, RefName, Refs, Runs, Store
 from seg3b_assets.store.certifications import Certifications, KeptCertification
 from seg3b_assets.store.promotion import move_refs
-from seg3b_assets.store.targets import HEADS, Target, UnknownTargetError, lineages_in_force, resolve_target
+from seg3b_assets.store.targets import HEADS, Target, UnknownTargetError, resolve_target
 
 BASELINE_POLICIES = "baseline"
 
@@ -24,7 +25,7 @@ class Pinned:
 
     Attributes:
         lineage_id: what it points at.
-        run: the record of that lineage; None when it is gone.
+        run: the record of that lineage; None when it is gone, or when heads of several runs are in force.
         whole: whether every snapshot of it is there with its recorded sizes.
         verdict: of the seed, where a kept certification judged this lineage.
     """
@@ -52,7 +53,8 @@ def pinned(store: Store) -> dict[str, dict[int, Pinned]]:
         Seg3BError: a ref, a record or a heads file cannot be read.
     """
     verdicts = seed_verdicts(Certifications(store.home).every())
-    pointers = {HEADS: lineages_in_force(store), **Refs(store.home).all()}
+    heads = {seed: sha256_json(store.heads(seed)) for seed in store.seeds()}
+    pointers = {HEADS: heads, **Refs(store.home).all()}
     return {
         name: {seed: _pinned(store, lineage_id, verdicts) for seed, lineage_id in lineages.items()}
         for name, lineages in pointers.items()

@@ -122,7 +122,7 @@ def _show(found: Mapping[str, Mapping[int, Pinned]], screen: Console) -> None:
         for seed, one in by_seed.items():
             run = one.run
             told = (run.flag[:12], run.finished_utc[:19] + "Z") if run else ("?", "?")
-            outputs = "whole" if one.whole else "GONE"
+            outputs = "whole" if one.whole else "GONE" if run or name != "heads" else "of several runs"
             table.add_row(
                 *(name, str(seed), one.lineage_id[:12], told[0], one.verdict or "-", told[1], outputs)
             )

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.holders import run_lock
+from seg3b_assets.store.locks import shared
 from seg3b_assets.store.refs import RefName, Refs
+from seg3b_assets.store.runs import Runs
 
 Moves: TypeAlias = Mapping[RefName, Mapping[int, str]]
 
@@ -42,11 +46,21 @@ def after_certification(lineages: Mapping[int, str], passed: bool, in_force: boo
 def move_refs(home: Path, moves: Moves) -> tuple[RefName, ...]:
     """Carry the moves out, each ref's at once; refs of other seeds stay. Idempotent.
 
+    A lineage whose record a prune has removed meanwhile is not pinned: a ref to it would keep nothing.
+
     Returns:
         The refs that changed.
 
     Raises:
         Seg3BError: OUTPUT_WRITE_FAILED; INPUT_OPEN_FAILED for a ref that cannot be read.
     """
-    refs = Refs(home)
-    return tuple(name for name, lineages in moves.items() if lineages and refs.move(name, lineages))
+    if not moves:
+        return ()
+    refs, runs = Refs(home), Runs(home)
+    moved: list[RefName] = []
+    with reported_writes("S5", home), shared(run_lock(home)):  # no prune between looking and moving
+        for name, lineages in moves.items():
+            kept = {seed: one for seed, one in lineages.items() if runs.read(one) is not None}
+            if kept and refs.move(name, kept):
+                moved.append(name)
+    return tuple(moved)

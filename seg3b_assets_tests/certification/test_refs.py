@@ -111,3 +111,11 @@ def test_a_run_moves_candidate_unless_it_is_of_other_policies(
     assert Refs(installation.home).read("candidate") == {seed: ran["lineage_id"]}
     assert installation.run("--policies", str(others), "--promote", seed=seed).passed()
     assert Refs(installation.home).read("candidate") == {seed: other["lineage_id"]}
+
+
+def test_heads_that_are_no_single_run_say_so(installation: Installation) -> None:
+    seed = SEEDS[0]
+    heads = installation.store.heads(seed)
+    installation.store.move_heads(seed, {"S5": heads["S4"]})
+    assert refs(installation)["heads"][str(seed)]["run_id"] is None
+    assert "of several runs" in installation.seg3b("refs").stdout
