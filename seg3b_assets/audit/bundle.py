@@ -272,7 +272,7 @@ def _results(desk: Desk) -> pl.DataFrame | None:
     """The results table, which was judged when it was audited."""
     path = desk.tree.datasets.get(RESULTS)
     try:
-        return None if path is None else pl.read_parquet([path], glob=False)
+        return None if path is None else pl.read_parquet([path], glob=False, columns=list(_RESULT_COLUMNS))
     except (OSError, pl.exceptions.PolarsError):
         return None
 

@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
 
 # S5's code version: whoever changes what is checked raises both.
-AUDIT_VERSION: Final = "1.2.0"
+AUDIT_VERSION: Final = "1.3.0"
 AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"
@@ -32,6 +32,7 @@ _LISTED: Final = (
     ("S0.run_id", "§0 identity", "sealed_inputs_3B was altered, or is of another run"),
     ("S0.sealed_digests", "§2 seal", "an input changed after sealing, or its seal was forged"),
     ("S0.sealed_set", "§2 seal", "an input the segment reads was left out of the seal"),
+    ("S0.sealed_paths", "§2 seal", "a seal names another file or schema than the input's"),
     ("S0.receipt_gates", "§2 gates", "the receipt does not speak of the sealed gates"),
     ("S0.receipt_policies", "§2 receipt", "the receipt's policy set is not the sealed one"),
     ("S0.receipt_digests", "§2 receipt", "a digest in the receipt is not the sealed one"),
@@ -39,9 +40,11 @@ _LISTED: Final = (
     ("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have"),
     ("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited"),
     ("S1.classification_digest", "§3 classification", "the row or its digest was edited afterwards"),
+    ("S1.notes", "§3 classification", "a note stands where S1 writes none"),
     ("S1.settlement_set", "§3 settlement", "a virtual merchant without its one settlement"),
     ("S1.settlement_site_id", "§3 settlement", "the id is not the merchant's"),
     ("S1.settlement_coordinate", "§3 settlement", "the anchor is no place of its country, nor ingested"),
+    ("S1.settlement_place", "§3 settlement", "the anchor is not the place the draw gives"),
     ("S1.settlement_coord_digest", "§3 settlement", "the anchor or its digest was edited"),
     ("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one"),
     ("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country"),
@@ -66,15 +69,20 @@ _LISTED: Final = (
     ("S2.index_digests", "§4 index", "a merchant's digest is not that of its edges"),
     ("S2.index_country_mix", "§4 index", "the mix is not that of the merchant's weights"),
     ("S2.index_global", "§4 index", "the GLOBAL row does not describe the part files"),
+    ("S2.notes", "§4 index", "a note stands where S2 writes none"),
     ("S2.part_files", "§4 catalogue", "a part file was added, renamed or cut elsewhere"),
     ("S2.profile_set", "§4 profile", "a merchant's profile is missing or not one"),
     ("S2.profile_class", "§4 who the merchant is", "class or size is not what the data say"),
     ("S2.profile_draws", "§4 budget", "edge_scale or alpha is not the addressed draw"),
     ("S2.profile_budget", "§4 budget", "the merchant has not the edges its draw gives"),
+    ("S2.profile_guards", "§4 country shares", "a flag is not what the guards did to the drawn shares"),
+    ("S2.country_counts", "§4 country shares", "edges fall over other countries than shares and guards give"),
+    ("S2.edge_weight", "§4 weights", "the weight is not that of the draw, though weights still sum to 1"),
     ("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges"),
     ("S2.summary", "§4 summary", "a total in s2_summary_3B was edited"),
     ("S2.precheck", "§4 tile surface", "the precheck lists other countries than the edges need"),
     ("S3.alias_rows", "§5 index", "an index row is missing or disagrees with the catalogue"),
+    ("S3.notes", "§5 index", "a note stands where S3 writes none"),
     ("S3.alias_bounds", "§5 blob", "slices do not fill the blob, or are not aligned"),
     ("S3.alias_header", "§5 blob", "a slice's header was edited"),
     ("S3.alias_padding", "§5 blob", "pad bytes are not zero"),
@@ -95,6 +103,7 @@ _LISTED: Final = (
     ("S4.enabled", "§6 contract", "a row is switched on or off against the policy"),
     ("S4.thresholds", "§6 contract", "a threshold is not the policy's gate"),
     ("S4.gate_rows", "§6 contract", "a gate of the policy has no row"),
+    ("S4.rows", "§6 contract", "a row asks something else than its metric is, or a metric has no row"),
     ("S4.anchors", "§6 contract", "a row names a dataset or column that does not exist"),
     ("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives"),
     ("S4.run_summary", "§6 summary", "a total in s4_run_summary_3B was edited"),

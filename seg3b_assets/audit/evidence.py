@@ -269,7 +269,9 @@ def audit_rng_row(desk: Desk, code_version: str | None) -> None:
     for key, value in _audit_row(desk.tree.identity, code_version, row).items():
         desk.findings.equal(log_check(RNG_AUDIT, "identity"), row.get(key), value, key=key)
     desk.findings.equal(
-        log_check(RNG_AUDIT, "canonical"), data.splitlines()[0].decode(), canonical_json(row).decode()
+        log_check(RNG_AUDIT, "canonical"),
+        data.partition(b"\n")[0].decode("utf-8", "backslashreplace"),
+        canonical_json(row).decode(),
     )
 
 

@@ -22,8 +22,16 @@ from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.index import audit_index, audit_part_files, ledger_matches, witness_counts
 from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
 from seg3b_assets.audit.maps import Maps, read_maps
+from seg3b_assets.audit.networks import audit_networks
 from seg3b_assets.audit.placement import Placement, audit_placement, recompute_placement
-from seg3b_assets.audit.profile import MerchantData, audit_precheck, audit_profile, audit_summary
+from seg3b_assets.audit.profile import (
+    MerchantData,
+    audit_precheck,
+    audit_profile,
+    audit_summary,
+    located_settlements,
+    merchant_facts,
+)
 from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_contract, audit_routing, audit_run_summary
 from seg3b_assets.audit.sealing import audit_seal
@@ -95,6 +103,8 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
         audit_seal(desk)
     with examining(desk, "classification"):
         audit_classification(desk, tables.classification, tables.merchants)
+    with examining(desk, "notes"):
+        _notes(desk, tables)
     with examining(desk, "alias tables"):
         audit_alias(desk, tables.catalogue)
         audit_gamma_log(desk)
@@ -148,8 +158,45 @@ def _audit_edges(desk: Desk, tables: _Tables) -> None:
         placement = recompute_placement(desk, ledger, maps)
         if placement is not None and maps is not None:
             audit_placement(desk, catalogue, ledger, placement, maps)
+        with examining(desk, "networks"):
+            facts = _facts(desk, ledger, tables)
+            audit_networks(desk, ledger, placement, catalogue, tables.profile, facts)
         _audit_totals(desk, ledger, placement, tables.profile)
         audit_evidence(desk, ledger, placement)
+
+
+def _notes(desk: Desk, tables: _Tables) -> None:
+    """Columns for notes stay empty; a settlement's are those of the ingested coordinates."""
+    for check_id, frame in (
+        ("S1.notes", tables.classification),
+        ("S2.notes", tables.index),
+        ("S3.notes", desk.table("edge_alias_index_3B")),
+    ):
+        if frame is None:
+            desk.findings.skip("not in the tree, or unreadable", check_id)
+            continue
+        written = frame["notes"].is_not_null().to_numpy()
+        desk.findings.rows(
+            check_id,
+            written,
+            lambda row, frame=frame: {  # type: ignore[misc]
+                "merchant_id": frame["merchant_id"][row],
+                "found": frame["notes"][row][:200],
+            },
+        )
+
+
+def _facts(desk: Desk, ledger: EdgeLedger, tables: _Tables) -> pl.DataFrame | None:
+    """Settlement and class of the merchants that have edges; None where one of them has none."""
+    data = _merchant_data(tables)
+    if data is None:
+        return None
+    ids = pl.Series("merchant_id", ledger.merchants)
+    facts = merchant_facts(desk, ids, located_settlements(data), data)
+    if facts is None:
+        return None
+    placed = facts.select(pl.all_horizontal(pl.col("lon_deg", "lat_deg").is_finite().fill_null(False)))
+    return facts if placed.to_series().all() else None
 
 
 def _audit_totals(

@@ -56,6 +56,7 @@ class Placement:
     Attributes:
         tile_id: uint64. bounds: float64 (n, 4), min and max longitude, min and max latitude.
         drawn: whether the draw falls into a tile at hand; always, but for an excerpt's gaps.
+        tile_weight: int64, fixed-point weight of the tile, 0 where none was drawn.
         lon, lat: the accepted candidate, NaN where none was.
         tzid, tz_source: its zone by replay, "" where there is none.
         attempts: every attempt of every edge.
@@ -64,6 +65,7 @@ class Placement:
     tile_id: U64
     bounds: F64
     drawn: NDArray[np.bool_]
+    tile_weight: I64
     lon: F64
     lat: F64
     tzid: TEXT
@@ -98,6 +100,7 @@ class _Recomputation:
         self._max_attempts = desk.tree.policies.edge_topology.placement.max_attempts
         self.tile_id, self.bounds = np.zeros(n, np.uint64), np.full((n, 4), np.nan)
         self.drawn = np.zeros(n, bool)
+        self.tile_weight = np.zeros(n, np.int64)
         self.lon, self.lat = np.full(n, np.nan), np.full(n, np.nan)
         self.tzid, self.tz_source = np.zeros(n, "U40"), np.zeros(n, "U8")
 
@@ -109,6 +112,7 @@ class _Recomputation:
             self.tile_id,
             self.bounds,
             self.drawn,
+            self.tile_weight,
             self.lon,
             self.lat,
             self.tzid,
@@ -124,6 +128,7 @@ class _Recomputation:
         row, self.drawn[at] = tiles.pick(self._words[at])
         row, at = row[self.drawn[at]], at[self.drawn[at]]
         self.tile_id[at], self.bounds[at] = tiles.tile_id[row], tiles.bounds[row]
+        self.tile_weight[at] = (tiles.after[row] - tiles.before[row]).astype(np.int64)
         attempts = self._attempts(iso, at)
         placed = at[~np.isnan(self.lon[at])]
         self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(

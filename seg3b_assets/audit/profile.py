@@ -1,7 +1,7 @@
 """Merchant profile, S2's summary and the tile precheck, recomputed (law section 4).
 
-Class, size, draws and budget come from sealed data and addressed uniforms; metrics from the catalogue. The
-guard flags are S2's word: only their totals are compared.
+Class, size, draws and budget come from sealed data and addressed uniforms; metrics from the catalogue. Guard
+flags and shares are drawn again in ``networks``.
 """
 
 from __future__ import annotations
@@ -71,15 +71,13 @@ def audit_profile(
     if data is None:
         desk.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
         return
-    # A settlement given twice is another check's finding; here each merchant has one.
-    settlement = data.settlement.unique("merchant_id", keep="first", maintain_order=True)
-    known = settlement.with_columns(
-        country=pl.Series(
-            data.maps.country_of(settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()).tolist(),
-            dtype=pl.String,
-        )
-    )
-    _classes(desk, profile, known, data)
+    known = located_settlements(data)
+    facts = merchant_facts(desk, profile["merchant_id"], known, data)
+    if facts is None:
+        desk.findings.skip("outlets or zones are not at hand", "S2.profile_class")
+    else:
+        for column in ("virtual_class", "size_bucket"):
+            _compare(desk, "S2.profile_class", profile, column, facts[column])
     _budgets(desk, profile)
     _metrics(desk, profile, catalogue, known)
 
@@ -98,16 +96,22 @@ def _compare(desk: Desk, check_id: str, profile: pl.DataFrame, column: str, expe
     )
 
 
-def _draws(desk: Desk, profile: pl.DataFrame) -> None:
-    """edge_scale and alpha are truncated lognormals of the merchant's addressed uniforms."""
-    topology, ids = desk.tree.policies.edge_topology, profile["merchant_id"].to_numpy()
+def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
+    """edge_scale and alpha of each merchant: truncated lognormals of its addressed uniforms."""
+    topology = desk.tree.policies.edge_topology
     laws = {
         "edge_scale": (EDGE_SCALE, topology.budget),
         "alpha": (PROFILE_NOISE, topology.country_shares.profile_noise),
     }
-    for column, (label, law) in laws.items():
-        uniform = Stream.of(desk.tree.identity, label).uniform(ids, 0)
-        _compare(desk, "S2.profile_draws", profile, column, pl.Series(_truncated_lognormal(uniform, law)))
+    return {
+        column: _truncated_lognormal(Stream.of(desk.tree.identity, label).uniform(merchant_id, 0), law)
+        for column, (label, law) in laws.items()
+    }
+
+
+def _draws(desk: Desk, profile: pl.DataFrame) -> None:
+    for column, expected in merchant_draws(desk, profile["merchant_id"].to_numpy()).items():
+        _compare(desk, "S2.profile_draws", profile, column, pl.Series(expected))
 
 
 def _truncated_lognormal(uniform: F64, law: Any) -> F64:
@@ -120,22 +124,42 @@ def _truncated_lognormal(uniform: F64, law: Any) -> F64:
     return snap(np.minimum(np.maximum(value, law.minimum), law.maximum))
 
 
-def _classes(desk: Desk, profile: pl.DataFrame, settlement: pl.DataFrame, data: MerchantData) -> None:
-    """virtual_class and size_bucket from data; first match wins."""
+def located_settlements(data: MerchantData) -> pl.DataFrame:
+    """The settlements with ``country``, that of the polygon each lies in; one row per merchant.
+
+    A settlement given twice is another check's finding; here each merchant has one.
+    """
+    settlement = data.settlement.unique("merchant_id", keep="first", maintain_order=True)
+    lon, lat = settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()
+    country = pl.Series(data.maps.country_of(lon, lat).tolist(), dtype=pl.String)
+    return settlement.with_columns(country=country)
+
+
+def merchant_facts(
+    desk: Desk, merchant_id: pl.Series, settlement: pl.DataFrame, data: MerchantData
+) -> pl.DataFrame | None:
+    """Class, size and settlement of merchants, from data; first match wins. None without outlets or zones.
+
+    Args:
+        merchant_id: u64, ascending. settlement: as ``located_settlements`` gives them.
+
+    Returns:
+        merchant_id, country, lon_deg, lat_deg, virtual_class, size_bucket.
+    """
     outlets = desk.input_table("outlet_catalogue", ["merchant_id", "legal_country_iso"])
     zones = desk.input_table("zone_alloc", ["merchant_id", "tzid"])
     if outlets is None or zones is None:
-        desk.findings.skip("outlets or zones are not at hand", "S2.profile_class")
-        return
+        return None
     topology = desk.tree.policies.edge_topology
     counted = outlets.group_by("merchant_id").agg(
         outlets=pl.len(), abroad=pl.col("legal_country_iso").n_unique() > 1
     )
+    modes = data.classification.select("merchant_id", "virtual_mode").unique("merchant_id", keep="first")
     facts = (
-        profile.select("merchant_id")
-        .join(settlement.select("merchant_id", "country"), on="merchant_id", how="left")
+        merchant_id.to_frame()
+        .join(settlement.select("merchant_id", "country", "lon_deg", "lat_deg"), on="merchant_id", how="left")
         .join(data.merchants, on="merchant_id", how="left")
-        .join(data.classification.select("merchant_id", "virtual_mode"), on="merchant_id", how="left")
+        .join(modes, on="merchant_id", how="left")
         .join(counted, on="merchant_id", how="left")
         .join(
             zones.group_by("merchant_id").agg(zones=pl.col("tzid").n_unique()), on="merchant_id", how="left"
@@ -151,7 +175,11 @@ def _classes(desk: Desk, profile: pl.DataFrame, settlement: pl.DataFrame, data: 
         name: (pl.col("outlets") >= bound.outlets) | (pl.col("zones") >= bound.zones)
         for name, bound in (("large", sizes.large), ("medium", sizes.medium))
     }
-    expected = facts.select(
+    return facts.select(
+        "merchant_id",
+        "country",
+        "lon_deg",
+        "lat_deg",
         virtual_class=pl.when(offshore)
         .then(pl.lit(VIRTUAL_CLASSES[0]))
         .when(hybrid)
@@ -163,8 +191,6 @@ def _classes(desk: Desk, profile: pl.DataFrame, settlement: pl.DataFrame, data: 
         .then(pl.lit(SIZE_BUCKETS[1]))
         .otherwise(pl.lit(SIZE_BUCKETS[0])),
     )
-    for column in expected.columns:
-        _compare(desk, "S2.profile_class", profile, column, expected[column])
 
 
 def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology) -> pl.Series:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from seg3b_assets.audit.questions import audit_questions
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.laws.hashing import file_digest, sha256_hex, sha256_json
@@ -55,7 +56,7 @@ def audit_routing(desk: Desk, universe_hash: str | None) -> None:
     if document is None:
         return
     expected = _bindings(desk)
-    free = {"edge_universe_hash", "cdn_key_digest", "notes", "overrides"}
+    free = {"edge_universe_hash", "cdn_key_digest"}
     for key in sorted(set(expected) | set(document) - free):
         desk.findings.equal("S4.routing_bindings", document.get(key), expected.get(key), key=key)
     digest = cdn_key_digest(desk.tree.policies)
@@ -126,6 +127,7 @@ def audit_contract(desk: Desk) -> pl.DataFrame | None:
     desk.findings.ok(*_ROW_CHECKS)
     for row in rows:
         _row(desk, row, policy)
+    audit_questions(desk, rows)
     _families(desk, rows, policy)
     _gate_rows(desk, rows, policy)
     return table

@@ -47,6 +47,7 @@ def audit_seal(desk: Desk, policies_known: bool = True) -> None:
         return
     sealed = {str(row["logical_id"]): row for row in rows}
     _complete(desk, sealed)
+    _paths(desk, rows)
     _digests(desk, sealed)
     if receipt is not None:
         _gates(desk, sealed, receipt)
@@ -95,6 +96,37 @@ def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
         desk.findings.ok("S0.sealed_set")
 
 
+def _paths(desk: Desk, rows: Rows) -> None:
+    """Each row names the input's own path and schema; a path may hold one version or vintage folder."""
+    contracts = all_contracts()
+    for row in rows:
+        name = str(row["logical_id"])
+        if row["artefact_kind"] == "policy":
+            expected = {"path": f"{name}.yaml", "schema_ref": f"policies/{name}", "owner_segment": "3B"}
+        elif name in contracts:
+            declared = contracts[name]
+            fitting = _fitting(declared.path, str(row["path"]), desk)
+            expected = {"path": fitting, "schema_ref": declared.schema_ref}
+        else:
+            continue  # a gate: its flag's path is the receipt's matter
+        found = {key: row[key] for key in expected}
+        desk.findings.equal("S0.sealed_paths", found, expected, logical_id=name)
+    desk.findings.ok("S0.sealed_paths")
+
+
+def _fitting(template: str, path: str, desk: Desk) -> str:
+    """The contract's path with the folders of ``path`` where the template leaves them open."""
+    identity, parts = desk.tree.identity, path.split("/")
+    wanted = template.split("/")
+    for at, part in enumerate(wanted):
+        if part in ("{version}", "{vintage}"):
+            wanted[at] = parts[at] if at < len(parts) else ""
+        elif "{" in part and part.count("{") == 1:
+            key = part[part.index("{") + 1 : part.index("}")]
+            wanted[at] = part.replace(f"{{{key}}}", str(getattr(identity, key, "")))
+    return "/".join(wanted)
+
+
 def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     """Inputs at hand, hashed again; those away are told in the detail."""
     at_hand = sorted(set(sealed) & set(desk.tree.inputs))
@@ -118,6 +150,9 @@ def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
 def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
     for segment in SEGMENTS:
         gate, logical_id = receipt["upstream_gates"][f"segment_{segment}"], f"segment_{segment}_gate"
+        desk.findings.equal(
+            "S0.receipt_gates", gate["bundle_id"], f"validation_bundle_{segment}", gate=segment
+        )
         row = sealed.get(logical_id)
         if row is not None:
             desk.findings.equal("S0.receipt_gates", gate["flag_path"], row["path"], gate=segment)

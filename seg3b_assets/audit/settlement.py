@@ -1,7 +1,7 @@
 """S1's settlements re-derived (law section 3): legal country, place, zone, ids and digests.
 
-The capacity-bound draw among a country's places is not replayed; that the anchor is one of them, with the
-digest that names it, is. An ingested anchor must be its row of the sealed coordinates file.
+Where an anchor is no place of its country at all is told apart from one that is not the place drawn (``seats``).
+An ingested anchor must be its row of the sealed coordinates file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, hash_draws
+from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, derive_decisions, hash_draws
 from seg3b_assets.audit.maps import Maps
+from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
 from seg3b_assets.laws.geography import OVERRIDE
@@ -26,7 +27,7 @@ TEXT = NDArray[np.str_]
 
 COORDINATES: Final = "virtual_settlement_coords"
 GAZETTEER: Final = "settlement_gazetteer"
-_GAZETTEER_COLUMNS: Final = ["place_id", "country_iso", "lat_deg", "lon_deg"]
+_GAZETTEER_COLUMNS: Final = ["place_id", "country_iso", "lat_deg", "lon_deg", "population"]
 _COORDINATE_COLUMNS: Final = [
     "merchant_id",
     "lat_deg",
@@ -38,6 +39,7 @@ _COORDINATE_COLUMNS: Final = [
 ]
 _PLACED: Final = (
     "S1.settlement_coordinate",
+    "S1.settlement_place",
     "S1.settlement_coord_digest",
     "S1.settlement_source",
     "S1.settlement_country",
@@ -90,6 +92,7 @@ def audit_settlement(
         return
     anchors = _anchors(desk, table, merchants)
     _coordinates(desk, anchors, gazetteer)
+    _drawn_places(desk, anchors, merchants, gazetteer)
     _sources(desk, anchors)
     if maps is None:
         desk.findings.skip("polygons are not at hand", "S1.settlement_country", "S1.settlement_zone")
@@ -204,6 +207,34 @@ def _coordinates(desk: Desk, anchors: _Anchors, gazetteer: pl.DataFrame) -> None
 
     desk.findings.rows("S1.settlement_coordinate", ~placed, example)
     desk.findings.rows("S1.settlement_coord_digest", ~digested, example)
+
+
+def _drawn_places(desk: Desk, anchors: _Anchors, merchants: pl.DataFrame, gazetteer: pl.DataFrame) -> None:
+    """The point of every drawn anchor is that of the place the merchant's draw gives."""
+    policies, seed = desk.tree.policies, desk.tree.identity.seed
+    decided = derive_decisions(MerchantFacts.of(merchants), policies.mcc_channel_rules, seed)
+    ingested = anchors.table.filter(pl.Series(anchors.from_file))["merchant_id"]
+    virtual = merchants.filter(decided["is_virtual"]).filter(~pl.col("merchant_id").is_in(ingested.implode()))
+    facts = MerchantFacts.of(virtual)
+    legal = legal_countries(facts, policies.settlement.seat_rules, seed)
+    drawn = draw_places(desk, facts.merchant_id, legal, gazetteer)
+    both = anchors.table.join(drawn, on="merchant_id", how="inner", suffix="_drawn", maintain_order="left")
+    moved = ~_same(
+        both, both.select(lat_deg="lat_deg_drawn", lon_deg="lon_deg_drawn"), ("lat_deg", "lon_deg")
+    )
+
+    def example(row: int) -> dict[str, object]:
+        names = ["merchant_id", "place_id", "lat_deg_drawn", "lon_deg_drawn", "lat_deg", "lon_deg"]
+        facts = both.select(names).row(row, named=True)
+        expected = {
+            "place_id": facts["place_id"],
+            "lat_deg": facts["lat_deg_drawn"],
+            "lon_deg": facts["lon_deg_drawn"],
+        }
+        found = {name: facts[name] for name in ("lat_deg", "lon_deg")}
+        return {"merchant_id": facts["merchant_id"], "expected": expected, "found": found}
+
+    desk.findings.rows("S1.settlement_place", moved, example)
 
 
 def _row_digests(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
