@@ -4,6 +4,7 @@ A comment line right above a block says what is special about it:
 
     <!-- fails with 1 -->     the last command must exit with this code
     <!-- in the background --> started, waited for until it answers on a port, and stopped at the end
+    <!-- CI runs this -->      what CI does around these tests; not run again inside them
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN_LANGUAGES = ("sh", "python")
+CI_RUNS_IT = "CI runs this"
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<note>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -55,5 +57,5 @@ def blocks(path: Path) -> list[Block]:
             found["note"] or "",
         )
         for found in _BLOCK.finditer(text)
-        if found["language"] in RUN_LANGUAGES
+        if found["language"] in RUN_LANGUAGES and found["note"] != CI_RUNS_IT
     ]

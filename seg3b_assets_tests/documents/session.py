@@ -40,6 +40,9 @@ def checkout(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, target / name)
     (target / ".venv").symlink_to(sys.prefix)
+    for name in ("pyproject.toml", "uv.lock"):
+        # Older than the environment, which make would else set up anew for the copy.
+        os.utime(target / name, (0, 0))
     return target
 
 
