@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 
 from seg3b_assets.contracts import DatasetContract, contract
-from seg3b_assets.orchestration.column_lineage import column_lineage
 from seg3b_assets.orchestration.documentation import law, source_of
 from seg3b_assets.orchestration.lineage import StateAssets, parents
 
@@ -40,7 +39,7 @@ def state_dataset(dataset_id: str, state: StateAssets) -> dg.AssetSpec:
         code_version=state.spec.code_version,
         owners=OWNERS,
         kinds=KINDS[declared.format],
-        metadata=contract_metadata(declared) | source_of(declared, state.spec) | column_lineage(dataset_id),
+        metadata=contract_metadata(declared) | source_of(declared, state.spec),
     )
 
 

@@ -25,6 +25,7 @@ from dagster._core.definitions.data_version import (
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import file_digest
+from seg3b_assets.orchestration.column_lineage import column_lineage
 from seg3b_assets.orchestration.lineage import POLICIES, SOURCES, StateAssets, parents, state_assets
 from seg3b_assets.pipeline import RunRecord, StateResult
 
@@ -185,7 +186,8 @@ def _output(record: RunRecord, dataset_id: str, result: StateResult) -> tuple[st
     }
     if output.rows is not None:
         facts["dagster/partition_row_count"] = output.rows
-    return output.digest, facts
+    # The UI draws column lineage from events only.
+    return output.digest, facts | column_lineage(dataset_id)
 
 
 def _cost(result: StateResult) -> dict[str, Any]:

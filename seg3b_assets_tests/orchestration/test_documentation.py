@@ -8,7 +8,7 @@ import pytest
 
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration.column_lineage import COLUMNS
+from seg3b_assets.orchestration.column_lineage import COLUMNS, column_lineage
 from seg3b_assets.orchestration.documentation import LAWS
 from seg3b_assets.orchestration.lineage import parents, state_assets
 from seg3b_assets_tests.orchestration.watch import datasets
@@ -60,7 +60,7 @@ def test_every_law_a_contract_names_is_written_down() -> None:
 def test_column_lineage_names_columns_that_are_there_of_assets_it_depends_on(name: str) -> None:
     siblings = {each for state in state_assets() if name in state.datasets for each in state.datasets}
     own = {row[0] for row in contract(name).describe_columns()}
-    lineage = metadata(name)["dagster/column_lineage"].deps_by_column
+    lineage = column_lineage(name)["dagster/column_lineage"].deps_by_column
     assert set(lineage) <= own
     for parent in (parent for found in lineage.values() for parent in found):
         dataset = parent.asset_key.to_user_string()
