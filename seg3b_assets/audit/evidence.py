@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.checks import dataset_check, log_aspects, log_check
 from seg3b_assets.audit.findings import LogFacts
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.line_diagnosis import diagnose, parse_line
+from seg3b_assets.audit.line_diagnosis import diagnose, largest_size, parse_line
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import Field, line_chunks
@@ -205,7 +205,10 @@ def _audit_log(desk: Desk, log: ExpectedLog) -> None:
 
 
 def compare_bytes(path: Path, log: ExpectedLog) -> tuple[bool, LogFacts, list[bytes]]:
-    """Whether the file is the expected log, byte for byte; its size, digest and a sample of its lines."""
+    """Whether the file is the expected log, byte for byte; its size, digest and a sample of its lines.
+
+    A file far larger than its events is not read to its end, and its digest is that of what was read.
+    """
     digest, size, same = hashlib.sha256(), 0, True
     sample: list[bytes] = []
     with path.open("rb") as handle:
@@ -215,10 +218,11 @@ def compare_bytes(path: Path, log: ExpectedLog) -> tuple[bool, LogFacts, list[by
             size += len(found)
             same = same and len(found) == len(expected) and _equal(found, expected)
             sample.append(found[: found.find(b"\n")])
-        while rest := handle.read(_READ_BYTES):
+        while size <= largest_size(log.lines) and (rest := handle.read(_READ_BYTES)):
             digest.update(rest)
             size += len(rest)
             same = False
+        size = max(size, path.stat().st_size)
     accepted = _accepted(log)
     facts = LogFacts(log.lines, log.lines, size, digest.hexdigest(), accepted, accepted)
     return same, facts, sample

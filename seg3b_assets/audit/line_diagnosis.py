@@ -33,6 +33,7 @@ U64 = NDArray[np.uint64]
 EXAMINED_LINES: Final = 20_000
 # A log this much larger than the edges ask for is not read line by line.
 _SIZE_FACTOR: Final = 4
+_LINE_BYTES: Final = 1024
 _SIZE_SLACK: Final = 1 << 24
 _ASPECT_OF_FIELD: Final = {
     "ts_utc": "identity",
@@ -91,7 +92,7 @@ class _Lines:
 
 def diagnose(findings: Findings, path: Path, log: ExpectedLog, facts: LogFacts) -> LogFacts:
     """Report what differs, check by check; the facts with the lines that are really there."""
-    if facts.bytes > _SIZE_FACTOR * _expected_bytes(log) + _SIZE_SLACK:
+    if facts.bytes > largest_size(log.lines):
         example = {"bytes": facts.bytes, "expected_lines": log.lines}
         findings.fail(log_check(log.dataset_id, "sequence"), 1, example, reason="far larger than its events")
         return replace(facts, lines=0)
@@ -103,8 +104,9 @@ def diagnose(findings: Findings, path: Path, log: ExpectedLog, facts: LogFacts) 
     return replace(facts, lines=int(found.start.shape[0]), accepted=accepted)
 
 
-def _expected_bytes(log: ExpectedLog) -> int:
-    return 1024 * log.lines
+def largest_size(lines: int) -> int:
+    """Bytes above which a log of so many events is not read line by line, nor to its end."""
+    return _SIZE_FACTOR * _LINE_BYTES * lines + _SIZE_SLACK
 
 
 def _expected_digests(log: ExpectedLog) -> U64:

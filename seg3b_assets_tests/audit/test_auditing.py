@@ -1,0 +1,43 @@
+"""The audit over a published run: no alarm, whatever the number of threads; what is lacking is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seg3b_assets.audit import AuditReport, AuditTree, audit
+from seg3b_assets.audit.checks import check_specs
+
+CATALOGUE = "edge_catalogue_3B"
+INDEX = "edge_catalogue_index_3B"
+
+
+def test_an_untouched_tree_passes_every_check(clean_report: AuditReport) -> None:
+    assert [result.check_id for result in clean_report.failed] == []
+    assert [result.check_id for result in clean_report.skipped] == []
+    assert {result.check_id for result in clean_report.checks} == {spec.check_id for spec in check_specs()}
+
+
+def test_the_report_does_not_depend_on_the_number_of_threads(
+    tree: AuditTree, clean_report: AuditReport
+) -> None:
+    assert audit(tree, workers=1) == clean_report
+
+
+def test_a_published_digest_that_no_longer_holds_is_reported(tree: AuditTree) -> None:
+    forged = replace(tree, published={**tree.published, CATALOGUE: "0" * 64})
+    assert [result.check_id for result in audit(forged).failed] == ["S5.published_digests"]
+
+
+def test_what_the_tree_lacks_is_skipped_and_said_so(tree: AuditTree) -> None:
+    bare = replace(
+        tree,
+        datasets={CATALOGUE: tree.datasets[CATALOGUE], INDEX: tree.datasets[INDEX]},
+        inputs={},
+        published={},
+    )
+    report = audit(bare)
+    assert report.failed == ()
+    assert all(result.detail["reason"] for result in report.skipped)
+    assert {"S2.edge_id", "S2.edge_mass", "S2.index_digests"} <= {
+        result.check_id for result in report.checks if result.status == "PASS"
+    }

@@ -1,0 +1,150 @@
+"""Faults of S0's outputs: the seal and the gate receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from seg3b_assets_tests.faults.edited_tree import Tree
+from seg3b_assets_tests.faults.fault import Fault, edited
+
+SEAL = "sealed_inputs_3B"
+RECEIPT = "s0_gate_receipt_3B"
+
+
+def seal_faults() -> Iterator[Fault]:
+    """Seal and receipt."""
+    yield from _seal()
+    yield from _receipt()
+
+
+def _seal() -> Iterator[Fault]:
+    def rows(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[Tree], None]:
+        return lambda tree: tree.document(SEAL, change)
+
+    def policy(field: str, value: str) -> Callable[[list[dict[str, Any]]], None]:
+        def change(listed: list[dict[str, Any]]) -> None:
+            next(row for row in listed if row["logical_id"] == "edge_topology")[field] = value
+
+        return change
+
+    ran, own = "S0.run_id", f"S0.{SEAL}.contract"
+    digests = (ran, "S0.receipt_policies", "S0.receipt_digests")
+    yield edited(SEAL, "a seal forged", "S0.sealed_digests", rows(policy("sha256_hex", "0" * 64)), digests)
+    yield edited(
+        SEAL,
+        "a seal that names another file",
+        "S0.sealed_paths",
+        rows(policy("path", "edge_topology.yml")),
+        (*digests, "tree.layout"),
+    )
+    yield edited(
+        SEAL,
+        "a path out of the tree in a seal",
+        own,
+        rows(policy("path", "../edge_topology.yaml")),
+        (*digests, "S0.sealed_paths", "tree.layout"),
+    )
+    yield edited(
+        SEAL,
+        "a backslash in a sealed path",
+        own,
+        rows(policy("path", "..\\edge_topology.yaml")),
+        (*digests, "S0.sealed_paths", "tree.layout"),
+    )
+    yield edited(
+        SEAL,
+        "an input left out of the seal",
+        "S0.sealed_set",
+        rows(lambda listed: listed.remove(next(row for row in listed if row["logical_id"] == "tile_bounds"))),
+        digests,
+    )
+    yield edited(
+        SEAL,
+        "an input sealed twice",
+        own,
+        rows(lambda listed: listed.insert(3, dict(listed[3]))),
+        (*digests, "S0.sealed_set"),
+    )
+    yield edited(
+        SEAL, "sealed inputs exchanged", own, rows(lambda listed: listed.insert(0, listed.pop(1))), digests
+    )
+    yield edited(SEAL, "a role changed", ran, rows(policy("role", "reference")), digests)
+
+
+def _receipt() -> Iterator[Fault]:
+    def said(**fields: Any) -> Callable[[Tree], None]:
+        return lambda tree: tree.document(RECEIPT, lambda receipt: receipt | fields)
+
+    def inside(key: str, change: Callable[[Any], None]) -> Callable[[Tree], None]:
+        return lambda tree: tree.document(RECEIPT, lambda receipt: change(receipt[key]))
+
+    identity = f"S0.{RECEIPT}.identity"
+    yield edited(RECEIPT, "a receipt of another seed", identity, said(seed=43), ("tree.identity",))
+    yield edited(
+        RECEIPT,
+        "a receipt of another world",
+        identity,
+        said(manifest_fingerprint="0" * 64),
+        ("tree.identity",),
+    )
+    yield edited(
+        RECEIPT,
+        "a receipt dated by the clock",
+        "tree.identity",
+        said(verified_at_utc="2031-01-01T00:00:00.000000Z"),
+        ("S0.receipt_gates",),
+    )
+    yield edited(
+        RECEIPT,
+        "a gate's digest",
+        "S0.receipt_gates",
+        inside("upstream_gates", lambda gates: gates["segment_1B"].update(sha256_hex="0" * 64)),
+    )
+    yield edited(
+        RECEIPT,
+        "a gate's path",
+        "S0.receipt_gates",
+        inside(
+            "upstream_gates",
+            lambda gates: gates["segment_1B"].update(flag_path=gates["segment_1A"]["flag_path"]),
+        ),
+    )
+    yield edited(
+        RECEIPT,
+        "a gate that failed",
+        f"S0.{RECEIPT}.contract",
+        inside("upstream_gates", lambda gates: gates["segment_1B"].update(status="FAIL")),
+    )
+    yield edited(
+        RECEIPT,
+        "a gate left out",
+        f"S0.{RECEIPT}.contract",
+        inside("upstream_gates", lambda gates: gates.pop("segment_2A")),
+    )
+    yield edited(
+        RECEIPT,
+        "a bundle's id",
+        "S0.receipt_gates",
+        inside("upstream_gates", lambda gates: gates["segment_1B"].update(bundle_id="validation_bundle_9Z")),
+    )
+    yield edited(
+        RECEIPT,
+        "a policy's digest in the receipt",
+        "S0.receipt_policies",
+        inside("sealed_policy_set", lambda listed: listed[2].update(sha256_hex="0" * 64)),
+    )
+    yield edited(
+        RECEIPT,
+        "a policy left out of the receipt",
+        f"S0.{RECEIPT}.contract",
+        inside("sealed_policy_set", lambda listed: listed.pop(2)),
+        ("S0.receipt_policies",),
+    )
+    for digest in ("virtual_rules_digest", "settlement_coord_digest", "tz_index_digest", "cdn_key_digest"):
+        yield edited(
+            RECEIPT,
+            f"{digest} of something else",
+            "S0.receipt_digests",
+            inside("digests", lambda digests, digest=digest: digests.update({digest: "f" * 64})),
+        )

@@ -1,0 +1,78 @@
+"""The run that faults are planted in: one small world, published once, copied with hard links.
+
+The policies are the shipped ones with small networks (some hundred edges a merchant) in observe mode, so that a
+copy is made, spoilt and examined in half a second.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg3b_assets.settings import REPOSITORY, Settings
+from seg3b_assets.world import WorldRecipe
+
+SEED = 42
+RECIPE = WorldRecipe(resolution_deg=1.0, merchants=300)
+_SMALL_NETWORKS = {
+    r"^  median: 500$": "  median: 120",
+    r"^  minimum: 160$": "  minimum: 40",
+    r"^  maximum: 1200$": "  maximum: 300",
+    r"\[450, 550\]": "[60, 180]",
+    # Several part files, so that one can be dropped, renamed or cut elsewhere.
+    r"^  edges_per_part: 100000$": "  edges_per_part: 1000",
+}
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A finished run.
+
+    Attributes:
+        tree: its exported contract tree.
+        folder: of the policies and the home it was made in.
+    """
+
+    tree: Path
+    folder: Path
+
+    @property
+    def policies(self) -> Path:
+        return self.folder / "policies"
+
+    def settings(self, home: Path) -> Settings:
+        """Settings of another run of the same world under the same policies."""
+        return Settings.from_environment(
+            home=home, policies=self.policies, cache=test_cache(), recipe=RECIPE, workers=1, promote=True
+        )
+
+    def copy(self, folder: Path) -> Path:
+        """A copy of the tree, by hard links: replace files, never write into one."""
+        return Path(shutil.copytree(self.tree, folder, copy_function=os.link, symlinks=True))
+
+
+def test_cache() -> Path:
+    """Where worlds are kept between sessions."""
+    return Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
+
+
+def small_policies(folder: Path) -> Path:
+    """The shipped policies with small networks, observing."""
+    policies = Path(
+        shutil.copytree(REPOSITORY / "policies", folder, ignore=shutil.ignore_patterns("baseline"))
+    )
+    topology = policies / "edge_topology.yaml"
+    text = topology.read_text(encoding="utf-8")
+    for pattern, replacement in _SMALL_NETWORKS.items():
+        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        if count != 1:
+            raise ValueError(f"edge_topology.yaml no longer has one {pattern}")
+    topology.write_text(text, encoding="utf-8")
+    validation = policies / "virtual_validation.yaml"
+    validation.write_text(
+        validation.read_text(encoding="utf-8").replace("mode: enforce", "mode: observe"), encoding="utf-8"
+    )
+    return policies
