@@ -36,6 +36,7 @@ class CertificationRun:
         metrics: the metrics document of each seed, in the order asked for.
         reused: whether it was kept already and nothing was scored.
         wall_s: wall seconds, running the seeds included.
+        scoring_s: wall seconds of scoring; None where nothing was scored.
     """
 
     certification_id: str
@@ -45,6 +46,7 @@ class CertificationRun:
     metrics: Mapping[int, Mapping[str, Any]]
     reused: bool
     wall_s: float
+    scoring_s: float | None = None
 
     @property
     def verdict(self) -> str:

@@ -13,6 +13,7 @@ from seg3b_assets.cli.export import export
 from seg3b_assets.cli.plan import plan
 from seg3b_assets.cli.prune import prune
 from seg3b_assets.cli.refs import refs_app
+from seg3b_assets.cli.report import report
 from seg3b_assets.cli.rollback import rollback
 from seg3b_assets.cli.run import run
 from seg3b_assets.cli.sample import sample
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, certify, plan, export, verify, sample, diff, rollback, prune):
+for command in (run, certify, report, plan, export, verify, sample, diff, rollback, prune):
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

@@ -60,7 +60,7 @@ def certify(
 
     Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 3 a seed failed for another reason. With --json:
     {verdict, grade_a, seeds{seed: verdict}, cross_seed, confidence, margins{seed: {gate: margin}},
-    summary_path, wall_s}, or {error, seeds{seed: {error}}}.
+    summary_path, wall_s, report_path}, or {error, seeds{seed: {error}}}.
     """
     log_to_stderr(verbose)
     wanted = seed_list(seeds)
@@ -77,6 +77,7 @@ def certify(
         from seg3b_assets.certification import SeedsFailedError
         from seg3b_assets.certification import certify as certify_seeds
         from seg3b_assets.certification.presentation import WIDTH, show_certification
+        from seg3b_assets.certification.report import report_of
         from seg3b_assets.pipeline.lanes import open_lane
         from seg3b_assets.progress import progress_for_terminal
         from seg3b_assets.store.promotion import after_certification, move_refs
@@ -87,8 +88,14 @@ def certify(
         except SeedsFailedError as failed:
             _report_seeds(failed.errors, as_json, debug)
             raise typer.Exit(EXIT_STRUCTURAL) from failed
+        # Before the refs move: the report tells what changed against the last good run, which this may become.
+        written = report_of(settings, run)
         move_refs(settings.home, after_certification(run.complete, run.passed, settings.moves_heads))
-        print_json(run.as_json()) if as_json else show_certification(run, console(WIDTH))
+        if as_json:
+            print_json({**run.as_json(), "report_path": str(written.html)})
+        else:
+            show_certification(run, console(WIDTH))
+            typer.echo(f"report     {written.html}")
         if not run.passed:
             raise typer.Exit(EXIT_REALISM)
 

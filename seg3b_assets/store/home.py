@@ -7,6 +7,7 @@
     policies/{sha256}.yaml           the bytes of those policies (policy_bytes)
     builds/{state}/{state_key}.json  what computing a snapshot cost (time, memory), kept when it is reused
     certifications/{id}/             verdicts over several seeds and their documents (written by certification)
+    reports/{certification_id}/      their reports for people, written anew when what they compare with has changed
     staging/, quarantine/, locks/    work in progress; snapshots found damaged; lock files
 
 A crash at any instant leaves the last published state readable: what is not yet renamed is not there, and the

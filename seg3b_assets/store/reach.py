@@ -22,7 +22,9 @@ from seg3b_assets.store.home import Store
 from seg3b_assets.store.refs import REF_NAMES, Refs
 from seg3b_assets.store.runs import KeptRun, Runs
 
-Kind = Literal["certification", "run", "build", "policy", "snapshot", "quarantine", "staging", "unfinished"]
+Kind = Literal[
+    "report", "certification", "run", "build", "policy", "snapshot", "quarantine", "staging", "unfinished"
+]
 HEADS: Final = "heads"
 _WITH_UNFINISHED_FILES: Final = ("heads", "runs", "builds", "policies")
 _UNFINISHED: Final = "*.new"
@@ -101,6 +103,8 @@ def unreached(store: Store, found: Reached) -> list[Unreached]:
     home = store.home
     runs = Runs(home)
     listed: list[Unreached] = []
+    reports = _named(home / "reports", found.certifications)
+    listed += [_unreached("report", home, folder) for folder in reports]
     packs = _named(home / "certifications", found.certifications)
     listed += [_unreached("certification", home, folder) for folder in packs]
     records = _named(home / "runs", found.lineages)

@@ -36,6 +36,7 @@ def test_the_json_has_its_keys_and_a_pass_is_exit_code_0(
         "margins",
         "summary_path",
         "wall_s",
+        "report_path",
     ]
     assert (printed["verdict"], type(printed["grade_a"])) == ("PASS_BPLUS", bool)
     assert list(printed["seeds"].items()) == [("31415", "PASS_BPLUS"), ("42", "PASS_BPLUS")]
@@ -64,7 +65,8 @@ def test_a_person_reads_every_gate_of_every_seed_and_the_verdict(
         assert [found for found in lines if found.startswith(line)]
     assert any(line.startswith("verdict") and "PASS_BPLUS" in line for line in lines)
     assert f"summary    {installation.home}" in done.stdout
-    assert "kept already" in lines[-1]
+    assert "kept already" in lines[-2]
+    assert lines[-1].startswith(f"report     {installation.home}")
     assert max(len(line) for line in lines if str(installation.home) not in line) <= WIDTH
 
 

@@ -132,4 +132,61 @@ CERTIFICATION: dict[str, Any] = {
         },
         "ranked_failures": [_FAILURE],
     },
+    "certification_report_3B": {
+        "segment": "3B",
+        "version": 1,
+        "certification_id": H64,
+        "verdict": "PASS_B",
+        "grade_a": False,
+        "seeds": _seeds("PASS_B"),
+        "findings": ["It passes."],
+        "actions": [],
+        "gates": [
+            {
+                **_BOUND,
+                "gate": "3B-V01",
+                "level": "B",
+                "pass": True,
+                "thinnest_margin": 0.5,
+                "seeds": _seeds({"observed": 0.5, "pass": True, "margin": 0.5}),
+            }
+        ],
+        "comparisons": [
+            {
+                "name": "baseline",
+                "source": "The figures of record.",
+                "seeds": _seeds("FAIL_REALISM"),
+                "metrics": [
+                    {
+                        "metric": "edges_per_merchant_cv",
+                        "unit": "dimensionless",
+                        "here": 0.5,
+                        "there": 0.0,
+                        "change": 0.5,
+                        "sense": "better",
+                    }
+                ],
+                "gates_changed": [
+                    {
+                        "gate": "3B-V01",
+                        "level": "B",
+                        "metric": "edges_per_merchant_cv",
+                        "here": True,
+                        "there": False,
+                    }
+                ],
+                "policies": [{"policy": "edge_topology", "key": "a.b", "here": "1", "there": None}],
+            }
+        ],
+        "runtimes": {
+            "budget_s": 4500.0,
+            "computing_s": 12.5,
+            "scoring_s": None,
+            "seeds": _seeds({"S2": {"wall_s": 2.5, "peak_rss_mb": 900.0, "lanes": {"topology": 1.5}}}),
+        },
+        "plots": [{"name": "edge-density", "section": "networks", "title": "Edges", "caption": "Many."}],
+        "digests": {"3B_validation_gate_matrix.csv": H64},
+        "inputs_digest": H64,
+        "last_good_before": {"42": H64},
+    },
 }

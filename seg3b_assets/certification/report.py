@@ -1,0 +1,280 @@
+"""The report of a kept certification: gathered, written as HTML, JSON and Markdown, and found again.
+
+    reports/{certification_id}/report.html, report.json, report.md, scoring.json
+
+A certification's folder holds what follows from its lineages alone and never changes. A report also tells
+what the home knows at the time: what computing cost, the baseline, the last good run. So it lives apart, is
+written anew when any of that has changed, and is byte-identical while nothing has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.certification.archive import Archive
+from seg3b_assets.certification.outcome import CertificationRun
+from seg3b_assets.certification.yardsticks import (
+    CERTIFICATION_POLICY,
+    Posture,
+    baseline,
+    last_good,
+    last_good_before,
+)
+from seg3b_assets.contracts import contract, require_document
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, sha256_json
+from seg3b_assets.policies import load_policies
+from seg3b_assets.policies.certification import Certification as CertificationPolicy
+from seg3b_assets.policies.loader import parse_policy
+from seg3b_assets.realism import CROSS_SEED_SUMMARY, FAILURE_TRACE, metrics_file_name, plots_file_name
+from seg3b_assets.realism.plots import read_frames
+from seg3b_assets.realism.report import ReportMaterial, SeedCost, StateCost
+from seg3b_assets.settings import Settings
+from seg3b_assets.store.certifications import MANIFEST, Certifications, KeptCertification
+from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.locks import exclusive
+from seg3b_assets.store.policy_bytes import PolicyBytes
+
+REPORTS: Final = "reports"
+HTML, JSON, MARKDOWN, SCORING = "report.html", "report.json", "report.md", "scoring.json"
+CONTRACT: Final = "certification_report_3B"
+# Raise it when a report of the same material would look or read differently.
+VERSION: Final = "1.0.0"
+STATE: Final = "S5"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report.
+
+    Attributes:
+        html, json, markdown: absolute paths.
+        document: the JSON document.
+        reused: whether it was there already with nothing to add.
+    """
+
+    html: Path
+    json: Path
+    markdown: Path
+    document: Mapping[str, Any]
+    reused: bool
+
+
+def certification_named(home: Path, name: str) -> KeptCertification:
+    """The certification whose id begins with ``name``; ``latest`` is the one written last.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED`` where there is none, or more than one.
+    """
+    kept = Certifications(home).every()
+    if name == "latest":
+        found = sorted(
+            kept, key=lambda one: ((one.folder / MANIFEST).stat().st_mtime_ns, one.certification_id)
+        )[-1:]
+    else:
+        found = [one for one in kept if one.certification_id.startswith(name.lower())]
+    if len(found) == 1:
+        return found[0]
+    raise Seg3BError(
+        STATE,
+        "INPUT_OPEN_FAILED",
+        "one_certification",
+        f"{name} in {home / 'certifications'}",
+        "Make one with seg3b certify, or give more digits of its id.",
+        {"found": [one.certification_id for one in found], "kept": len(kept)},
+    )
+
+
+def report_of(settings: Settings, run: CertificationRun) -> Report:
+    """Write the report of a certification just made or found.
+
+    Raises:
+        Seg3BError: ``OUTPUT_WRITE_FAILED``; of refs and records that cannot be read.
+    """
+    if run.scoring_s is not None:
+        folder = settings.home / REPORTS / run.certification_id
+        with reported_writes(STATE, folder), _locked(settings.home):
+            replace_file(folder / SCORING, canonical_json({"scoring_s": round(run.scoring_s, 3)}))
+    return write_report(
+        settings, certification_named(settings.home, run.certification_id), tuple(run.metrics)
+    )
+
+
+def write_report(settings: Settings, kept: KeptCertification, seeds: tuple[int, ...] = ()) -> Report:
+    """Write the report of a kept certification; one that would say the same is left as it is.
+
+    Args:
+        seeds: the order seeds are told in; that of the certification policy by default.
+
+    Raises:
+        Seg3BError: ``OUTPUT_WRITE_FAILED``; ``INPUT_OPEN_FAILED`` where a document is gone.
+    """
+    folder = settings.home / REPORTS / kept.certification_id
+    previous = _previous(folder)
+    material, before = _material(settings, kept, seeds, _lineages(previous))
+    inputs = _inputs_digest(material, before)
+    paths = (folder / HTML, folder / JSON, folder / MARKDOWN)
+    if previous.get("inputs_digest") == inputs and all(path.is_file() for path in paths):
+        return Report(*paths, document=previous, reused=True)
+    files, document = _rendered(material, inputs, before)
+    with reported_writes(STATE, folder), _locked(settings.home):
+        for path in (paths[2], paths[1], paths[0]):
+            replace_file(path, files[path.name])
+    return Report(*paths, document=document, reused=False)
+
+
+def copy_to(report: Report, out: Path) -> Path:
+    """Put a copy where a person wants it, in the form its suffix names: .html, .json or .md.
+
+    Raises:
+        Seg3BError: ``OUTPUT_WRITE_FAILED``.
+    """
+    source = {".html": report.html, ".json": report.json, ".md": report.markdown}[out.suffix]
+    with reported_writes(STATE, out):
+        replace_file(out, source.read_bytes())
+    return out
+
+
+def _rendered(
+    material: ReportMaterial, inputs: str, before: Mapping[int, str]
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Bytes by file name, and the JSON document. Plotting is imported here, where something is drawn."""
+    from seg3b_assets.realism.report.document import report_document  # noqa: PLC0415
+    from seg3b_assets.realism.report.markdown import report_markdown  # noqa: PLC0415
+    from seg3b_assets.realism.report.page import report_page  # noqa: PLC0415
+    from seg3b_assets.realism.report.sections import sections  # noqa: PLC0415
+
+    told = sections(material)
+    document = {
+        **report_document(material, told),
+        "inputs_digest": inputs,
+        "last_good_before": {str(seed): lineage for seed, lineage in before.items()},
+    }
+    require_document(contract(CONTRACT), document, state=STATE, name="OUTPUT_WRITE_FAILED", place=JSON)
+    files = {
+        HTML: report_page(material, told).encode(),
+        JSON: canonical_json(document),
+        MARKDOWN: report_markdown(material, told).encode(),
+    }
+    return files, document
+
+
+def _material(
+    settings: Settings, kept: KeptCertification, seeds: tuple[int, ...], recorded: Mapping[int, str]
+) -> tuple[ReportMaterial, dict[int, str]]:
+    """What the report is made from, and the last good run before this one."""
+    documents = Archive(settings.home).documents(kept.certification_id)
+    policy = _certification_policy(settings, kept)
+    order = seeds or tuple(dict.fromkeys((*(s for s in policy.seeds if s in kept.lineages), *kept.lineages)))
+    metrics = {seed: _document(documents, kept, metrics_file_name(seed)) for seed in order}
+    policies = next(iter(metrics.values()))["provenance"]["policies"]
+    posture = Posture(settings.home, kept.lineages, policies, settings.policies)
+    before = last_good_before(posture, recorded)
+    trace = kept.folder / FAILURE_TRACE
+    material = ReportMaterial(
+        certification_id=kept.certification_id,
+        summary=_document(documents, kept, CROSS_SEED_SUMMARY),
+        metrics=metrics,
+        plots={
+            seed: read_frames(_document(documents, kept, plots_file_name(seed))["plots"]) for seed in order
+        },
+        costs=_costs(settings.home, metrics),
+        scoring_s=_read(settings.home / REPORTS / kept.certification_id / SCORING).get("scoring_s"),
+        lanes=policy.lanes,
+        yardsticks=(baseline(posture), last_good(posture, before)),
+        digests=_document(documents, kept, MANIFEST)["files"],
+        trace=trace.read_text() if trace.is_file() else None,
+    )
+    return material, before
+
+
+def _document(documents: Mapping[str, Any], kept: KeptCertification, name: str) -> Any:
+    if name not in documents:
+        raise Seg3BError(
+            STATE,
+            "INPUT_OPEN_FAILED",
+            "certification_whole",
+            str(kept.folder / name),
+            "Certify the seeds again: the certification is older than this document, or was altered.",
+            {"certification_id": kept.certification_id},
+        )
+    return documents[name]
+
+
+def _certification_policy(settings: Settings, kept: KeptCertification) -> CertificationPolicy:
+    """The certification's own policy; the one in force where its bytes are not kept."""
+    try:
+        content = PolicyBytes(settings.home).read(kept.policy)
+    except Seg3BError:
+        return load_policies(settings.policies).certification
+    policy, _ = parse_policy(f"{CERTIFICATION_POLICY}.yaml", content, CertificationPolicy)
+    assert isinstance(policy, CertificationPolicy)
+    return policy
+
+
+def _costs(home: Path, metrics: Mapping[int, Any]) -> dict[int, SeedCost]:
+    """What computing each seed's snapshots cost, of those this home has a record of."""
+    found = {}
+    for seed, document in metrics.items():
+        states = {
+            state: StateCost(record.get("wall_s"), record.get("peak_rss_mb"), record.get("lanes") or {})
+            for state, key in document["provenance"]["states"].items()
+            if (record := _read(home / "builds" / state / f"{key}.json"))
+        }
+        if states:
+            found[seed] = SeedCost(states)
+    return found
+
+
+def _inputs_digest(material: ReportMaterial, before: Mapping[int, str]) -> str:
+    """Digest of all a report says that its certification does not."""
+    return sha256_json(
+        {
+            "version": VERSION,
+            "certification_id": material.certification_id,
+            "seeds": [str(seed) for seed in material.seeds],
+            "scoring_s": material.scoring_s,
+            "costs": {
+                str(seed): {
+                    state: [c.wall_s, c.peak_rss_mb, dict(c.lanes)] for state, c in cost.states.items()
+                }
+                for seed, cost in material.costs.items()
+            },
+            "yardsticks": [
+                [
+                    *(one.name, one.source),
+                    {str(seed): dict(values) for seed, values in one.metrics.items()},
+                    [[c.policy_id, c.key, c.theirs, c.ours] for c in one.policy_changes or ()],
+                ]
+                for one in material.yardsticks
+            ],
+            "last_good_before": {str(seed): lineage for seed, lineage in before.items()},
+        }
+    )
+
+
+def _previous(folder: Path) -> dict[str, Any]:
+    return _read(folder / JSON)
+
+
+def _lineages(previous: Mapping[str, Any]) -> dict[int, str]:
+    return {int(seed): str(lineage) for seed, lineage in (previous.get("last_good_before") or {}).items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object of ours; empty where there is none, or it cannot be read."""
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _locked(home: Path) -> Any:
+    return exclusive(home / "locks" / f"{REPORTS}.lock")

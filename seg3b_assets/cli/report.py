@@ -1,0 +1,58 @@
+"""``seg3b report``: the certification report, written again."""
+
+# ruff: noqa: PLC0415 - heavy imports happen inside the command, so that --help and usage errors are quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seg3b_assets.cli.options import AsJson, Debug, Home, Policies, settings_from
+from seg3b_assets.cli.reporting import print_json, reported
+
+
+def report(
+    certification: Annotated[
+        str,
+        typer.Option(metavar="ID|latest", help="Which certification: the start of its id, or the latest."),
+    ] = "latest",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also put a copy here; .html, .json or .md says which form."),
+    ] = None,
+    home: Home = None,
+    policies: Policies = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write a kept certification's report again, from its documents and the home's records; nothing is scored.
+
+    With --json: {certification_id, verdict, grade_a, report_path, json_path, markdown_path, out_path, reused}.
+    """
+    if out is not None and out.suffix not in (".html", ".json", ".md"):
+        raise typer.BadParameter(f"{out.name} ends neither in .html nor in .json or .md", param_hint="--out")
+    with reported(as_json, debug):
+        settings = settings_from(home=home, policies=policies)
+        from seg3b_assets.certification.report import certification_named, copy_to, write_report
+
+        written = write_report(settings, certification_named(settings.home, certification))
+        copied = None if out is None else copy_to(written, out.absolute())
+        if as_json:
+            print_json(
+                {
+                    "certification_id": written.document["certification_id"],
+                    "verdict": written.document["verdict"],
+                    "grade_a": written.document["grade_a"],
+                    "report_path": str(written.html),
+                    "json_path": str(written.json),
+                    "markdown_path": str(written.markdown),
+                    "out_path": None if copied is None else str(copied),
+                    "reused": written.reused,
+                }
+            )
+            return
+        grade = "grade A" if written.document["grade_a"] else "not grade A"
+        typer.echo(f"verdict    {written.document['verdict']}, {grade}")
+        typer.echo(f"report     {written.html if copied is None else copied}")
