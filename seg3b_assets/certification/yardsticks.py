@@ -85,12 +85,7 @@ def last_good(posture: Posture, before: Lineages) -> Yardstick:
     lineages = before if named and itself else named
     title = "Last good run"
     if not lineages:
-        told = (
-            "this certification is the last good run, and there was none before it."
-            if named
-            else "this home has none yet; a certification that passes becomes it."
-        )
-        return Yardstick(LAST_GOOD, title, told)
+        return Yardstick(LAST_GOOD, title, "this home had none before this certification.")
     metrics, verdicts = _judged(posture.home, lineages)
     if not metrics:
         return Yardstick(LAST_GOOD, title, "its certification is no longer kept in this home.")

@@ -11,6 +11,7 @@ from typing import Any, Final
 import dagster as dg
 
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
+from seg3b_assets.certification.report import report_of
 from seg3b_assets.orchestration.certification_provenance import (
     certification_tags,
     in_force,
@@ -71,6 +72,8 @@ def certification_3B(  # noqa: N802 - a dataset's name
 ) -> Iterator[Event | dg.AssetCheckResult]:
     """Run, score and judge the seeds; a seed that fails structurally fails the step."""
     run = _certified(context, installation)
+    with explained_failures():
+        report = report_of(installation.settings(), run)
     yield from told_by_certification(context.instance, run)
     for seed, record in in_force(run).items():
         with explained_failures():
@@ -85,6 +88,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
             "gate matrix": dg.MetadataValue.md(gate_matrix(run)),
             "over all seeds": dg.MetadataValue.md(cross_seed_table(run)),
             "confidence": dg.MetadataValue.md(confidence_table(run)),
+            "report": dg.MetadataValue.path(report.html),
             "summary": dg.MetadataValue.path(run.summary_path),
             "artefacts": dg.MetadataValue.path(run.folder),
             "certification id": run.certification_id,

@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from seg3b_assets.certification import CertificationRun, certify
 from seg3b_assets.certification.report import Report, certification_named, copy_to, report_of, write_report
+from seg3b_assets.certification.yardsticks import Posture, baseline, last_good, last_good_before
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
@@ -58,10 +58,11 @@ def test_it_is_left_alone_until_something_it_says_changes(
 ) -> None:
     settings, report = reported
     before = report.html.read_bytes()
-    again = report_of(settings, certified.run)
+    found = replace(certified.run, reused=True, scoring_s=None)
+    again = report_of(settings, found)
     assert (again.reused, again.html.read_bytes()) == (True, before)
     report.html.unlink()
-    anew = report_of(settings, certified.run)
+    anew = report_of(settings, found)
     assert (anew.reused, anew.html.read_bytes()) == (False, before)
 
 
@@ -78,19 +79,37 @@ def test_the_baseline_of_record_is_what_it_is_held_against(reported: tuple[Setti
 
 
 def test_the_last_good_run_is_the_one_before(again: Settings, certified: Certified) -> None:
+    """Cheap: what the report is held against, without drawing it."""
     lineages = {seed: lineage.lineage_id for seed, lineage in certified.run.lineages.items()}
+    digests = certified.run.metrics[42]["provenance"]["policies"]
+    posture = Posture(again.home, lineages, digests, again.policies)
     refs = Refs(again.home)
-    first = report_of(again, certified.run)
+    none = "this home had none before this certification."
+    assert last_good(posture, last_good_before(posture, {})).source == none
     refs.move("last_good", lineages)
-    second = write_report(again, certification_named(again.home, "latest"))
-    told = "this certification is the last good run, and there was none before it."
-    assert [r.document["comparisons"][1]["source"] for r in (first, second)][1] == told
-    alone: CertificationRun = certify(again, (42,))
-    report = report_of(again, alone)
-    refs.move("last_good", {42: "0" * 64})
-    assert report.document["comparisons"][1]["source"] == told
-    third = write_report(again, certification_named(again.home, alone.certification_id))
-    assert "no longer kept" in third.document["comparisons"][1]["source"]
+    assert last_good_before(posture, {}) == {}
+    assert last_good(posture, {}).source == none
+    other = replace(posture, lineages={42: "1" * 64})
+    before = last_good_before(other, {})
+    found = last_good(other, before)
+    assert (before, found.verdicts) == (lineages, dict.fromkeys(sorted(SEEDS), "PASS_BPLUS"))
+    assert found.metrics[42]["virtual_rate"] == certified.run.metrics[42]["metrics"]["virtual_rate"]
+    assert found.policy_changes == []
+    refs.move("last_good", other.lineages, merge=False)
+    assert last_good_before(other, before) == lineages
+    assert last_good(other, before).metrics == found.metrics
+    assert "no longer kept" in last_good(posture, {}).source
+
+
+def test_a_baseline_by_ref_is_preferred_to_that_of_record(again: Settings, certified: Certified) -> None:
+    lineages = {seed: lineage.lineage_id for seed, lineage in certified.run.lineages.items()}
+    posture = Posture(
+        again.home, lineages, certified.run.metrics[42]["provenance"]["policies"], again.policies
+    )
+    assert "figures of record" in baseline(posture).source
+    Refs(again.home).move("baseline", lineages)
+    assert "the ref baseline" in baseline(posture).source
+    assert baseline(posture).policy_changes == []
 
 
 def test_certifications_are_named_by_the_start_of_their_id(again: Settings, certified: Certified) -> None:

@@ -182,7 +182,9 @@ CERTIFICATION: dict[str, Any] = {
             "budget_s": 4500.0,
             "computing_s": 12.5,
             "scoring_s": None,
-            "seeds": _seeds({"S2": {"wall_s": 2.5, "peak_rss_mb": 900.0, "lanes": {"topology": 1.5}}}),
+            "seeds": _seeds(
+                {"states": {"S2": {"wall_s": 2.5, "peak_rss_mb": 900.0, "lanes": {"topology": 1.5}}}}
+            ),
         },
         "plots": [{"name": "edge-density", "section": "networks", "title": "Edges", "caption": "Many."}],
         "digests": {"3B_validation_gate_matrix.csv": H64},

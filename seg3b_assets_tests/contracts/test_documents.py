@@ -34,6 +34,10 @@ OBJECTS_OF_FREE_KEYS = {
     "selected_seed_run_map",
     "virtual_rate_values",
     "all_hard_gates_pass",
+    # the report: by lane, file, seed
+    "lanes",
+    "digests",
+    "last_good_before",
 }
 
 

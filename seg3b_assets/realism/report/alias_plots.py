@@ -21,6 +21,7 @@ I64 = NDArray[np.int64]
 _TICKS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 # A table's step is 2^-32: below this weight, rounding to it shows as scatter of a bin and more.
 _FLOOR: Final = -8 * BINS_PER_DECADE
+_FEW: Final = 20
 _SHADES: Final = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 
 
@@ -36,12 +37,13 @@ def lengths(material: ReportMaterial) -> Plot:
     figure = canvas.figure(canvas.HALF, 250, left=46, top=14, bottom=36)
     axes = figure.add_subplot()
     smallest, largest = (float(limit(distinct.to_numpy())) for limit in (np.min, np.max))
-    ends = (smallest * 0.8, largest * 1.25)
+    # At least half a decade either side, so that merchants that are all alike still lie on a scale.
+    ends = (min(smallest * 0.8, largest / 3), max(largest * 1.25, smallest * 3))
     axes.plot(ends, ends, color=canvas.GATE, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
     axes.scatter(
         distinct["edges"],
         distinct["alias_length"],
-        s=9,
+        s=9 if distinct.height > _FEW else 40,
         color=canvas.SERIES[0],
         alpha=0.6,
         linewidths=0,
@@ -86,7 +88,8 @@ def decoding(material: ReportMaterial) -> Plot:
     x, y = (np.maximum(cells[column].to_numpy(), _FLOOR - 1) for column in ("weight_bin", "decoded_bin"))
     x, y, count = _merged(x, y, cells["edges"].to_numpy())
     shade = np.clip(np.digitize(count, _SHADES[1:]), 0, 6)
-    low, high = int(min(x.min(), y.min())) - 1, int(max(x.max(), y.max())) + 3
+    low = (int(min(x.min(), y.min())) // BINS_PER_DECADE - 1) * BINS_PER_DECADE
+    high = (int(max(x.max(), y.max())) // BINS_PER_DECADE + 1) * BINS_PER_DECADE
     axes.plot([low, high], [low, high], color=canvas.GATE, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
     for level in range(7):
         kept = shade == level
@@ -116,10 +119,12 @@ def decoding(material: ReportMaterial) -> Plot:
     axes.grid()
     total, off = int(count.sum()), int(count[np.abs(x - y) > 1].sum())
     caption = (
-        f"{number(total)} edges of all seeds in cells of a tenth of a decade, stronger where there are "
-        "more; "
-        f"the {number(small)} below "
-        f"1e−8 on both sides are one cell, because a table of 32 bits cannot tell them apart. "
+        f"{number(total)} edges of all seeds in cells of a tenth of a decade, stronger where there are more. "
+        + (
+            f"The {number(small)} below 1e−8 on both sides are one cell: a table of 32 bits cannot tell them apart. "
+            if small
+            else ""
+        )
         + (
             "None lies off the diagonal."
             if not off

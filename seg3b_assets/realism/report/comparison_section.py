@@ -62,7 +62,9 @@ def policy_section(material: ReportMaterial) -> Section:
     blocks: list[Block] = []
     for yardstick in material.yardsticks:
         title = yardstick.title.lower()
-        if yardstick.policy_changes is None:
+        if not yardstick.metrics:
+            blocks.append(f"{yardstick.title}: {yardstick.source}")
+        elif yardstick.policy_changes is None:
             blocks.append(f"{yardstick.title}: its policies are not at hand, so no key can be compared.")
         elif not yardstick.policy_changes:
             blocks.append(f"{yardstick.title}: every key of every policy has the same value.")

@@ -33,11 +33,11 @@ def intervals(material: ReportMaterial) -> Plot:
     axes.plot(mid, at, "o", color=canvas.INK, markersize=4.5, zorder=3)
     axes.set_yticks(at, [f"seed {seed}" for seed, _ in known])
     axes.set_ylim(len(known) - 0.5, -0.5)
-    axes.set_xlim(0, float(high.max()) * 1.1)
+    bound = layer["must_exceed"]
+    axes.set_xlim(0, 1.1 * max(float(high.max()), 100 * (bound or 0.0)))
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_xlabel("% of edge weight")
-    bound = layer["must_exceed"]
     if bound is not None:
         canvas.rule(axes, 100 * bound, f"B+ {percent(bound)}", where=0.2)
     least = min(known, key=lambda one: one[1]["lower"])
@@ -69,8 +69,8 @@ def seeds_alike(material: ReportMaterial) -> Plot:
         at = np.unique(np.append(np.arange(0, found.size, max(found.size // 150, 1)), found.size - 1))
         axes.step(found[at], 100 * (at + 1) / found.size, where="post", color=canvas.series_colour(position),
                   linestyle=canvas.DASHES[position % 6], linewidth=1.2, label=f"seed {seed}")  # fmt: skip
-    axes.set_xlim(left=0)
-    axes.set_ylim(0, 100)
+    axes.set_xlim(0, 1.05 * max(1.0, *(float(found[-1]) for found in values.values())))
+    axes.set_ylim(0, 102)
     axes.grid()
     axes.set_xlabel("heaviest edge, % of the merchant's weight")
     axes.set_ylabel("% of merchants")

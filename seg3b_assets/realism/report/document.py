@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from seg3b_assets.realism.report.comparison import deltas, gate_changes
 from seg3b_assets.realism.report.content import Section
+from seg3b_assets.realism.report.gate_lines import standing
 from seg3b_assets.realism.report.gate_section import GateRow, gate_rows
 from seg3b_assets.realism.report.material import ReportMaterial, Yardstick
 from seg3b_assets.realism.report.summary_section import actions, findings
@@ -48,7 +49,7 @@ def _gate(row: GateRow) -> dict[str, Any]:
         "pass": row.passed,
         "thinnest_margin": None if thinnest is None else thinnest[1],
         "seeds": {
-            str(seed): {"observed": one["observed"], "pass": one["pass"], "margin": one["margin"]}
+            str(seed): {"observed": one["observed"], "pass": one["pass"], "margin": standing(one)}
             for seed, one in row.seeds.items()
         },
     }
@@ -91,8 +92,14 @@ def _runtimes(material: ReportMaterial) -> dict[str, Any]:
         "scoring_s": material.scoring_s,
         "seeds": {
             str(seed): {
-                state: {"wall_s": found.wall_s, "peak_rss_mb": found.peak_rss_mb, "lanes": dict(found.lanes)}
-                for state, found in cost.states.items()
+                "states": {
+                    state: {
+                        "wall_s": found.wall_s,
+                        "peak_rss_mb": found.peak_rss_mb,
+                        "lanes": dict(found.lanes),
+                    }
+                    for state, found in cost.states.items()
+                }
             }
             for seed, cost in material.costs.items()
         },

@@ -15,6 +15,17 @@ def conditions(gate: Record) -> list[Record]:
     return found
 
 
+def standing(condition: Record) -> float | None:
+    """How far inside its bound as the policy measures margins, or how far outside as a share of the bound, negative.
+
+    A miss has one more way to be told than a margin: against the room to 1, a gate that is missed by all of
+    its bound would look nearly met.
+    """
+    if condition["pass"] is False and condition["miss_pct"] is not None and condition["margin"] is not None:
+        return -float(condition["miss_pct"]) / 100.0
+    return None if condition["margin"] is None else float(condition["margin"])
+
+
 def bounds_of(material: ReportMaterial, metric: str) -> list[tuple[str, float]]:
     """(B or B+, value) of every finite end of the bounds on a metric; equal ends are told once."""
     document = next(iter(material.metrics.values()))

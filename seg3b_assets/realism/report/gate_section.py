@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seg3b_assets.realism.registry import METRICS
 from seg3b_assets.realism.report.content import FAIL, NOTHING, PASS, Block, Cell, Grid, Section, verdict_cell
-from seg3b_assets.realism.report.gate_lines import LEVELS, conditions
+from seg3b_assets.realism.report.gate_lines import LEVELS, conditions, standing
 from seg3b_assets.realism.report.material import Record, ReportMaterial
 from seg3b_assets.realism.report.wording import bound, gate_name, listing, number, percent, unit
 
@@ -38,11 +38,11 @@ class GateRow:
     @property
     def thinnest(self) -> tuple[int, float] | None:
         """Seed and margin of the seed nearest its bound, or farthest outside."""
-        margins = {seed: row["margin"] for seed, row in self.seeds.items() if row["margin"] is not None}
+        margins = {seed: found for seed, row in self.seeds.items() if (found := standing(row)) is not None}
         if not margins:
             return None
-        seed = min(margins, key=lambda one: float(margins[one]))
-        return seed, float(margins[seed])
+        seed = min(margins, key=lambda one: margins[one])
+        return seed, margins[seed]
 
     @property
     def passed(self) -> bool | None:
@@ -78,7 +78,7 @@ def gate_section(material: ReportMaterial) -> Section:
         "posture "
         "reaches. "
         "A margin is the distance to the bound as a share of the bound, or of the room to 1 where a metric "
-        "cannot exceed 1."
+        "cannot exceed 1; a miss is told as a share of the bound."
     ]
     blocks += [
         _matrix(material, [row for row in rows if row.level == name], name) for name in LEVELS.values()
@@ -117,7 +117,7 @@ def _line(row: GateRow) -> list[Cell | str]:
 def _cell(condition: Record) -> Cell:
     if condition["pass"] is None:
         return Cell("n/a", NOTHING)
-    return Cell(number(condition["observed"]), PASS if condition["pass"] else FAIL, condition["margin"])
+    return Cell(number(condition["observed"]), PASS if condition["pass"] else FAIL, standing(condition))
 
 
 def _failures(material: ReportMaterial) -> Grid | None:
