@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from seg3b_assets.cli.dagster_record import report_to_dagster
 from seg3b_assets.cli.options import (
     AsJson,
     Debug,
@@ -91,6 +92,7 @@ def certify(
         # Before the refs move: the report tells what changed against the last good run, which this may become.
         written = report_of(settings, run)
         move_refs(settings.home, after_certification(run.complete, run.passed, settings.moves_heads))
+        report_to_dagster(settings, run.complete, run, written.html)
         if as_json:
             print_json({**run.as_json(), "report_path": str(written.html)})
         else:

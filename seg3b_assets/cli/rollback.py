@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from seg3b_assets.cli.dagster_record import report_to_dagster
 from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from
 from seg3b_assets.cli.reporting import console, print_json, reported
 
@@ -40,6 +41,8 @@ def rollback(
         from seg3b_assets.store.rollback import rollback as roll_back
 
         found = roll_back(Store(settings.home, contract), seed or (), dry_run)
+        if not dry_run:
+            report_to_dagster(settings, found)
         if as_json:
             print_json(
                 {"dry_run": dry_run, "seeds": {str(one): told.as_json() for one, told in found.items()}}

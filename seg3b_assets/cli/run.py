@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seg3b_assets.cli.dagster_record import report_to_dagster
 from seg3b_assets.cli.options import (
     AsJson,
     Debug,
@@ -183,6 +184,7 @@ class _Work:
         with run.store.in_use(f"a run of seed {seed}"):
             record = run.run(recompute=self.recompute)
             move_refs(self.settings.home, after_run({seed: record.lineage_id}, record.heads_moved))
+        report_to_dagster(self.settings, [seed])
         return _Done(seed, record, stale)
 
 

@@ -6,12 +6,14 @@ seed; Dagster's record of checks is never asked.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
 from seg3b_assets.certification.report import report_of
+from seg3b_assets.orchestration.budgets import budget_facts
 from seg3b_assets.orchestration.certification_provenance import (
     certification_tags,
     in_force,
@@ -27,12 +29,14 @@ from seg3b_assets.orchestration.certification_tables import (
 from seg3b_assets.orchestration.datasets import OWNERS
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.lineage import CERTIFICATION, CERTIFIED_DATASETS, POLICIES
-from seg3b_assets.orchestration.log_progress import LogProgress
+from seg3b_assets.orchestration.log_progress import Logged, LogProgress
 from seg3b_assets.orchestration.markdown import text
 from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.orchestration.reporting import Event
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.settings import Settings
 
+CERTIFICATION_LANE: Final = "certification"
 STABILITY, PREVALENCE, NO_HARD_FAILURE = "3B-X01", "3B-X02", "3B-X03"
 DESCRIPTIONS: Final = {
     "certification_verdict": "The segment is PASS_B or PASS_BPLUS over all certification seeds.",
@@ -71,7 +75,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
     context: dg.AssetExecutionContext, installation: Installation
 ) -> Iterator[Event | dg.AssetCheckResult]:
     """Run, score and judge the seeds; a seed that fails structurally fails the step."""
-    run = _certified(context, installation)
+    run = certified(installation.settings(), context.log)
     with explained_failures():
         report = report_of(installation.settings(), run)
     yield from told_by_certification(context.instance, run)
@@ -81,29 +85,22 @@ def certification_3B(  # noqa: N802 - a dataset's name
     yield dg.MaterializeResult(
         asset_key=CERTIFICATION,
         data_version=dg.DataVersion(run.certification_id),
-        metadata={
-            "verdict": run.verdict,
-            "grade A": run.grade_a,
-            "seeds": dg.MetadataValue.md(seeds_table(run)),
-            "gate matrix": dg.MetadataValue.md(gate_matrix(run)),
-            "over all seeds": dg.MetadataValue.md(cross_seed_table(run)),
-            "confidence": dg.MetadataValue.md(confidence_table(run)),
-            "report": dg.MetadataValue.path(report.html),
-            "summary": dg.MetadataValue.path(run.summary_path),
-            "artefacts": dg.MetadataValue.path(run.folder),
-            "certification id": run.certification_id,
-            "reused": run.reused,
-            "wall_s": round(run.wall_s, 3),
-        },
+        metadata=certification_facts(run, report.html)
+        | budget_facts(context, CERTIFICATION_LANE, run.wall_s),
         tags=certification_tags(context.instance, run),
     )
     yield from certification_results(run)
 
 
-def _certified(context: dg.AssetExecutionContext, installation: Installation) -> CertificationRun:
+def certified(settings: Settings, log: Logged) -> CertificationRun:
+    """Certify the policy's seeds.
+
+    Raises:
+        dagster.Failure: a seed or a policy failed for another reason than realism.
+    """
     try:
         with explained_failures():
-            return certify(installation.settings(), progress=LogProgress(context.log))
+            return certify(settings, progress=LogProgress(log))
     except SeedsFailedError as error:
         first = next(iter(error.errors.values()))
         raise dg.Failure(
@@ -112,6 +109,29 @@ def _certified(context: dg.AssetExecutionContext, installation: Installation) ->
             metadata={f"seed {seed}": dg.MetadataValue.json(e.record()) for seed, e in error.errors.items()},
             allow_retries=False,
         ) from error
+
+
+def certification_facts(run: CertificationRun, report: Path) -> dict[str, Any]:
+    """What a materialization of the certification shows.
+
+    Args:
+        report: the page that tells the whole of it.
+    """
+    return {
+        "verdict": run.verdict,
+        "grade A": run.grade_a,
+        "seeds": dg.MetadataValue.md(seeds_table(run)),
+        "gate matrix": dg.MetadataValue.md(gate_matrix(run)),
+        "over all seeds": dg.MetadataValue.md(cross_seed_table(run)),
+        "confidence": dg.MetadataValue.md(confidence_table(run)),
+        "report": dg.MetadataValue.path(report),
+        "summary": dg.MetadataValue.path(run.summary_path),
+        "artefacts": dg.MetadataValue.path(run.folder),
+        "certification id": run.certification_id,
+        "lineages": dg.MetadataValue.json({str(seed): one for seed, one in run.complete.items()}),
+        "reused": run.reused,
+        "wall_s": round(run.wall_s, 3),
+    }
 
 
 def certification_results(run: CertificationRun) -> Iterator[dg.AssetCheckResult]:

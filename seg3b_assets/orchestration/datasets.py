@@ -12,8 +12,10 @@ from typing import Any
 import dagster as dg
 
 from seg3b_assets.contracts import DatasetContract, contract
+from seg3b_assets.orchestration.automation import bring_up_to_date_when_stale
 from seg3b_assets.orchestration.documentation import law, source_of
-from seg3b_assets.orchestration.lineage import StateAssets, parents
+from seg3b_assets.orchestration.lineage import StateAssets, code_version, parents
+from seg3b_assets.pipeline.keys import runtime_versions
 
 OWNERS = ["team:segment-3b"]
 KINDS = {
@@ -36,7 +38,8 @@ def state_dataset(dataset_id: str, state: StateAssets) -> dg.AssetSpec:
         key=dataset_id,
         deps=list(parents()[dataset_id]),
         description=declared.description,
-        code_version=state.spec.code_version,
+        code_version=code_version(state.spec.code_version, runtime_versions()),
+        automation_condition=bring_up_to_date_when_stale(),
         owners=OWNERS,
         kinds=KINDS[declared.format],
         metadata=contract_metadata(declared) | source_of(declared, state.spec),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from seg3b_assets.orchestration.assets import STATE_ASSETS
-from seg3b_assets.orchestration.certification import certification_3B
+from seg3b_assets.orchestration.budgets import lane_tags
+from seg3b_assets.orchestration.certification import CERTIFICATION_LANE, certification_3B
 from seg3b_assets.orchestration.gate_checks import realism_gates
 from seg3b_assets.orchestration.realism_guard import realism_guard
 from seg3b_assets.orchestration.sources import policies, upstream
@@ -26,6 +27,7 @@ certification = dg.define_asset_job(
     name="certification",
     description="Every certification seed brought up to date, scored and judged together.",
     selection=dg.AssetSelection.assets(certification_3B),
+    tags=lane_tags(CERTIFICATION_LANE),
 )
 
 realism_checks = dg.define_asset_job(

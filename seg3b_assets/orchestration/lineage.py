@@ -1,9 +1,11 @@
 """Which asset depends on what, and which state publishes it: read from the states and the contracts.
 
 Dagster follows one hop only, both when it judges what is stale and when a person selects
-``edge_catalogue_3B+``. So an asset's parents are everything its state reads, and besides: the sealed inputs
-(every key holds their digest), the state's principal dataset (published together with it), and, from S2 on,
-the edge catalogue.
+``edge_catalogue_3B+``. So an asset's parents are every sealed policy (any one's bytes rerun S0 to S5),
+everything its state reads, and besides: the sealed inputs (every key holds their digest), the state's principal
+dataset (published together with it), and, from S2 on, the edge catalogue. An upstream artefact that a state does
+not read reaches it through the sealed inputs: Dagster looks partitioned parents up one by one, and all of them
+for all datasets would make a page of stale causes take seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from seg3b_assets.contracts import all_contracts
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
 from seg3b_assets.states.context import StateSpec
 from seg3b_assets.states.registry import states
@@ -89,6 +92,16 @@ def parents() -> Mapping[str, tuple[str, ...]]:
 def _read_by(spec: StateSpec) -> tuple[str, ...]:
     if spec.name == "S0":
         return (*SEALED_POLICIES, *GATES, *UPSTREAM_DATASETS)
-    sources = [name for name in spec.reads if name in SOURCES]
+    upstream = [name for name in spec.reads if name in SOURCES and name not in SEALED_POLICIES]
     datasets = [name for name in spec.reads if name not in SOURCES]
-    return (*sources, SEALED_INPUTS, *datasets)
+    return (*SEALED_POLICIES, *upstream, SEALED_INPUTS, *datasets)
+
+
+def code_version(version: str, runtime: Mapping[str, str]) -> str:
+    """A state's logic as Dagster compares it: the state's own version, and the packages that could change a result.
+
+    Args:
+        version: the state's ``code_version``.
+        runtime: version by package, as a state's key holds it.
+    """
+    return f"{version} on runtime {sha256_json(dict(runtime))[:8]}"

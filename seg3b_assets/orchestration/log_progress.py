@@ -10,6 +10,7 @@ from typing import Any
 
 from seg3b_assets.progress import Step
 
+Logged = Logger | LoggerAdapter[Any]
 SAID_EVERY_S = 5.0
 
 
@@ -20,7 +21,7 @@ class LogProgress:
         log: the run's logger.
     """
 
-    def __init__(self, log: Logger | LoggerAdapter[Any]) -> None:
+    def __init__(self, log: Logged) -> None:
         self._log = log
 
     @contextmanager

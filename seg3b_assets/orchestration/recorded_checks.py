@@ -6,7 +6,7 @@ materializations and checks that nobody evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -31,8 +31,15 @@ def record_checks(instance: dg.DagsterInstance, partition: str, seed: PublishedS
     Raises:
         Seg3BError: what reading the lineage raises.
     """
+    record_results(instance, _results(seed), partition)
+
+
+def record_results(
+    instance: dg.DagsterInstance, results: Iterable[dg.AssetCheckResult], partition: str | None
+) -> None:
+    """Record results of checks, of no run, each about the latest materialization of its asset."""
     targets: dict[dg.AssetKey, Target | None] = {}
-    for result in _results(seed):
+    for result in results:
         key = dg.AssetKey.from_coercible(result.asset_key or ())
         if key not in targets:
             targets[key] = _latest(instance, key, partition)
@@ -47,7 +54,7 @@ def _results(seed: PublishedSeed) -> Iterator[dg.AssetCheckResult]:
 
 
 def _evaluation(
-    result: dg.AssetCheckResult, key: dg.AssetKey, partition: str, target: Target | None
+    result: dg.AssetCheckResult, key: dg.AssetKey, partition: str | None, target: Target | None
 ) -> AssetCheckEvaluation:
     return AssetCheckEvaluation(
         asset_key=key,
@@ -62,10 +69,11 @@ def _evaluation(
     )
 
 
-def _latest(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str) -> Target | None:
+def _latest(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> Target | None:
     """The materialization the results are about."""
     found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition]), limit=1
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if partition is None else [partition]),
+        limit=1,
     ).records
     if not found:
         return None

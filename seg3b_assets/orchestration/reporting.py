@@ -26,10 +26,19 @@ from dagster._core.definitions.data_version import (
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.orchestration.column_lineage import column_lineage
-from seg3b_assets.orchestration.lineage import POLICIES, SOURCES, StateAssets, parents, state_assets
+from seg3b_assets.orchestration.lineage import (
+    POLICIES,
+    SOURCES,
+    StateAssets,
+    code_version,
+    parents,
+    state_assets,
+)
 from seg3b_assets.pipeline import RunRecord, StateResult
 
 ABSENT = "absent"
+FLAG = "passed_flag_3B"
+LINEAGE = "lineage id"
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.MaterializeResult[Any]
 Recorded = dg.AssetMaterialization | dg.AssetObservation
 
@@ -135,14 +144,15 @@ class PartitionReport:
         self, record: RunRecord, state: StateAssets, selected: frozenset[str]
     ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[Any]]:
         result = record.states[state.spec.name]
+        code = code_version(result.snapshot.inputs.code_version, result.snapshot.inputs.runtime)
         for dataset_id in state.datasets:
             version, metadata = _output(record, dataset_id, result)
             if dataset_id == state.principal:
                 metadata |= _cost(result)
+            if dataset_id == FLAG:
+                metadata[LINEAGE] = record.lineage_id
             self._versions[dataset_id] = version
-            tags = provenance_tags(
-                version, state.spec.code_version, {name: self.read(name) for name in parents()[dataset_id]}
-            )
+            tags = provenance_tags(version, code, {name: self.read(name) for name in parents()[dataset_id]})
             if dataset_id in selected:
                 yield dg.MaterializeResult(
                     asset_key=dataset_id, data_version=dg.DataVersion(version), metadata=metadata, tags=tags

@@ -16,7 +16,7 @@ from seg3b_assets.world.recipe import WorldRecipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["WorldRecipe", "describe_world", "ensure_world"]
+__all__ = ["WorldRecipe", "describe_world", "ensure_world", "world_root"]
 
 _UINT64_MAX = 2**64 - 1
 
@@ -38,8 +38,8 @@ def ensure_world(seed: int, recipe: WorldRecipe, cache: Path, progress: Progress
     """
     if not 0 <= seed <= _UINT64_MAX:
         raise ValueError(f"seed is {seed}: give 0 to 2^64−1")
-    home = Path(cache).absolute() / "world"
-    root = home / recipe.digest()[:16] / f"seed={seed}"
+    root = world_root(seed, recipe, cache)
+    home = root.parents[1]
     if root.is_dir():
         return root
     from seg3b_assets.world.build import build_root  # noqa: PLC0415 - shapely and friends take a second to load
@@ -48,6 +48,11 @@ def ensure_world(seed: int, recipe: WorldRecipe, cache: Path, progress: Progress
         if not root.is_dir():
             build_root(root, seed, recipe, home / "stages", progress or SILENT)
     return root
+
+
+def world_root(seed: int, recipe: WorldRecipe, cache: Path) -> Path:
+    """Where the upstream root of a seed is, or would be once it is built."""
+    return Path(cache).absolute() / "world" / recipe.digest()[:16] / f"seed={seed}"
 
 
 def describe_world(root: Path) -> dict[str, int | str]:

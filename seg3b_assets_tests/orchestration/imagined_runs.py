@@ -12,6 +12,7 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.orchestration.lineage import SOURCES, state_assets
 from seg3b_assets.pipeline import RunRecord, StateResult
+from seg3b_assets.pipeline.keys import runtime_versions
 from seg3b_assets.store import KeyInputs, Published, Snapshot
 from seg3b_assets.store.outputs import OutputRecord
 
@@ -50,7 +51,13 @@ class ImaginedSeedRun:
             spec = state.spec
             read = {name: known[name] for name in spec.reads if name in known}
             inputs = KeyInputs(
-                spec.name, spec.code_version, {}, self.seed, identity.sealed_inputs_digest, read, sealed
+                spec.name,
+                spec.code_version,
+                runtime_versions(),
+                self.seed,
+                identity.sealed_inputs_digest,
+                read,
+                sealed,
             )
             made = [*read.values(), sealed if spec.name == "S0" else "", self.segment.salt.get(spec.name, "")]
             outputs = {name: self._output(name, sha256_json([name, made])) for name in spec.writes}

@@ -1,0 +1,41 @@
+"""Commands that put lineages in force report them to the Dagster instance, where ``DAGSTER_HOME`` names one."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seg3b_assets.certification import CertificationRun
+    from seg3b_assets.settings import Settings
+
+# By name, so that neither the house nor a command without DAGSTER_HOME knows of dagster.
+REPORTER: Final = "seg3b_assets.orchestration.command_line"
+
+
+def report_to_dagster(
+    settings: Settings,
+    seeds: Iterable[int],
+    certification: CertificationRun | None = None,
+    page: Path | None = None,
+) -> None:
+    """Report what is in force for these seeds, if there is a Dagster home and it watches over this one.
+
+    A report that fails changes nothing of what was published: it is said on standard error, and made up for by
+    the next run of the seed, here or in Dagster.
+    """
+    if not os.environ.get("DAGSTER_HOME") or not settings.moves_heads:
+        return
+    if settings.home != settings.from_environment().home:
+        return
+    try:
+        importlib.import_module(REPORTER).report(settings, seeds, certification, page)
+    except Exception as error:
+        told = f"Dagster was not told ({type(error).__name__}: {error}); the next run of the seed makes up for it"
+        typer.echo(told, err=True)

@@ -1,0 +1,66 @@
+"""What brings stale partitions up to date by itself, once a person has started its sensor.
+
+Dagster's own conditions see changes from one tick to the next; what was stale before the sensor was started, they
+do not. So the condition here is the stale status itself, per partition, and a partition is asked for once per
+change: a run that fails, or that realism blocks, is not asked for again until something else changes.
+"""
+
+import dagster as dg
+from dagster import AutomationCondition
+from dagster._core.definitions.asset_key import AssetKey
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
+from dagster._core.definitions.declarative_automation.automation_context import AutomationContext
+from dagster._core.definitions.events import AssetKeyPartitionKey
+
+
+class Stale(AutomationCondition[AssetKey]):
+    """True of partitions whose materialization is stale; false of those that have none."""
+
+    @property
+    def name(self) -> str:
+        return "stale"
+
+    @property
+    def description(self) -> str:
+        return "Made from other policies, upstream, code or parents than those of now"
+
+    def evaluate(self, context: AutomationContext[AssetKey]) -> AutomationResult[AssetKey]:
+        view = context.asset_graph_view
+        queryer = view.get_inner_queryer_for_back_compat()
+        resolver = CachingStaleStatusResolver(
+            queryer.instance, view.asset_graph, context.asset_graph_view, instance_queryer=queryer
+        )
+        key = context.key
+        partitions = [None] if context.partitions_def is None else context.partitions_def.get_partition_keys()
+        stale = {
+            AssetKeyPartitionKey(key, partition)
+            for partition in partitions
+            if resolver.get_status(key, partition) == StaleStatus.STALE
+        }
+        subset = view.get_asset_subset_from_asset_partitions(key, stale)
+        return AutomationResult(context, subset.compute_intersection(context.candidate_subset))
+
+
+def bring_up_to_date_when_stale() -> AutomationCondition[AssetKey]:
+    """The condition of every dataset of a state."""
+    changed = (
+        Stale().newly_true()
+        | AutomationCondition.any_deps_match(AutomationCondition.newly_updated())
+        | AutomationCondition.code_version_changed()
+    )
+    handled = AutomationCondition.newly_requested() | AutomationCondition.newly_updated()
+    return (
+        (Stale() & changed).since(handled)
+        & ~AutomationCondition.in_progress()
+        & ~AutomationCondition.any_deps_in_progress()
+    ).with_label("stale, once per change")
+
+
+keep_up_to_date = dg.AutomationConditionSensorDefinition(
+    "keep_up_to_date",
+    target=dg.AssetSelection.all(include_sources=True),
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    use_user_code_server=True,
+    description="Runs what is stale, seed by seed, one run per change. Stopped until a person starts it.",
+)

@@ -1,0 +1,30 @@
+"""What a command line run tells the Dagster instance of ``DAGSTER_HOME``.
+
+``seg3b`` loads this module by name, and only where that variable is set: without it, no command imports
+dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+
+from seg3b_assets.certification import CertificationRun
+from seg3b_assets.orchestration.certification_record import record_certification
+from seg3b_assets.orchestration.in_force import report_in_force
+from seg3b_assets.settings import Settings
+
+
+def report(
+    settings: Settings,
+    seeds: Iterable[int],
+    certification: CertificationRun | None = None,
+    page: Path | None = None,
+) -> None:
+    """Record what is in force for these seeds, and a certification with its page. Raises as ``report_in_force``."""
+    with dg.DagsterInstance.get() as instance:
+        report_in_force(instance, settings, seeds)
+        if certification is not None and page is not None:
+            record_certification(instance, certification, page)
