@@ -215,8 +215,12 @@ def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
     """Digest of each dataset on disk, by file or folder law; what cannot be read is left out."""
 
     def digest(dataset_id: str) -> str | None:
+        path = desk.tree.datasets[dataset_id]
+        is_document = contract(dataset_id).format in ("json", "json_indented")
         try:
-            return path_digest(desk.tree.datasets[dataset_id])
+            if is_document and path.stat().st_size > MAX_DOCUMENT_BYTES:
+                return None  # no document is: not worth a minute's hashing
+            return path_digest(path)
         except OSError:
             return None
 

@@ -198,15 +198,13 @@ def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[
     """The tree's policies, or else those of ``elsewhere`` if they are the sealed ones; whether they are known."""
     folder = tree.listing.root / POLICIES
     carried = [name for name in SEALED_POLICIES if tree.listing.is_file(f"{POLICIES}/{name}.yaml")]
-    fallback = load_policies(elsewhere)
-    if carried:
-        try:
-            loaded = load_policies(folder, lacking=elsewhere)
-        except Seg3BError as error:
-            findings.fail(POLICY_CHECK, 1, {"place": error.place, "reason": error.validator, **error.detail})
-            return fallback, False
-    else:
-        loaded = fallback
+    try:
+        loaded = load_policies(folder, lacking=elsewhere) if carried else load_policies(elsewhere)
+    except Seg3BError as error:
+        if not carried:
+            raise
+        findings.fail(POLICY_CHECK, 1, {"place": error.place, "reason": error.validator, **error.detail})
+        return load_policies(elsewhere), False
     sealed = {row["logical_id"]: row["sha256_hex"] for row in tree.sealed}
     foreign = [
         name
@@ -215,7 +213,7 @@ def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[
     ]
     if foreign:
         findings.skip(f"neither the tree nor --policies has the sealed {', '.join(foreign)}", POLICY_CHECK)
-        return fallback, False
+        return load_policies(elsewhere), False
     findings.ok(POLICY_CHECK)
     return loaded, True
 

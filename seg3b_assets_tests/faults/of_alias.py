@@ -64,7 +64,7 @@ def _blob() -> Iterator[Fault]:
         (*bounds, "S3.alias_rows"),
     )
     yield edited(BLOB, "an empty blob", "S3.alias_bounds", _data(edits.nothing), (*bounds, "S3.alias_rows"))
-    yield edited(BLOB, "no blob", f"S3.{BLOB}.contract", _gone(BLOB), ("S4.results",))
+    yield edited(BLOB, "no blob", "tree.datasets", _gone(BLOB), ("S4.results",))
     yield edited(
         BLOB, "a blob of big-endian words", "S3.alias_header", _data(_big_endian), (*_BYTES, *_TABLE)
     )
@@ -217,4 +217,4 @@ def _gamma() -> Iterator[Fault]:
     empty = "S3.gamma_log_empty"
     yield edited(GAMMA, "something in the gamma log", empty, lambda tree: tree.data(GAMMA, lambda _: b"{}\n"))
     yield edited(GAMMA, "a newline in the gamma log", empty, lambda tree: tree.data(GAMMA, lambda _: b"\n"))
-    yield edited(GAMMA, "no gamma log", f"S3.{GAMMA}.contract", _gone(GAMMA))
+    yield edited(GAMMA, "no gamma log", "tree.datasets", _gone(GAMMA))

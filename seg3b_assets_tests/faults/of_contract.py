@@ -195,7 +195,7 @@ def _results() -> Iterator[Fault]:
         return edited(RESULTS, name, "S4.results", lambda tree: tree.table(RESULTS, alter), also)
 
     own, order = f"S4.{RESULTS}.contract", f"S4.{RESULTS}.order"
-    yield change("a result turned to pass", _turned_to_pass)
+    yield change("a result turned to pass", _turned_to_pass, own)
     yield change("a measured value off by one ulp", edits.next_float("measured", 3))
     yield change("a measured value", edits.set_cell(3, measured=0.123))
     yield change("the number measured", edits.add_to("n", 3, 1))

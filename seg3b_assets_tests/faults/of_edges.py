@@ -258,20 +258,34 @@ def _whole_rows() -> Iterator[Fault]:
     sequence = "S2.edge_sequence"
     yield _edge("an edge dropped", sequence, _rows(edits.drop_row(11)), *follows)
     yield _edge("the last edge dropped", sequence, _rows(edits.drop_row(-1)), *follows)
-    yield _edge("an edge renumbered", sequence, _rows(edits.copy_cell("edge_seq_index", 10, 11)), *follows)
+    yield _edge(
+        "an edge renumbered",
+        sequence,
+        _rows(edits.copy_cell("edge_seq_index", 10, 11)),
+        *follows,
+        "S2.edge_country",
+    )
     yield _edge(
         "two edges renumbered",
-        sequence,
+        "S2.edge_id",
         _rows(edits.cells_exchanged("edge_seq_index", 10, 11)),
         *follows,
         "S2.edge_tile",
         "S2.edge_point",
         "S2.edge_zone",
         "S2.edge_country",
+        "S2.edge_weight",
         "S2.edge_in_tile",
         "S2.edge_in_country",
     )
-    yield _edge("a sequence number beyond 32 bits", sequence, _cells(11, edge_seq_index=2**40), *follows)
+    yield _edge(
+        "a sequence number beyond 32 bits",
+        sequence,
+        _cells(11, edge_seq_index=2**40),
+        *follows,
+        "S2.edge_country",
+        _OWN,
+    )
     yield _edge(
         "a merchant's edges dropped",
         sequence,
@@ -322,4 +336,4 @@ def _parts() -> Iterator[Fault]:
     yield edited(
         CATALOGUE, "a hidden file beside the parts", parts, beside(".part-00000.parquet.swp", b"x"), moved
     )
-    yield edited(CATALOGUE, "a part behind a link", parts, linked, moved)
+    yield edited(CATALOGUE, "a part behind a link", "tree.layout", linked, (*moved, "tree.datasets"))

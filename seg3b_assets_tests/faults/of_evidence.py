@@ -77,7 +77,7 @@ def _any_log(log: str) -> Iterator[Fault]:
     yield raw("a byte order mark", canonical, edits.with_byte_order_mark)
     yield raw("a byte that is no UTF-8", schema, lambda data: data.replace(b"3B.S2", b"3B.S\xff", 1))
     yield raw("Windows line ends", canonical, edits.with_carriage_returns)
-    yield edited(log, f"{log}: gone", f"S2.{log}.contract", _gone(log))
+    yield edited(log, f"{log}: gone", "tree.datasets", _gone(log))
     yield line("a line of another run", identity, run_id="0" * 32)
     yield line("a line of another seed", identity, seed=43)
     yield line("a line by the clock", identity, ts_utc="2031-01-01T00:00:00.000000Z")
@@ -307,4 +307,4 @@ def _generator() -> Iterator[Fault]:
         "S2.rng_audit.canonical",
         lambda tree: tree.data(GENERATOR, edits.with_carriage_returns),
     )
-    yield edited(GENERATOR, "no generator log", f"S2.{GENERATOR}.contract", _gone(GENERATOR))
+    yield edited(GENERATOR, "no generator log", "tree.datasets", _gone(GENERATOR))

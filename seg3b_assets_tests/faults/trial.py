@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -38,6 +39,8 @@ def try_faults(only: str, workers: int, told: Callable[[Outcome], None]) -> list
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         specimen = make_specimen(Path(place) / "specimen")
         # Forking a process whose libraries run threads can leave a lock held for ever in the child.
+        # A process for each processor is enough; polars need not have as many threads in each.
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
         spawned = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(max(workers, 1), mp_context=spawned) as pool:
             tried = [(specimen, name, Path(place) / f"{number}") for number, name in enumerate(names)]
