@@ -86,7 +86,9 @@ def gate_section(material: ReportMaterial) -> Section:
     failures = _failures(material)
     if failures is not None:
         blocks.append(failures)
-    blocks.append(_classes(material))
+    classes = _classes(material)
+    if classes.rows:
+        blocks.append(classes)
     return Section("gates", "Gate matrix", blocks)
 
 

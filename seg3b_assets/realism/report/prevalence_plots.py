@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from seg3b_assets.realism.report import canvas
-from seg3b_assets.realism.report.figures import Plot, Table, marks_told
+from seg3b_assets.realism.report.figures import Plot, Table, marks_told, nothing
 from seg3b_assets.realism.report.material import ReportMaterial
 from seg3b_assets.realism.report.wording import listing, number, percent
 
@@ -62,8 +62,8 @@ def by_channel(material: ReportMaterial) -> Plot:
 def _bars(material: ReportMaterial, attribute: str, title: str, one: str, many: str) -> Plot:
     name = f"virtual-rate-{attribute}"
     pooled = _pooled(material, attribute)
-    if pooled.is_empty():
-        return Plot(name, title, "No merchants: there is no rate to show.", "")
+    if pooled.is_empty() or not pooled["virtual"].to_numpy().any():
+        return nothing(name, title)
     shown = pooled.head(SHOWN)
     figure = canvas.figure(canvas.WIDE, 46 + _ROW * shown.height, left=130, bottom=34, top=12)
     axes = figure.add_subplot()
@@ -115,8 +115,8 @@ def by_mcc_and_channel(material: ReportMaterial) -> Plot:
     name, title = "virtual-rate-mcc-channel", "Virtual rate by category and channel"
     frames = [frames["virtual_rate_by_mcc_channel"] for frames in material.plots.values()]
     every = pl.concat(frames).group_by("mcc", "channel").agg(pl.col("rows").sum(), pl.col("virtual").sum())
-    if every.is_empty():
-        return Plot(name, title, "No merchants: there is no rate to show.", "")
+    if every.is_empty() or not every["virtual"].to_numpy().any():
+        return nothing(name, title)
     totals = every.group_by("mcc").agg(pl.col("virtual").sum(), pl.col("rows").sum())
     ordered = totals.sort("virtual", "rows", "mcc", descending=[True, True, False])["mcc"].to_list()
     channels = sorted(every["channel"].unique().to_list())

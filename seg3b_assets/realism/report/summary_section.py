@@ -129,13 +129,18 @@ def actions(material: ReportMaterial) -> Iterator[str]:
         yield from _watch(material)
         return
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    unmeasured = sorted({gate_name(failure["gate"]) for failure in failures if failure["observed"] is None})
     for failure in failures:
+        if failure["observed"] is None:
+            continue
         grouped.setdefault((failure["gate"], failure["level"]), []).append(failure)
     for (gate, level), found in list(grouped.items())[:SHOWN_ACTIONS]:
         yield _action(gate, level, found)
     left = len(grouped) - SHOWN_ACTIONS
     if left > 0:
         yield f"{left} more gates fail; the table of failures below has them in order."
+    if unmeasured:
+        yield f"{listing(unmeasured)} have nothing to measure, and cannot pass until there is."
     for seed, document in material.metrics.items():
         if document["provenance"].get("blocked"):
             yield f"Seed {seed} has no bundle and cannot be released: {document['provenance']['blocked']}."
@@ -152,11 +157,7 @@ def _action(gate: str, level: str, found: list[dict[str, Any]]) -> str:
         "code": f"the code of {worst['state']}: no policy should be able to cause this",
         "upstream": "the upstream world: the inputs do not allow better",
     }[worst["fault_domain"]]
-    measured = (
-        "nothing to measure"
-        if worst["observed"] is None
-        else f"{number(worst['observed'])}, needs {bound(worst)}"
-    )
+    measured = f"{number(worst['observed'])}, needs {bound(worst)}"
     return f"{gate_name(gate)} ({level}) fails {where}: {worst['metric']} is {measured}. Look first at {place}: {look}."
 
 

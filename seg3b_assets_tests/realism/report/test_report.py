@@ -174,6 +174,14 @@ def test_a_pass_and_a_failure_read_differently() -> None:
     assert "policies/edge_topology.yaml" in first
 
 
+def test_gates_without_anything_to_measure_are_told_together() -> None:
+    broken = material((SOUND, FLAT))
+    empty = {**broken.summary["ranked_failures"][0], "observed": None, "pass": None, "miss_pct": None}
+    failures = [empty, {**empty, "gate": "3B-D01"}]
+    told = list(actions(replace(broken, summary={**broken.summary, "ranked_failures": failures})))
+    assert told == ["D01 and V01 have nothing to measure, and cannot pass until there is."]
+
+
 def test_one_seed_alone_is_told_too() -> None:
     given = material((SOUND,))
     outline = Outline(report_page(given, sections(given)))

@@ -1,0 +1,28 @@
+"""The figures of record that ship with the package are what the baseline pack certifies to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from seg3b_assets.certification import certify
+from seg3b_assets.certification.baseline_of_record import figures
+from seg3b_assets.certification.yardsticks import BASELINE_POLICIES, OF_RECORD
+from seg3b_assets.settings import Settings
+
+
+@pytest.mark.e2e
+def test_the_baseline_pack_certifies_to_the_figures_of_record(tmp_path: Path) -> None:
+    settings = Settings.from_environment(home=tmp_path / "home", policies=BASELINE_POLICIES)
+    run = certify(settings)
+    assert figures(run.metrics) == orjson.loads(OF_RECORD.read_bytes())
+
+
+def test_they_are_the_flat_posture() -> None:
+    for seed, found in orjson.loads(OF_RECORD.read_bytes())["seeds"].items():
+        assert found["verdict"] == "FAIL_REALISM", seed
+        assert found["metrics"]["edges_per_merchant_cv"] == found["metrics"]["median_pairwise_js"] == 0
+        assert found["metrics"]["top1_share_p50"] == 0.002
+        assert 7_900 < found["metrics"]["settlement_distance_median_km"] < 8_300
