@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps
+from seg3b_assets.audit.rays import audit_by_rays
 from seg3b_assets.audit.surface import SurfaceError, Surfaces
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import groups, wrap_longitude
@@ -178,6 +179,7 @@ def audit_placement(
     _compare_tiles(desk, rows, known, ledger, placement)
     _compare_points(desk, rows, known, ledger, placement, maps)
     _compare_zones(desk, rows, known, ledger, placement)
+    audit_by_rays(desk, rows, known, ledger, placement, maps)
 
 
 def _compare_tiles(
