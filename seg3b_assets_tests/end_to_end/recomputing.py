@@ -36,11 +36,12 @@ class Recomputed:
 def recompute(installation: Installation) -> Recomputation:
     """Run with --recompute; the installation's home is expected to be a copy."""
     before = installation.condition()
-    outcome, calls = _counted(lambda: installation.run("--recompute"))
+    outcome, calls = counted(lambda: installation.run("--recompute"))
     return Recomputation(installation, before, installation.condition(), outcome.passed(), calls)
 
 
-def _counted(work: Callable[[], T]) -> tuple[T, int]:
+def counted(work: Callable[[], T]) -> tuple[T, int]:
+    """What the work gives, and how many Python and C calls it takes."""
     calls = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
