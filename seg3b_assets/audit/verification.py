@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from seg3b_assets.audit.bundle import audit_bundle, sealed_digests
 from seg3b_assets.audit.checks import audited_datasets
-from seg3b_assets.audit.examination import examine
+from seg3b_assets.audit.examination import examine, examining
 from seg3b_assets.audit.exported import POLICIES, RUN_RECEIPT, ExportedTree, disagreements
 from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.sealing import audit_seal
@@ -95,14 +95,18 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
 
 
 def _examine(desk: Desk, policies_known: bool) -> None:
-    sealed = sealed_digests(desk)
+    sealed: dict[str, str] = {}
+    with examining(desk, "bundle manifest"):
+        sealed = sealed_digests(desk)
     states = {name: path for name, path in desk.tree.datasets.items() if name in audited_datasets()}
     if policies_known:
         known = {name: sealed[name] for name in states if name in sealed}
         examine(replace(desk, tree=replace(desk.tree, datasets=states, published=known)))
     else:
-        audit_seal(replace(desk, tree=replace(desk.tree, datasets=states)), policies_known=False)
-    audit_bundle(replace(desk, tree=replace(desk.tree, published=sealed)), policies_known)
+        with examining(desk, "seal"):
+            audit_seal(replace(desk, tree=replace(desk.tree, datasets=states)), policies_known=False)
+    with examining(desk, "bundle"):
+        audit_bundle(replace(desk, tree=replace(desk.tree, published=sealed)), policies_known)
 
 
 def _judge_identity(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:

@@ -342,3 +342,16 @@ def test_the_command_prints_one_object_and_its_exit_code_says_what_it_found(
     assert refused.exit_code == 3 and first["check_id"] == "S5.flag" and first["law"] == "§7 flag"
     spoken = CliRunner().invoke(app, ["verify", str(tree.root)]).stdout
     assert "FAIL S5.flag  1 at fault" in spoken and "likely cause" in spoken
+
+
+def test_whatever_breaks_an_auditor_of_the_bundle_is_a_finding(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError("no such member")
+
+    monkeypatch.setattr("seg3b_assets.audit.verification.audit_bundle", break_down)
+    found = verify(exported, SHIPPED)
+    [result] = found.report.failed
+    assert result.check_id == "S5.examination" and result.example is not None
+    assert result.example["part"] == "bundle"
