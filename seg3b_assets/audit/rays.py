@@ -84,7 +84,9 @@ def audit_by_rays(
             "route": "ray casting",
         },
     )
-    _zones(desk, rows, known, ledger, sample, maps)
+    # An edge whose zone is not the replayed one has been reported; here the replay itself is asked.
+    replayed = rows["tzid_operational"].to_numpy().astype("U64")[sample] == placement.tzid[known[sample]]
+    _zones(desk, rows, known, ledger, sample[replayed], maps)
     if "rng_event_edge_jitter_3B" in desk.tree.datasets:
         _rejects(desk, ledger, placement, maps)
 

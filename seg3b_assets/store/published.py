@@ -50,6 +50,10 @@ class Published:
         """hex64 of the dataset's bytes as published."""
         return self.record(dataset_id).digest
 
+    def code_version(self, dataset_id: str) -> str:
+        """Code version of the state that wrote the dataset."""
+        return self._snapshot(dataset_id).inputs.code_version
+
     def path(self, dataset_id: str) -> Path:
         """Absolute path, a file or a folder."""
         return self._snapshot(dataset_id).path(dataset_id)

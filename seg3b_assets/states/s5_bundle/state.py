@@ -127,6 +127,7 @@ def audit_tree(context: StateContext) -> AuditTree:
         policies=context.policies,
         published={dataset_id: published.digest(dataset_id) for dataset_id in PUBLISHED},
         digest_of=digest,
+        versions={"S2": published.code_version("rng_audit_log_3B")},
     )
 
 

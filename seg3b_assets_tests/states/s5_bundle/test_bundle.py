@@ -132,6 +132,9 @@ class _Altered:
     def digest(self, dataset_id: str) -> str:
         return str(self._published.digest(dataset_id))
 
+    def code_version(self, dataset_id: str) -> str:
+        return str(self._published.code_version(dataset_id))
+
     def table(self, dataset_id: str) -> Any:
         return self._published.table(dataset_id)
 
