@@ -14,6 +14,7 @@ import dagster as dg
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
 from seg3b_assets.certification.report import report_of
 from seg3b_assets.orchestration.budgets import budget_facts
+from seg3b_assets.orchestration.certification_plots import figures
 from seg3b_assets.orchestration.certification_provenance import (
     certification_tags,
     in_force,
@@ -86,6 +87,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
         asset_key=CERTIFICATION,
         data_version=dg.DataVersion(run.certification_id),
         metadata=certification_facts(run, report.html)
+        | figures(report)
         | budget_facts(context, CERTIFICATION_LANE, run.wall_s),
         tags=certification_tags(context.instance, run),
     )

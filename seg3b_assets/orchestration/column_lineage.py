@@ -1,7 +1,8 @@
 """Which columns a published column is made from, where a table's parents alone do not say it.
 
 Only what the numbers come from: identity columns (seed, fingerprint) and what is constant per policy have no
-parents. Read by the UI's column lineage; a test holds it against the contracts and the assets' parents.
+parents. Told in each column's description, and as Dagster's column lineage with each event, for whoever asks its
+API (this UI does not draw it). A test holds it against the contracts and the assets' parents.
 """
 
 from __future__ import annotations
@@ -98,6 +99,12 @@ def column_lineage(dataset_id: str) -> dict[str, Any]:
         return {}
     by_column = {name: [_column(parent) for parent in parents] for name, parents in columns.items()}
     return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=by_column)}
+
+
+def made_from(dataset_id: str, column: str) -> str:
+    """The same of one column in words; empty where there is nothing to say."""
+    parents = COLUMNS.get(dataset_id, {}).get(column, ())
+    return f"Made from {', '.join(f'`{parent}`' for parent in parents)}." if parents else ""
 
 
 def _column(parent: str) -> dg.TableColumnDep:

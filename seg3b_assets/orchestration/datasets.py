@@ -13,6 +13,7 @@ import dagster as dg
 
 from seg3b_assets.contracts import DatasetContract, contract
 from seg3b_assets.orchestration.automation import bring_up_to_date_when_stale
+from seg3b_assets.orchestration.column_lineage import made_from
 from seg3b_assets.orchestration.documentation import law, source_of
 from seg3b_assets.orchestration.lineage import StateAssets, code_version, parents
 from seg3b_assets.pipeline.keys import runtime_versions
@@ -65,9 +66,10 @@ def contract_metadata(declared: DatasetContract) -> dict[str, Any]:
 
 def _columns(declared: DatasetContract) -> Iterable[dg.TableColumn]:
     for name, dtype, unit, description, nullable in declared.describe_columns():
+        told = [description, f"Unit: {unit}." if unit else "", made_from(declared.id, name)]
         yield dg.TableColumn(
             name=name,
             type=dtype.lower(),
-            description=f"{description} Unit: {unit}." if unit else description,
+            description=" ".join(filter(None, told)),
             constraints=dg.TableColumnConstraints(nullable=nullable, unique=declared.keys == (name,)),
         )

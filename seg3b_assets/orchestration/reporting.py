@@ -196,7 +196,6 @@ def _output(record: RunRecord, dataset_id: str, result: StateResult) -> tuple[st
     }
     if output.rows is not None:
         facts["dagster/partition_row_count"] = output.rows
-    # The UI draws column lineage from events only.
     return output.digest, facts | column_lineage(dataset_id)
 
 
