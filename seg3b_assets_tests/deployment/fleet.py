@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg2
 import requests
 
 from seg3b_assets.settings import REPOSITORY
@@ -80,6 +79,8 @@ def postgres(folder: Path) -> Iterator[int]:
 
 def _database_made(port: int) -> bool:
     """Make the database ``dagster``, once the server answers."""
+    import psycopg2  # noqa: PLC0415 - comes with the deployment's libraries, which only `make e2e` installs
+
     try:
         connection = psycopg2.connect(
             host="127.0.0.1", port=port, user="dagster", password=PASSWORD, dbname="postgres"
