@@ -21,6 +21,7 @@ from seg3b_assets.realism.bernoulli_bounds import (
 RATES = st.floats(0.001, 0.999)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), RATES)
 def test_relative_entropy_is_scipys(x: float, q: float) -> None:
     expected = rel_entr(x, q) + rel_entr(1 - x, 1 - q)

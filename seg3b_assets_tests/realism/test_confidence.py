@@ -87,6 +87,7 @@ def test_a_pairs_p_counts_the_ways_two_samples_could_have_mixed() -> None:
         assert pair.p == pytest.approx(extreme / len(splits), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_holm_follows_its_definition(p_values: list[float]) -> None:
     adjusted, n = holm(p_values), len(p_values)
