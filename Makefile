@@ -30,7 +30,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run certify test e2e faults ui bench docs lint format env clean setup dagster-home system-packages
+.PHONY: help run certify test e2e soak faults ui bench docs lint format env clean setup dagster-home system-packages
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
 
 e2e: $(READY) $(READY_E2E) system-packages ## Run the slow tests: servers, a browser, the documents as written, kills
 	@cd $(ROOT) && python -m pytest -m e2e -n 2 --dist loadfile $(PYTEST_ARGS)
+
+soak: $(READY) ## Run the longest tests: twelve whole worlds certified, twenty kills of a four-seed run
+	@cd $(ROOT) && python -m pytest -m soak -n 2 --dist loadfile $(PYTEST_ARGS)
 
 faults: $(READY) ## Plant every fault and count what the audit catches; 50 untouched runs verify (FAULTS_ARGS="--only weight")
 	@cd $(ROOT) && python -m seg3b_assets_tests.faults $(FAULTS_ARGS)

@@ -13,7 +13,7 @@ from seg3b_assets.certification.yardsticks import BASELINE_POLICIES, OF_RECORD
 from seg3b_assets.settings import Settings
 
 
-@pytest.mark.e2e
+@pytest.mark.soak
 def test_the_baseline_pack_certifies_to_the_figures_of_record(tmp_path: Path) -> None:
     settings = Settings.from_environment(home=tmp_path / "home", policies=BASELINE_POLICIES)
     run = certify(settings)

@@ -14,7 +14,7 @@ import pytest
 from seg3b_assets.certification import CertificationRun, certify
 from seg3b_assets.settings import Settings
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.soak
 
 OF_RECORD = (42, 7, 101, 202)
 # The first eight of the seeds that were set aside until the policies' values were final.

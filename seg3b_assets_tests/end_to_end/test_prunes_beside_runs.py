@@ -18,7 +18,7 @@ import pytest
 
 from seg3b_assets_tests.end_to_end.installation import STATES, Installation, Outcome, finish
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.soak
 SEEDS = (42, 7, 101, 202)
 KILLS = 20
 
