@@ -75,6 +75,8 @@ class Settings:
             if name in given:
                 given[name] = Path(given[name]).absolute()
         settings = replace(base, **given)
+        for path in (settings.home, settings.policies, settings.upstream, settings.cache):
+            require_text(path)
         return replace(settings, configured=_inputs(settings) == _inputs(base))
 
     @classmethod
@@ -95,6 +97,20 @@ class Settings:
             cache=Path(environment.get("SEG3B_CACHE") or caches / "seg3b").absolute(),
             workers=_read(environment, "SEG3B_WORKERS", _positive, _processors()),
         )
+
+
+def require_text(path: object) -> None:
+    """Return for a path that is text; a locale that is not UTF-8 gives others as bytes nobody can read.
+
+    Raises:
+        SettingError: naming the path and what to set.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise SettingError(
+            f"{str(path)!a} is no text under this locale: set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
+        ) from None
 
 
 def _inputs(settings: Settings) -> tuple[Any, ...]:

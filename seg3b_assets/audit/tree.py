@@ -22,7 +22,7 @@ from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import PolicySet
 
-MAX_DOCUMENT_BYTES = 64 << 20
+MAX_DOCUMENT_BYTES = 16 << 20
 IDENTITY_FIELDS = ("seed", "manifest_fingerprint", "parameter_hash", "run_id")
 _ORDER_RULES = {"sort": "order", "unique": "unique"}
 

@@ -78,3 +78,13 @@ def settings_from(**overrides: Any) -> Settings:
         return Settings.from_environment(**overrides)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def require_readable_name(path: Path) -> None:
+    """A usage error for a path that is no text under the locale."""
+    from seg3b_assets.settings import require_text
+
+    try:
+        require_text(path)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -254,7 +254,8 @@ class Tree:
 
     def _reseal_index(self) -> None:
         def rebound(index: dict[str, Any]) -> None:
-            index["s5_manifest_digest"] = file_digest(self.member("s5_manifest_3B.json"))
+            if self.member("s5_manifest_3B.json").is_file():
+                index["s5_manifest_digest"] = file_digest(self.member("s5_manifest_3B.json"))
             for row in index["members"]:
                 if not self.member(row["path"]).is_file():
                     continue
