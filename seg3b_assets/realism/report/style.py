@@ -6,14 +6,12 @@ from typing import Final
 
 # Series: after Okabe & Ito, told apart by people who see fewer colours; dashes and marks tell them apart, too.
 _LIGHT: Final = """--surface:#ffffff;--raised:#f6f8fa;--ink:#1b1f24;--muted:#57606a;--grid:#d8dee4;--land:#e4e9ee;
--
--gate:#a40e26;--pass:#116329;--fail:#a40e26;--thin:#7d4e00;--pass-ground:#dafbe1;--fail-ground:#ffebe9;--track:#e4e9ee;
+--gate:#a40e26;--pass:#116329;--fail:#a40e26;--thin:#7d4e00;--pass-ground:#dafbe1;--fail-ground:#ffebe9;--track:#e4e9ee;
 --link:#0550ae;--series-1:#0072b2;--series-2:#d55e00;--series-3:#00805e;--series-4:#b5578e;--series-5:#6e4f9c;
 --series-6:#7a5c00;--ramp-1:#dcebf7;--ramp-2:#b5d4ec;--ramp-3:#86b8dd;--ramp-4:#5598c9;--ramp-5:#2f78b0;
 --ramp-6:#155a92;--ramp-7:#0b3c68"""
 _DARK: Final = """--surface:#0f1419;--raised:#171d24;--ink:#e6edf3;--muted:#9da7b3;--grid:#303a45;--land:#252e38;
--
--gate:#ff7b72;--pass:#56d364;--fail:#ff7b72;--thin:#e3b341;--pass-ground:#12311b;--fail-ground:#3c1618;--track:#303a45;
+--gate:#ff7b72;--pass:#56d364;--fail:#ff7b72;--thin:#e3b341;--pass-ground:#12311b;--fail-ground:#3c1618;--track:#303a45;
 --link:#79c0ff;--series-1:#56b4e9;--series-2:#ff9249;--series-3:#3fcf9f;--series-4:#e79cc6;--series-5:#b79ce6;
 --series-6:#e0bd4a;--ramp-1:#132c44;--ramp-2:#1b4468;--ramp-3:#245784;--ramp-4:#2f6ea5;--ramp-5:#64a3d6;
 --ramp-6:#98c8ee;--ramp-7:#d2e9fb"""
