@@ -45,7 +45,7 @@ REPORTS: Final = "reports"
 HTML, JSON, MARKDOWN, SCORING = "report.html", "report.json", "report.md", "scoring.json"
 CONTRACT: Final = "certification_report_3B"
 # Raise it when a report of the same material would look or read differently.
-VERSION: Final = "1.1.0"
+VERSION: Final = "1.1.1"
 STATE: Final = "S5"
 
 

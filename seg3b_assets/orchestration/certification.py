@@ -87,7 +87,6 @@ def certification_3B(  # noqa: N802 - a dataset's name
         asset_key=CERTIFICATION,
         data_version=dg.DataVersion(run.certification_id),
         metadata=certification_facts(run, report.html)
-        | figures(report)
         | budget_facts(context, CERTIFICATION_LANE, run.wall_s),
         tags=certification_tags(context.instance, run),
     )
@@ -127,6 +126,7 @@ def certification_facts(run: CertificationRun, report: Path) -> dict[str, Any]:
         "over all seeds": dg.MetadataValue.md(cross_seed_table(run)),
         "confidence": dg.MetadataValue.md(confidence_table(run)),
         "report": dg.MetadataValue.path(report),
+        **figures(report),
         "summary": dg.MetadataValue.path(run.summary_path),
         "artefacts": dg.MetadataValue.path(run.folder),
         "certification id": run.certification_id,

@@ -7,39 +7,40 @@ report's light colours. Figures of more than a few dozen kilobytes stay in the r
 from __future__ import annotations
 
 import base64
+import html
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
-
-from seg3b_assets.certification.report import Report
 
 SHOWN: Final = ("merchant-distributions", "edge-distance", "settlement-overlap-country", "bootstrap-overlap")
 _COLOURS: Final = re.compile(r":root\{color-scheme:light;[^}]*\}")
 _MARKDOWN: Final = str.maketrans({"[": "(", "]": ")", "\n": " "})
 
 
-def figures(report: Report) -> dict[str, Any]:
-    """Markdown by figure title; nothing of a figure that had nothing to draw."""
-    page = report.html.read_text(encoding="utf-8")
+def figures(report: Path) -> dict[str, Any]:
+    """Markdown by figure title, of those a report's page has; nothing of a figure that had nothing to draw."""
+    page = report.read_text(encoding="utf-8")
     colours = _COLOURS.search(page)
     found = {}
-    for plot in report.document["plots"]:
-        svg = _drawing(page, plot["name"]) if plot["name"] in SHOWN else None
-        if svg and colours:
-            title, caption = (plot[part].translate(_MARKDOWN) for part in ("title", "caption"))
-            image = base64.b64encode(_alone(svg, colours[0]).encode()).decode()
+    for name in SHOWN:
+        figure = re.search(rf'<figure[^>]* id="{name}"[^>]*>.*?</figure>', page, re.DOTALL)
+        svg = re.search(r"<svg .*?</svg>", figure[0], re.DOTALL) if figure else None
+        if figure and svg and colours:
+            title, caption = _words(figure[0], "h3"), _words(figure[0], "figcaption")
+            image = base64.b64encode(_alone(svg[0], colours[0]).encode()).decode()
             found[f"plot: {title}"] = dg.MetadataValue.md(
                 f"![{title}](data:image/svg+xml;base64,{image})\n\n{caption}"
             )
     return found
 
 
-def _drawing(page: str, name: str) -> str | None:
-    """The figure's <svg>; None where the report has none."""
-    figure = re.search(rf'<figure[^>]* id="{re.escape(name)}"[^>]*>.*?</figure>', page, re.DOTALL)
-    svg = re.search(r"<svg .*?</svg>", figure[0], re.DOTALL) if figure else None
-    return svg[0] if svg else None
+def _words(figure: str, tag: str) -> str:
+    """The text of the figure's first such element."""
+    element = re.search(rf"<{tag}\b[^>]*>(.*?)</{tag}>", figure, re.DOTALL)
+    text = re.sub(r"<[^>]+>", "", element[1]) if element else ""
+    return html.unescape(text).translate(_MARKDOWN).strip()
 
 
 def _alone(svg: str, colours: str) -> str:
