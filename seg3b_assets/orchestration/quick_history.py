@@ -7,6 +7,10 @@ goes to the write-ahead log, which is flushed when it is folded back (``synchron
 lose the last events, never the file), and one idle connection per file keeps it from being folded back each
 time. What is published is the store's, not this history's: a run that meets a gap in it reports again.
 
+It also makes an engine of SQLAlchemy's per connection, whose cache of compiled statements dies with it: some fifteen
+hundred engines and as many compilations for a run in which every state is reused. Here an engine is kept by file; with
+the null pool Dagster asks for, a connection is still opened and closed each time.
+
 Only databases in write-ahead mode are touched, which Dagster's are and nothing else here is.
 """
 
@@ -15,12 +19,19 @@ from __future__ import annotations
 import atexit
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import event
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
 _KEPT_OPEN = 4
+_ENGINES = 64
+_STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _IDLE: OrderedDict[str, sqlite3.Connection] = OrderedDict()
 
 
@@ -28,7 +39,19 @@ def make_history_quick() -> None:
     """From now on, for every SQLite connection SQLAlchemy opens in this process."""
     if not event.contains(Engine, "connect", _on_connect):
         event.listen(Engine, "connect", _on_connect)
+        for storage in _STORAGES:
+            storage.create_engine = _engine  # type: ignore[attr-defined]
         atexit.register(_close_all)
+
+
+def _engine(url: str, poolclass: Any, connect_args: Mapping[str, Any] | None = None) -> Engine:
+    """The engine of a file; a null pool holds no connection, so any thread may use it."""
+    return _kept_engine(url, poolclass, tuple((connect_args or {}).items()))
+
+
+@lru_cache(maxsize=_ENGINES)
+def _kept_engine(url: str, poolclass: Any, connect_args: tuple[tuple[str, Any], ...]) -> Engine:
+    return create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
