@@ -81,10 +81,16 @@ def validator(file_name: str) -> Draft202012Validator:
 def check_document(file_name: str, value: Any) -> list[Violation]:
     """Everything wrong with ``value``: one violation per rule, counted, with its first place and value."""
     compiled = validator(file_name)
-    if compiled.is_valid(value):
-        return []
+    try:
+        if compiled.is_valid(value):
+            return []
+        errors = list(_specific(compiled.iter_errors(value)))
+    except ValueError as deep:
+        if "Recursion limit" not in str(deep):
+            raise
+        return [Violation("depth", "", 1, None, "nested less deep")]
     found: dict[tuple[str, ...], list[ValidationError]] = {}
-    for error in _specific(compiled.iter_errors(value)):
+    for error in errors:
         rule_at = tuple(str(part) for part in error.schema_path)
         found.setdefault((*rule_at, str(_missing_or_unknown(error))), []).append(error)
     return [_violation(errors) for errors in found.values()]

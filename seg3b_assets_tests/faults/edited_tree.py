@@ -273,6 +273,6 @@ def flag_of(bundle: Path) -> bytes:
     """The flag over a bundle as it lies on disk."""
     digest = hashlib.sha256()
     for path in sorted(bundle.iterdir(), key=lambda each: each.name.encode()):
-        if path.name not in ("index.json", "_passed.flag"):
+        if path.is_file() and path.name not in ("index.json", "_passed.flag"):
             digest.update(path.read_bytes())
     return f"sha256_hex = {digest.hexdigest()}\n".encode("ascii")

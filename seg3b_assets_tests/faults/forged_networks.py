@@ -71,10 +71,10 @@ def _topology() -> Iterator[Fault]:
         guards,
     )
     yield lie(
-        "no cap on a country",
+        "a cap of a third of the policy's",
         counts,
         f"{_S2}.guards:cap_country",
-        lambda true: lambda masses, cap: (masses, np.zeros(masses.shape[0], bool)),
+        lambda true: lambda masses, cap: true(masses, cap // 3),
         weight,
         guards,
     )

@@ -53,6 +53,11 @@ def _catalogue() -> Iterator[Fault]:
         "S3.alias_distribution",
         "S3.alias_table",
         "S2.part_files",
+        # Catalogue and index agree on the edge that is not there, so its events look superfluous.
+        "S2.jitter.sequence",
+        "S2.tile_assign.tile",
+        "S2.trace.sequence",
+        "S2.trace.totals",
     )
     yield write(
         "an index in another order",

@@ -54,9 +54,9 @@ def _receipt() -> Iterator[Fault]:
     yield edited(
         _RECEIPT,
         "an export of another run",
-        who,
+        receipt,
         said(lambda value: value | {"run_id": "0" * 32}),
-        (receipt,),
+        (who,),
     )
     yield edited(_RECEIPT, "another lineage", receipt, said(lambda value: value | {"lineage_id": "0" * 64}))
     yield edited(
@@ -91,9 +91,9 @@ def _receipt() -> Iterator[Fault]:
     yield edited(
         _RECEIPT,
         "a state's code version",
-        receipt,
+        "S2.rng_audit.identity",
         said(lambda value: value["states"]["S2"].update(code_version="9.9.9")),
-        ("S2.rng_audit.identity",),
+        (receipt,),
     )
 
 
@@ -152,14 +152,25 @@ def _inputs() -> Iterator[Fault]:
         (*follows, "S4.severity", "S4.run_summary", "S5.realism_results", "S4.results"),
     )
     yield edited(
-        "tz_nudge", "an anchor in a sealed policy", known, policy("tz_nudge", lambda text: text + "x: &a 1\n")
+        "tz_nudge",
+        "an anchor in a sealed policy",
+        known,
+        policy("tz_nudge", lambda text: text + "x: &a 1\n"),
+        ("S0.sealed_digests", *follows),
     )
-    yield edited("tz_nudge", "a sealed policy that is no YAML", known, policy("tz_nudge", lambda text: "{"))
+    yield edited(
+        "tz_nudge",
+        "a sealed policy that is no YAML",
+        known,
+        policy("tz_nudge", lambda text: "{"),
+        ("S0.sealed_digests", *follows),
+    )
     yield edited(
         "tz_nudge",
         "a sealed policy of a Python tag",
         known,
         policy("tz_nudge", lambda text: text + "x: !!python/object/apply:os.system ['true']\n"),
+        ("S0.sealed_digests", *follows),
     )
     yield edited(
         "settlement_gazetteer",
