@@ -52,7 +52,7 @@ def materialized(sight: Sight, address: str, folder: Path) -> str:
     """Status of a run of edge_catalogue_3B and all made from it, launched in the graph and watched."""
     select_in_graph(sight.page, address, 'key:"edge_catalogue_3B"+1')
     for group in ("S2_edges", "S3_alias", "S4_contract", "S5_bundle"):
-        assert sight.page.get_by_text(group).first.is_visible()
+        sight.page.get_by_text(group).first.wait_for()
     sight.shoot("graph", folder)
     launch_partition(sight.page, "42")
     return watch_run(sight.page)
@@ -63,31 +63,59 @@ def test_the_graph_materializes_the_edges_and_all_made_from_them(
 ) -> None:
     assert materialized == "Success"
     for step in ("S2_edges", "S3_alias", "S4_contract", "S5_bundle"):
-        assert sight.page.get_by_text(step).first.is_visible()
+        sight.page.get_by_text(step).first.wait_for()
     sight.shoot("run", folder)
 
 
 @pytest.mark.usefixtures("materialized")
-def test_a_failed_gate_says_what_was_measured_and_shows_what_is_behind_it(
+def test_an_asset_says_what_its_columns_are_made_from_and_leads_to_its_law(
+    sight: Sight, address: str, folder: Path
+) -> None:
+    page = sight.page
+    page.goto(f"{address}/assets/edge_catalogue_3B")
+    page.get_by_text("Made from").first.wait_for()
+    page.get_by_title("law 4").wait_for()
+    page.get_by_text("Latest check results").wait_for()
+    sight.shoot("asset", folder)
+
+
+@pytest.mark.usefixtures("materialized")
+def test_a_failed_gate_leads_in_two_clicks_to_the_merchants_that_cause_it(
     sight: Sight, address: str, folder: Path
 ) -> None:
     page = sight.page
     page.goto(f"{address}/assets/edge_catalogue_3B?view=checks")
     page.get_by_text("gate_3B_V03").first.click()
     page.get_by_text("Look first at").wait_for()
-    assert page.get_by_text("Failed").first.is_visible()
+    page.get_by_text("Failed").first.wait_for()
     assert "missed by" in page.get_by_text("Look first at").inner_text()
     sight.shoot("failed-check", folder)
+    page.locator("tr", has_text="behind it").get_by_text("Show Markdown").click()
+    page.get_by_text("merchant_id").first.wait_for()
+    sight.shoot("merchants-behind-it", folder)
 
 
 @pytest.mark.usefixtures("materialized")
-def test_the_certification_shows_its_matrix_and_its_verdict(sight: Sight, address: str, folder: Path) -> None:
+def test_the_certification_shows_verdict_matrix_and_plots_and_leads_to_its_report(
+    sight: Sight, address: str, folder: Path
+) -> None:
     page = sight.page
     launch_asset(page, address, "certification_3B")
     assert watch_run(page) == "Success"
     page.goto(f"{address}/assets/certification_3B")
     page.get_by_text("FAIL_REALISM").first.wait_for()
+    page.locator("tr", has_text="gate matrix").get_by_text("Show Markdown").wait_for()
+    page.get_by_text("Evaluated").or_(page.get_by_text("Latest check results")).first.wait_for()
     sight.shoot("certification", folder)
+    page.locator("tr", has_text="plot: ").first.get_by_text("Show Markdown").click()
+    drawn = page.locator("img[src^='data:image/svg+xml']")
+    drawn.wait_for()
+    assert drawn.evaluate("image => image.naturalWidth") > 100
+    sight.shoot("certification-plot", folder)
+    [report] = folder.glob("home/reports/*/report.html")
+    page.goto(report.as_uri())
+    assert "FAIL_REALISM" in page.inner_text("header")
+    sight.shoot("report", folder)
 
 
 @pytest.mark.usefixtures("materialized")
