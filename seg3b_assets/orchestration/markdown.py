@@ -27,6 +27,8 @@ def histogram(values: NDArray[Any], label: str, unit: str, bins: int = 10) -> st
     """
     if not values.size:
         return f"There are no {label}."
+    if values.min() == values.max():
+        return f"{label.capitalize()} by {unit}: all {values.size} at {text(values[0].item())}."
     counts, edges = np.histogram(values, bins=bins)
     bounds = [short(float(edge)) for edge in edges]
     width = max(map(len, bounds))
