@@ -216,6 +216,7 @@ def test_an_identical_output_stops_the_wave(matrix: Matrix) -> None:
     matrix.assert_fresh()
 
 
+@pytest.mark.e2e
 def test_a_changed_package_is_a_change_of_code(matrix: Matrix) -> None:
     with pytest.MonkeyPatch.context() as patch:
         other_numpy(patch)
@@ -227,6 +228,7 @@ def test_a_changed_package_is_a_change_of_code(matrix: Matrix) -> None:
     matrix.assert_fresh()
 
 
+@pytest.mark.e2e
 def test_upstream_that_changed_for_one_seed_reruns_that_seed(matrix: Matrix) -> None:
     UpstreamCopy(matrix.upstream / "seed=7").coordinates("[]\n")
     matrix.look()
@@ -240,6 +242,7 @@ def test_upstream_that_changed_for_one_seed_reruns_that_seed(matrix: Matrix) -> 
     matrix.assert_fresh()
 
 
+@pytest.mark.e2e
 def test_a_rollback_on_the_command_line_is_stale_in_dagster_as_in_the_plan(matrix: Matrix) -> None:
     matrix.run_stale()
     home = matrix.installed.home

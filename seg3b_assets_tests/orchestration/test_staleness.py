@@ -45,6 +45,7 @@ def test_a_policy_put_back_is_fresh_again(segment: ImaginedSegment, watch: Watch
     assert watch.stale() == {}
 
 
+@pytest.mark.e2e
 def test_materializing_after_a_change_makes_the_partition_fresh_and_no_other(
     segment: ImaginedSegment, watch: Watch
 ) -> None:
@@ -56,6 +57,7 @@ def test_materializing_after_a_change_makes_the_partition_fresh_and_no_other(
     assert watch.stale(7).keys() == readers("edge_topology")
 
 
+@pytest.mark.e2e
 def test_an_upstream_artefact_that_changed_for_one_seed_makes_that_seed_stale(
     segment: ImaginedSegment, watch: Watch
 ) -> None:
