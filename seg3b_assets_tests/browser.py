@@ -48,7 +48,7 @@ class Sight:
         """Write ``name.png`` of what the page shows now, to SEG3B_SCREENSHOTS or else to the folder."""
         path = Path(KEPT or folder) / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=path, full_page=full_page)
+        self.page.screenshot(path=path, full_page=full_page, animations="disabled")
         return path
 
     def external(self) -> list[str]:
