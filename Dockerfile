@@ -12,6 +12,7 @@ ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 COPY pyproject.toml uv.lock README.md LICENSE NOTICE ./
 RUN uv sync --frozen --no-dev --extra deployment --no-install-project
 COPY contracts contracts
+COPY docs/laws.md docs/laws.md
 COPY policies policies
 COPY seg3b_assets seg3b_assets
 COPY deploy deploy

@@ -11,6 +11,7 @@ from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration.column_lineage import COLUMNS, column_lineage
 from seg3b_assets.orchestration.documentation import LAWS
 from seg3b_assets.orchestration.lineage import parents, state_assets
+from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.watch import datasets
 
 GRAPH = defs.resolve_asset_graph()
@@ -66,3 +67,9 @@ def test_column_lineage_names_columns_that_are_there_of_assets_it_depends_on(nam
         dataset = parent.asset_key.to_user_string()
         assert dataset in {*parents()[name], *siblings}
         assert parent.column_name in {row[0] for row in contract(dataset).describe_columns()}
+
+
+def test_the_image_has_the_laws_that_the_pages_show() -> None:
+    copied = (REPOSITORY / "Dockerfile").read_text()
+    assert "COPY docs/laws.md docs/laws.md\n" in copied
+    assert "docs" not in (REPOSITORY / ".dockerignore").read_text()
