@@ -30,7 +30,7 @@ ENV PATH=/opt/seg3b/.venv/bin:$PATH \
     DAGSTER_HOME=/var/lib/dagster \
     SEG3B_HOME=/var/lib/seg3b/home \
     SEG3B_CACHE=/var/lib/seg3b/cache
-USER seg3b
+USER 10001:10001
 VOLUME ["/var/lib/seg3b", "/var/lib/dagster"]
 EXPOSE 3000 4000
 ENTRYPOINT ["/opt/seg3b/deploy/start"]
