@@ -37,10 +37,10 @@ help: ## This list
 	@echo
 	@echo "  Settings: SEED=$(SEED) PORT=$(PORT) PYTHON=$(PYTHON) SEG3B_HOME=$(SEG3B_HOME)"
 
-run: $(READY) ## Run one seed through S0-S5 (SEED=42)
+run: $(READY) dagster-home ## Run one seed through S0-S5 (SEED=42)
 	@cd $(ROOT) && seg3b run --seed $(SEED)
 
-certify: $(READY) ## Certify the policy's four seeds: gates, margins, verdict (SEEDS=1,2)
+certify: $(READY) dagster-home ## Certify the policy's four seeds: gates, margins, verdict (SEEDS=1,2)
 	@cd $(ROOT) && seg3b certify $(if $(SEEDS),--seeds $(SEEDS))
 
 test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")

@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from seg3b_assets_tests.browser import open_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
+# Tests say themselves where they read and write; what configures this person's installation is none of theirs.
+_KEPT = ("SEG3B_TEST_CACHE", "SEG3B_SCREENSHOTS")
+for _name in [name for name in os.environ if name.startswith(("SEG3B_", "DAGSTER_")) and name not in _KEPT]:
+    del os.environ[_name]
 
 
 @pytest.fixture(scope="session")
