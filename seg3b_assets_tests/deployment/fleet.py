@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,26 +43,35 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[int]:
+def postgres() -> Iterator[int]:
     """A cluster of its own with a database ``dagster``; yields its port.
 
-    The server refuses to run as root, so root hands it to the user its Debian package makes.
+    The server refuses to run as root, so root hands it to the user its Debian package makes, and the cluster lies
+    outside the tests' folders, which pytest keeps to root.
     """
-    data, port = folder / "postgres", free_port()
-    data.mkdir(parents=True)
-    secret = folder / "password"
-    secret.write_text(PASSWORD)
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        as_user = ["setpriv", f"--reuid={_SERVER_USER}", f"--regid={_SERVER_USER}", "--clear-groups"]
-        for path in (data, secret):
-            shutil.chown(path, _SERVER_USER, _SERVER_USER)
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == 0 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+    with tempfile.TemporaryDirectory(prefix="seg3b-postgres-", ignore_cleanup_errors=True) as made:
+        folder, port = Path(made), free_port()
+        as_user: list[str] = []
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        if os.geteuid() == 0:
+            as_user = ["setpriv", f"--reuid={_SERVER_USER}", f"--regid={_SERVER_USER}", "--clear-groups"]
+            for path in (folder, secret):
+                shutil.chown(path, _SERVER_USER, _SERVER_USER)
+        with _serving(folder, port, as_user):
+            until(lambda: _database_made(port), 60, "database")
+            yield port
+
+
+@contextmanager
+def _serving(folder: Path, port: int, as_user: list[str]) -> Iterator[None]:
+    """Make the cluster and serve it until the block ends."""
+    data = folder / "data"
     programs = _server_programs()
     command = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "dagster", "-A", "scram-sha-256"]
-    subprocess.run([*command, f"--pwfile={secret}", "--no-sync"], check=True, capture_output=True, cwd="/")
+    subprocess.run(
+        [*command, f"--pwfile={folder / 'password'}", "--no-sync"], check=True, capture_output=True, cwd="/"
+    )
     options = ("-k", str(data), "-h", "127.0.0.1", "-p", str(port), "-c", "fsync=off")
     server = subprocess.Popen(
         [*as_user, str(programs / "postgres"), "-D", str(data), *options],
@@ -70,8 +80,7 @@ def postgres(folder: Path) -> Iterator[int]:
         stderr=subprocess.STDOUT,
     )
     try:
-        until(lambda: _database_made(port), 30, "database")
-        yield port
+        yield
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)

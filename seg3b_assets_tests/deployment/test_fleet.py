@@ -43,7 +43,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     validation = policies / "virtual_validation.yaml"
     # A coarse world is sound and not realistic.
     validation.write_text(re.sub(r"mode: enforce", "mode: observe", validation.read_text()))
-    with postgres(folder) as port:
+    with postgres() as port:
         started = Fleet(
             folder,
             {
