@@ -23,6 +23,7 @@ import yaml
 
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.locks import exclusive
 
 BASE: Final = "dagster.yaml"
 LAYERS: Final = {
@@ -44,8 +45,10 @@ def write_instance_config(home: Path, environment: Mapping[str, str]) -> Path:
     """Write ``dagster.yaml`` of a Dagster home; one that is right already is left alone. Raises OSError."""
     target = home / BASE
     content = yaml.safe_dump(instance_config(environment), sort_keys=False).encode()
-    if not target.is_file() or target.read_bytes() != content:
-        replace_file(target, content)
+    # Processes that share a home start together.
+    with exclusive(home / ".instance.lock"):
+        if not target.is_file() or target.read_bytes() != content:
+            replace_file(target, content)
     return target
 
 
