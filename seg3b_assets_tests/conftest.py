@@ -22,7 +22,8 @@ for _name in [name for name in os.environ if name.startswith(("SEG3B_", "DAGSTER
     del os.environ[_name]
 
 
-@pytest.fixture(scope="session")
+# Playwright runs an event loop as long as it is open, and beside one nothing else can: so no longer than a module.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, for tests marked ``e2e``."""
     with open_browser() as chromium:
