@@ -84,9 +84,14 @@ def _step(block: Block) -> str:
         return f"{mark}python - <<'PYTHON_BLOCK'\n{block.body}PYTHON_BLOCK\n"
     if block.in_background:
         return (
-            f"{mark}setsid bash -c '{block.body}' > background.log 2>&1 &\nbackground=$!\n"
+            # With job control, as at a prompt: without it what runs in the background ignores interrupts, and so
+            # does Dagster then when it is told to end.
+            f"{mark}set -m\nbash -c '{block.body}' > background.log 2>&1 &\nbackground=$!\nset +m\n"
             f"python -c '{_WAIT_FOR_PORT}' \"$PORT\" || {{ cat background.log; exit 1; }}\n"
-            'kill -TERM -- "-$background"; wait "$background" || true\n'
+            'kill -TERM -- "-$background"\n'
+            'timeout 60 tail --pid="$background" -f /dev/null || '
+            '{ kill -KILL -- "-$background"; cat background.log; exit 1; }\n'
+            'wait "$background" || true\n'
         )
     if block.exit_code:
         return f"{mark}code=0\n{{\n{block.body}}} || code=$?\ntest $code -eq {block.exit_code}\n"
