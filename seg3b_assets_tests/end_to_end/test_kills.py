@@ -14,6 +14,7 @@ import pytest
 
 from seg3b_assets_tests.end_to_end.installation import Installation, finish
 
+pytestmark = pytest.mark.e2e
 PATIENCE_S = 60.0
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from seg3b_assets_tests.end_to_end.installation import STATES, Installation, finish
 
+pytestmark = pytest.mark.e2e
+
 
 @dataclass(frozen=True)
 class Race:

@@ -71,7 +71,7 @@ def test_observing_finds_what_the_states_read_and_a_changed_policy(
     assert installed.stale() == {}
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 def test_the_users_own_command_rebuilds_s2_to_s5_and_not_one_hop(home: Path, tmp_path: Path) -> None:
     dagster_home = tmp_path / "dagster"
     dagster_home.mkdir()
