@@ -16,7 +16,7 @@ from seg3b_assets.cli.reporting import print_json, reported
 def report(
     certification: Annotated[
         str,
-        typer.Option(metavar="ID|latest", help="Which certification: the start of its id, or the latest."),
+        typer.Option(metavar="ID|latest", help="Which certification: the start of its id, or the one written last."),
     ] = "latest",
     out: Annotated[
         Path | None,
@@ -37,7 +37,8 @@ def report(
         settings = settings_from(home=home, policies=policies)
         from seg3b_assets.certification.report import certification_named, copy_to, write_report
 
-        written = write_report(settings, certification_named(settings.home, certification))
+        kept = certification_named(settings.home, certification)
+        written = write_report(settings, kept)
         copied = None if out is None else copy_to(written, out.absolute())
         if as_json:
             print_json(
@@ -53,6 +54,8 @@ def report(
                 }
             )
             return
+        seeds = ", ".join(str(seed) for seed in sorted(kept.lineages))
+        typer.echo(f"of         {kept.certification_id[:12]}, seeds {seeds}")
         grade = "grade A" if written.document["grade_a"] else "not grade A"
         typer.echo(f"verdict    {written.document['verdict']}, {grade}")
         typer.echo(f"report     {written.html if copied is None else copied}")
