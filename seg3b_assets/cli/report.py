@@ -16,7 +16,9 @@ from seg3b_assets.cli.reporting import print_json, reported
 def report(
     certification: Annotated[
         str,
-        typer.Option(metavar="ID|latest", help="Which certification: the start of its id, or the one written last."),
+        typer.Option(
+            metavar="ID|latest", help="Which certification: the start of its id, or the one written last."
+        ),
     ] = "latest",
     out: Annotated[
         Path | None,

@@ -5,8 +5,11 @@ do not. So the condition here is the stale status itself, per partition, and a p
 change: a run that fails, or that realism blocks, is not asked for again until something else changes.
 """
 
+from functools import lru_cache
+
 import dagster as dg
 from dagster import AutomationCondition
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.asset_key import AssetKey
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
@@ -27,10 +30,7 @@ class Stale(AutomationCondition[AssetKey]):
 
     def evaluate(self, context: AutomationContext[AssetKey]) -> AutomationResult[AssetKey]:
         view = context.asset_graph_view
-        queryer = view.get_inner_queryer_for_back_compat()
-        resolver = CachingStaleStatusResolver(
-            queryer.instance, view.asset_graph, context.asset_graph_view, instance_queryer=queryer
-        )
+        resolver = _resolver(view)
         key = context.key
         partitions = [None] if context.partitions_def is None else context.partitions_def.get_partition_keys()
         stale = {
@@ -40,6 +40,13 @@ class Stale(AutomationCondition[AssetKey]):
         }
         subset = view.get_asset_subset_from_asset_partitions(key, stale)
         return AutomationResult(context, subset.compute_intersection(context.candidate_subset))
+
+
+# A tick has one view, and asks twice per dataset; what is known of one dataset serves those made from it.
+@lru_cache(maxsize=1)
+def _resolver(view: AssetGraphView) -> CachingStaleStatusResolver:
+    queryer = view.get_inner_queryer_for_back_compat()
+    return CachingStaleStatusResolver(queryer.instance, view.asset_graph, view, instance_queryer=queryer)
 
 
 def bring_up_to_date_when_stale() -> AutomationCondition[AssetKey]:

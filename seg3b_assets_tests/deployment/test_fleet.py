@@ -9,7 +9,6 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -118,13 +117,15 @@ def test_every_sensor_ticks(fleet: Fleet) -> None:
     assert {"watch_sources", "move_refs_after_runs"} <= set(sensors)
     for sensor in sensors:
         start_sensor(fleet, sensor)
-        tick = until(lambda name=sensor: finished_tick(fleet, name), 120, sensor)
-        assert tick["status"] in {"SUCCESS", "SKIPPED"}, tick
+        until(lambda name=sensor: ticked_well(fleet, name), 180, f"tick of {sensor}")
 
 
-def finished_tick(fleet: Fleet, name: str) -> Any:
-    """The latest tick that is not under way."""
-    return next((one for one in ticks(fleet, name) if one["status"] != "STARTED"), None)
+def ticked_well(fleet: Fleet, name: str) -> bool:
+    """Whether a tick ended as it should; on a busy machine an earlier one may have run out of its minute."""
+    found = ticks(fleet, name)
+    errors = [tick["error"]["message"] for tick in found if tick["error"]]
+    assert all("DagsterUserCodeUnreachableError" in error for error in errors), errors
+    return any(tick["status"] in {"SUCCESS", "SKIPPED"} for tick in found)
 
 
 def test_a_run_that_lost_its_code_location_is_run_again(fleet: Fleet) -> None:
