@@ -117,7 +117,7 @@ def test_every_sensor_ticks(fleet: Fleet) -> None:
     assert {"watch_sources", "move_refs_after_runs"} <= set(sensors)
     for sensor in sensors:
         start_sensor(fleet, sensor)
-        until(lambda name=sensor: ticked_well(fleet, name), 180, f"tick of {sensor}")
+        until(lambda name=sensor: ticked_well(fleet, name), 330, f"tick of {sensor}")
 
 
 def ticked_well(fleet: Fleet, name: str) -> bool:

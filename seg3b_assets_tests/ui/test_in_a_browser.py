@@ -43,7 +43,7 @@ def address(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def sight(browser: Browser) -> Iterator[Sight]:
     with watched_page(browser) as page:
-        page.page.set_default_timeout(PATIENCE_S * 1000 / 3)
+        page.page.set_default_timeout(PATIENCE_S * 1000)
         yield page
 
 
