@@ -45,7 +45,7 @@ def budget_facts(
     budget = lane(name).budget_minutes
     over = wall_s > budget * SECONDS
     tags = {WALL_TAG: f"{wall_s:.1f}", OVER_TAG: str(over).lower()}
-    context.instance.add_run_tags(context.run_id, lane_tags(name) | tags)
+    context.instance.add_run_tags(context.run.run_id, lane_tags(name) | tags)
     if over:
         context.log.warning(f"Lane {name} took {wall_s / SECONDS:.1f} min; its budget is {budget:g} min.")
     return {"lane": name, "budget_minutes": budget, "lane_wall_s": round(wall_s, 3), "over budget": over}
