@@ -21,7 +21,7 @@ DAGSTER_MODULE_NAME ?= seg3b_assets.definitions
 export DAGSTER_MODULE_NAME
 # Paths are made absolute, because the UI works in DAGSTER_HOME.
 PATHS := SEG3B_HOME SEG3B_POLICIES SEG3B_UPSTREAM SEG3B_CACHE DAGSTER_HOME
-$(foreach name,$(PATHS),$(if $($(name)),$(eval export override $(name) := $(abspath $($(name))))))
+$(foreach name,$(PATHS),$(if $($(name)),$(eval export override $(name) := $(if $(findstring ://,$($(name))),$($(name)),$(abspath $($(name)))))))
 export PATH := $(BIN):$(PATH)
 unexport VIRTUAL_ENV PYTHONHOME
 

@@ -27,7 +27,8 @@ class Settings:
     """One installation's settings.
 
     Attributes:
-        home: where snapshots, heads and run records live (SEG3B_HOME, ``.seg3b`` in the working folder).
+        home: where snapshots, heads and run records live (SEG3B_HOME, ``.seg3b`` in the working folder); of a home
+            by URL, its mirror below the cache (``store.mirror``).
         policies: folder of policy files (SEG3B_POLICIES, the repository's).
         upstream: an upstream root, or a folder of ``seed={seed}`` roots (SEG3B_UPSTREAM); None for the
         embedded
@@ -71,10 +72,12 @@ class Settings:
         recipe = {name: given.pop(name) for name in ("resolution_deg", "merchants") if name in given}
         if recipe:
             given["recipe"] = replace(given.get("recipe", base.recipe), **recipe)
-        for name in ("home", "policies", "upstream", "cache"):
+        for name in ("policies", "upstream", "cache"):
             if name in given:
                 given[name] = Path(given[name]).absolute()
+        home = str(given.pop("home", None) or os.environ.get("SEG3B_HOME") or ".seg3b")
         settings = replace(base, **given)
+        settings = replace(settings, home=_home(home, settings.cache))
         for path in (settings.home, settings.policies, settings.upstream, settings.cache):
             require_text(path)
         return replace(settings, configured=_inputs(settings) == _inputs(base))
@@ -90,7 +93,7 @@ class Settings:
             merchants=_read(environment, "SEG3B_WORLD_MERCHANTS", int, default.merchants),
         )
         return cls(
-            home=Path(environment.get("SEG3B_HOME") or ".seg3b").absolute(),
+            home=Path(),
             policies=Path(environment.get("SEG3B_POLICIES") or REPOSITORY / "policies").absolute(),
             upstream=Path(upstream).absolute() if upstream else None,
             recipe=recipe,
@@ -111,6 +114,18 @@ def require_text(path: object) -> None:
         raise SettingError(
             f"{str(path)!a} is no text under this locale: set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
         ) from None
+
+
+def _home(text: str, cache: Path) -> Path:
+    if "://" not in text:
+        return Path(text).absolute()
+    # Only a home by URL needs the store here.
+    from seg3b_assets.store.mirror import home_at  # noqa: PLC0415
+
+    try:
+        return home_at(text, cache)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
 
 
 def _inputs(settings: Settings) -> tuple[Any, ...]:

@@ -17,10 +17,12 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
-from seg3b_assets.store.certifications import MANIFEST
+from seg3b_assets.store.certifications import MANIFEST, have_certification
 from seg3b_assets.store.durable import flush_folder, write_durably
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.locks import exclusive
+from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.packs import Pack
 
 STATE: Final = "S5"
 _STAGED: Final = ".staged"
@@ -43,10 +45,11 @@ class Archive:
 
     def holds(self, certification_id: str) -> bool:
         """Whether the certification is there with the bytes it was written with."""
-        return _intact(self.folder(certification_id))
+        return have_certification(self._home, certification_id) and _intact(self.folder(certification_id))
 
     def documents(self, certification_id: str) -> dict[str, Any]:
-        """Its JSON documents by file name."""
+        """Its JSON documents by file name, brought here from the home's URL where it has one."""
+        have_certification(self._home, certification_id)
         folder = self.folder(certification_id)
         return {path.name: orjson.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
 
@@ -71,8 +74,8 @@ class Archive:
         with reported_writes(STATE, target), exclusive(self._home / "locks" / f"{CERTIFICATIONS}.lock"):
             self._sweep()
             if _intact(target):
-                _require_same(target, manifest)
-                return target
+                _require_same(target, (target / MANIFEST).read_bytes(), manifest)
+                return self._uploaded(target, manifest, files)
             if target.exists():
                 self._set_aside(target)
             staged = target.with_name(target.name + _STAGED)
@@ -82,6 +85,14 @@ class Archive:
             flush_folder(staged)
             staged.rename(target)
             flush_folder(target.parent)
+            return self._uploaded(target, manifest, files)
+
+    def _uploaded(self, target: Path, manifest: bytes, files: Mapping[str, bytes]) -> Path:
+        """The certification, published at the home's URL too where it has one."""
+        remote = remote_of(self._home)
+        if remote is not None:
+            pack = Pack(remote, f"{CERTIFICATIONS}/{target.name}", MANIFEST)
+            _require_same(target, pack.publish(target, list(files)), manifest)
         return target
 
     def _sweep(self) -> None:
@@ -103,10 +114,10 @@ def _intact(folder: Path) -> bool:
         return False
 
 
-def _require_same(target: Path, manifest: bytes) -> None:
-    if (target / MANIFEST).read_bytes() == manifest:
+def _require_same(target: Path, there: bytes, manifest: bytes) -> None:
+    if there == manifest:
         return
-    published, computed = (orjson.loads(one)["files"] for one in ((target / MANIFEST).read_bytes(), manifest))
+    published, computed = (orjson.loads(one)["files"] for one in (there, manifest))
     differ = sorted(
         name for name in published.keys() | computed.keys() if published.get(name) != computed.get(name)
     )

@@ -35,7 +35,10 @@ from seg3b_assets.realism import CROSS_SEED_SUMMARY, FAILURE_TRACE, metrics_file
 from seg3b_assets.realism.plots import read_frames
 from seg3b_assets.realism.report import ReportMaterial, SeedCost, StateCost
 from seg3b_assets.settings import Settings
+from seg3b_assets.store import Store
+from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
 from seg3b_assets.store.certifications import MANIFEST, Certifications, KeptCertification
+from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.locks import exclusive
@@ -72,11 +75,11 @@ def certification_named(home: Path, name: str) -> KeptCertification:
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED`` where there is none, or more than one.
     """
-    kept = Certifications(home).every()
+    certifications = Certifications(home)
+    kept = certifications.every()
     if name == "latest":
-        found = sorted(
-            kept, key=lambda one: ((one.folder / MANIFEST).stat().st_mtime_ns, one.certification_id)
-        )[-1:]
+        latest = certifications.latest()
+        found = [latest] if latest else []
     else:
         found = [one for one in kept if one.certification_id.startswith(name.lower())]
     if len(found) == 1:
@@ -85,7 +88,7 @@ def certification_named(home: Path, name: str) -> KeptCertification:
         STATE,
         "INPUT_OPEN_FAILED",
         "one_certification",
-        f"{name} in {home / 'certifications'}",
+        f"{name} in {Documents(home).place(CERTIFICATIONS)}",
         "Make one with seg3b certify, or give more digits of its id.",
         {"found": [one.certification_id for one in found], "kept": len(kept)},
     )
@@ -220,12 +223,12 @@ def _certification_policy(settings: Settings, kept: KeptCertification) -> Certif
 
 def _costs(home: Path, metrics: Mapping[int, Any]) -> dict[int, SeedCost]:
     """What computing each seed's snapshots cost, of those this home has a record of."""
-    found = {}
+    store, found = Store(home, contract), {}
     for seed, document in metrics.items():
         states = {
             state: StateCost(record.get("wall_s"), record.get("peak_rss_mb"), record.get("lanes") or {})
             for state, key in document["provenance"]["states"].items()
-            if (record := _read(home / "builds" / state / f"{key}.json"))
+            if (record := store.build(state, key))
         }
         if states:
             found[seed] = SeedCost(states)

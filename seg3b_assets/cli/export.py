@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,11 @@ def export(
         ),
     ],
     dest: Annotated[
-        Path, typer.Argument(metavar="DEST", help="Folder to make; an earlier export of the same is kept.")
+        str,
+        typer.Argument(
+            metavar="DEST",
+            help="Folder to make, or s3://bucket/prefix; an earlier export of the same is kept.",
+        ),
     ],
     seed: Annotated[
         list[int] | None,
@@ -47,6 +50,12 @@ def export(
     bytes, written}]}.
     """
     with reported(as_json, debug):
+        from seg3b_assets.store.remote import is_url, object_url
+
+        try:
+            dest = object_url(dest) if is_url(dest) else dest
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="DEST") from error
         settings = settings_from(home=home, upstream=upstream)
         from seg3b_assets.pipeline.exporting import export as export_lineages
         from seg3b_assets.progress import progress_for_terminal
@@ -63,5 +72,5 @@ def export(
             told = "" if one.written else "  (there already, unchanged)"
             typer.echo(
                 f"seed {one.run.seed}  lineage {one.run.lineage_id[:12]}  {one.files} files, "
-                f"{one.bytes / 1e6:,.0f} MB  {one.folder}{told}"
+                f"{one.bytes / 1e6:,.0f} MB  {one.place}{told}"
             )

@@ -38,7 +38,13 @@ def seed_list(given: str | None) -> list[int]:
 
 
 Home = Annotated[
-    Path | None, typer.Option(help="Where outputs live.", envvar="SEG3B_HOME", show_default=".seg3b")
+    str | None,
+    typer.Option(
+        metavar="PATH|URL",
+        help="Where outputs live: a folder, or s3://bucket/prefix.",
+        envvar="SEG3B_HOME",
+        show_default=".seg3b",
+    ),
 ]
 Policies = Annotated[
     Path | None,

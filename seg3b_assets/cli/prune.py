@@ -63,7 +63,7 @@ def prune(
         for holder in done.held_by:
             screen.print(f"the home is in use, a prune would be refused now: {holder}")
         if done.prune_id:
-            screen.print(f"record  {settings.home / 'prunes' / done.prune_id}.json")
+            screen.print(f"record  {store.documents.place(f'prunes/{done.prune_id}.json')}")
 
 
 def _show(listed: Sequence[Unreached], screen: Console) -> None:

@@ -14,6 +14,8 @@ from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
 from seg3b_assets.store.export import Export, export_run
+from seg3b_assets.store.export_url import export_run_to_url
+from seg3b_assets.store.remote import is_url
 from seg3b_assets.store.runs import KeptRun
 from seg3b_assets.store.targets import UnknownTargetError, resolve_target
 
@@ -21,13 +23,14 @@ RECEIPT = "run_receipt.json"
 
 
 def export(
-    settings: Settings, target: str, seeds: tuple[int, ...], folder: Path, progress: Progress
+    settings: Settings, target: str, seeds: tuple[int, ...], dest: str, progress: Progress
 ) -> list[Export]:
-    """Export the lineages ``target`` names: one of them as ``folder``, several as ``folder/seed=N`` each.
+    """Export the lineages ``target`` names: one of them as ``dest``, several as ``dest/seed=N`` each.
 
     Args:
         target: a ref, ``heads``, or the start of a lineage's or certification's id.
         seeds: of those, only these; all when empty.
+        dest: a path, or a URL of an object store.
 
     Raises:
         UnknownTargetError: nothing goes by that name, or has none of these seeds.
@@ -46,8 +49,14 @@ def export(
         run = runs.read(lineage_id)
         if run is None:
             raise UnknownTargetError(f"{found.label} names lineage {lineage_id[:12]}, which has no record")
-        place = folder if len(lineages) == 1 else folder / f"seed={seed}"
-        exports.append(export_run(store, run, sealed_root(settings, run, progress), place))
+        place = dest if len(lineages) == 1 else f"{dest.rstrip('/')}/seed={seed}"
+        root = sealed_root(settings, run, progress)
+        at_url = is_url(place)
+        exports.append(
+            export_run_to_url(store, run, root, place)
+            if at_url
+            else export_run(store, run, root, Path(place))
+        )
     return exports
 
 

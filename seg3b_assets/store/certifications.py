@@ -6,14 +6,20 @@ says which lineages, which certification policy and which scoring it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.store.documents import Documents
+from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.packs import Pack
 
 FOLDER: Final = "certifications"
 MANIFEST: Final = "certification.json"
@@ -39,7 +45,11 @@ class KeptCertification:
     def document(self, name: str) -> Any:
         """A JSON document of it; None when there is none, or when it cannot be read."""
         try:
-            return orjson.loads((self.folder / name).read_bytes()) if name in self.files else None
+            if name not in self.files or not have_certification(
+                self.folder.parents[1], self.certification_id
+            ):
+                return None
+            return orjson.loads((self.folder / name).read_bytes())
         except (OSError, ValueError):
             return None
 
@@ -52,21 +62,69 @@ class Certifications:
     """
 
     def __init__(self, home: Path) -> None:
-        self._folder = home / FOLDER
+        self._folder = home.absolute() / FOLDER
+        self._documents = Documents(home)
 
     def every(self) -> list[KeptCertification]:
         """Those whose manifest is readable, by id."""
-        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-        found = [_read(folder) for folder in folders if HEX64.fullmatch(folder.name)]
+        return self._readable(self._documents.paths(FOLDER))
+
+    def latest(self) -> KeptCertification | None:
+        """The one written last; None where there is none."""
+        return next(reversed(self._readable(self._documents.paths_by_age(FOLDER))), None)
+
+    def _readable(self, paths: Iterable[str]) -> list[KeptCertification]:
+        places = [path.partition("/") for path in paths]
+        ids = [one for one, _, name in places if HEX64.fullmatch(one) and name == MANIFEST]
+        found = [self._read(certification_id) for certification_id in ids]
         return [one for one in found if one is not None]
 
+    def _read(self, certification_id: str) -> KeptCertification | None:
+        try:
+            content = self._documents.read(f"{FOLDER}/{certification_id}/{MANIFEST}")
+        except OSError:
+            return None
+        return _parsed(self._folder / certification_id, content)
 
-def _read(folder: Path) -> KeptCertification | None:
+
+def have_certification(home: Path, certification_id: str) -> bool:
+    """Have a certification's files in the home's folder; False when it is not kept.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED of a URL; SEALED_INPUT_DIGEST_MISMATCH when what lies there is not what was
+            published.
+    """
+    remote = remote_of(home)
+    if remote is None:
+        return (home / FOLDER / certification_id / MANIFEST).is_file()
+    pack = Pack(remote, f"{FOLDER}/{certification_id}", MANIFEST)
+    manifest = pack.published()
+    if manifest is None:
+        return False
+    files: dict[str, str] = orjson.loads(manifest)["files"]
+
+    def require(folder: Path) -> None:
+        for name, digest in files.items():
+            if file_digest(folder / name) != digest:
+                raise Seg3BError(
+                    "S5",
+                    "SEALED_INPUT_DIGEST_MISMATCH",
+                    "certification_intact",
+                    f"{name} in {remote.place(pack.place)}",
+                    "Certify again with --recompute: it is written again.",
+                )
+
+    with reported_writes("S5", home, "SEG3B_CACHE"):
+        pack.fetch(home, manifest, list(files), require)
+    return True
+
+
+def _parsed(folder: Path, content: bytes) -> KeptCertification | None:
     try:
-        manifest = orjson.loads((folder / MANIFEST).read_bytes())
+        manifest = orjson.loads(content)
         inputs = manifest["inputs"]
         lineages = {int(seed): str(lineage_id) for seed, lineage_id in inputs["lineages"].items()}
         policy = str(inputs["certification_policy"])
         return KeptCertification(folder.name, lineages, policy, folder, tuple(sorted(manifest["files"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

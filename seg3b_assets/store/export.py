@@ -29,6 +29,7 @@ from seg3b_assets.store.durable import flush_folder
 from seg3b_assets.store.export_inputs import input_copies, tile_excerpt
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.outputs import folder_digest
+from seg3b_assets.store.snapshots import snapshot_place
 from seg3b_assets.store.staging import parquet_bytes
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ class Export:
     """An exported tree.
 
     Attributes:
-        folder: its root.
+        place: its root, an absolute path or a URL.
         run: whose it is.
         files, bytes: how many files, how large.
         written: False when the very same tree was there already.
     """
 
-    folder: Path
+    place: str
     run: KeptRun
     files: int
     bytes: int
@@ -63,7 +64,7 @@ class Export:
             "seed": self.run.seed,
             "run_id": self.run.run_id,
             "lineage_id": self.run.lineage_id,
-            "path": str(self.folder),
+            "path": self.place,
             "files": self.files,
             "bytes": self.bytes,
             "written": self.written,
@@ -99,7 +100,7 @@ def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Expo
             shutil.rmtree(fresh, ignore_errors=True)
     files = orjson.loads(receipt)["files"]
     size = sum(file["size_bytes"] for file in files) + len(receipt)
-    return Export(target, run, len(files) + 1, size, written)
+    return Export(str(target), run, len(files) + 1, size, written)
 
 
 def _require_free(target: Path, run: KeptRun) -> None:
@@ -114,11 +115,16 @@ def _require_free(target: Path, run: KeptRun) -> None:
             found = None
         if found == run.lineage_id:
             return
-    raise Seg3BError(
+    raise target_taken(str(target), run)
+
+
+def target_taken(place: str, run: KeptRun) -> Seg3BError:
+    """OUTPUT_WRITE_FAILED of a target that is something else."""
+    return Seg3BError(
         "S5",
         "OUTPUT_WRITE_FAILED",
         "export_target_free",
-        str(target),
+        place,
         "Name a folder that does not exist, an empty one, or an earlier export of the same lineage; "
         "nothing was touched.",
         {"lineage_id": run.lineage_id},
@@ -134,7 +140,7 @@ def _snapshots(store: Store, run: KeptRun) -> dict[str, Snapshot]:
                 state,
                 "INPUT_OPEN_FAILED",
                 "snapshot_there",
-                str(store.home / "snapshots" / state / key),
+                store.documents.place(snapshot_place(state, key)),
                 f"Run seed {run.seed} again under the same policies and upstream: its snapshot was pruned, or "
                 "lost files.",
                 {"lineage_id": run.lineage_id},

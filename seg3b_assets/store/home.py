@@ -30,12 +30,25 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
-from seg3b_assets.store.durable import flush_folder, replace_file, write_durably
+from seg3b_assets.store.documents import Documents
+from seg3b_assets.store.durable import flush_folder, write_durably
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import announced, holders, run_lock, told
+from seg3b_assets.store.leases import leased
 from seg3b_assets.store.locks import exclusive, shared, try_lock_folder
+from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.outputs import ContractLookup, OutputRecord
-from seg3b_assets.store.snapshots import MANIFEST, KeyInputs, Snapshot, manifest_bytes, read_snapshot
+from seg3b_assets.store.remote_snapshots import find_snapshot, publish_snapshot, require_published
+from seg3b_assets.store.runs import record_path
+from seg3b_assets.store.snapshots import (
+    MANIFEST,
+    KeyInputs,
+    Snapshot,
+    manifest_bytes,
+    nondeterministic,
+    read_snapshot,
+    snapshot_place,
+)
 from seg3b_assets.store.staging import Staging
 
 if TYPE_CHECKING:
@@ -50,16 +63,20 @@ class Store:
     """The home of one installation's outputs.
 
     Args:
-        home: folder; made when first written to.
+        home: folder; made when first written to. The mirror of a URL stands for the URL (``mirror``).
         contracts: dataset id to contract.
     """
 
     def __init__(self, home: Path, contracts: ContractLookup) -> None:
         self.home = home.absolute()
+        self.documents = Documents(self.home)
         self._contracts = contracts
 
     def snapshot(self, state: str, key: str) -> Snapshot | None:
         """The published snapshot; None when there is none, or when a file of it is missing or cut short."""
+        remote = remote_of(self.home)
+        if remote is not None:
+            return find_snapshot(remote, self.home, state, key)
         found = read_snapshot(self._snapshot_root(state, key))
         return None if found is None or found.damage() else found
 
@@ -81,7 +98,7 @@ class Store:
             os.close(descriptor)
 
     def publish(self, staged: Staging, inputs: KeyInputs) -> Snapshot:
-        """Make what was staged the snapshot of its key, by one rename.
+        """Make what was staged the snapshot of its key, by one rename; at a URL, by creating its manifest last.
 
         Where the snapshot exists its bytes are compared: equal ones are reused. A snapshot whose bytes are no
         longer those it was published with is set aside, never overwritten.
@@ -104,6 +121,9 @@ class Store:
         published = read_snapshot(target)
         if published is None:
             raise RuntimeError(f"{target} was removed while it was being published")
+        remote = remote_of(self.home)
+        if remote is not None:
+            publish_snapshot(remote, published)
         return published
 
     def heads(self, seed: int) -> dict[str, str]:
@@ -112,25 +132,21 @@ class Store:
         Raises:
             Seg3BError: INPUT_OPEN_FAILED when the file is not what the store wrote.
         """
-        path = self._heads_path(seed)
+        path = _heads_path(seed)
         try:
-            states = orjson.loads(path.read_bytes())["states"]
-            return {str(state): str(states[state]) for state in sorted(states)}
+            return self._states(path, self.documents.read(path))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Seg3BError(
-                state="S0",
-                name="INPUT_OPEN_FAILED",
-                validator="heads_readable",
-                place=str(path),
-                remedy="Remove the file and run the seed again: published snapshots are reused.",
-                detail={"reason": str(error)},
-            ) from error
+        except OSError as error:
+            raise _unreadable(self.documents.place(path), error) from error
 
     def seeds(self) -> list[int]:
         """The seeds that have heads, in order."""
-        names = [path.name for path in (self.home / "heads").glob("seed=*.json")]
+        names = [
+            name
+            for name in self.documents.paths("heads")
+            if name.startswith("seed=") and name.endswith(".json")
+        ]
         texts = [name.removeprefix("seed=").removesuffix(".json") for name in names]
         return sorted(int(text) for text in texts if text.isascii() and text.isdigit())
 
@@ -143,29 +159,35 @@ class Store:
         """
         if not keys:
             return
-        path = self._heads_path(seed)
-        with reported_writes(max(keys), path), self._seed_lock(seed):
-            current = self.heads(seed)
-            moved = current | dict(keys)
-            if moved != current:
-                replace_file(path, canonical_json({"seed": seed, "states": moved}))
+        path = _heads_path(seed)
 
-    def write_run(self, seed: int, lineage_id: str, record: Mapping[str, Any]) -> Path:
-        """Keep the record of a finished lineage; a rerun of the same lineage replaces it."""
-        path = self.home / "runs" / lineage_id / "run.json"
-        with reported_writes("S5", path), self._seed_lock(seed):
-            replace_file(path, canonical_json(record))
-        return path
+        def moved(content: bytes | None) -> bytes | None:
+            current = {} if content is None else self._states(path, content)
+            states = current | dict(keys)
+            return None if states == current else canonical_json({"seed": seed, "states": states})
+
+        remote = remote_of(self.home)
+        if remote is not None:
+            require_published(remote, keys)
+        with reported_writes(max(keys), self.home / path):
+            self.documents.update(path, _lock_name(seed), moved)
+
+    def write_run(self, seed: int, lineage_id: str, record: Mapping[str, Any]) -> str:
+        """Keep the record of a finished lineage; a rerun of the same lineage replaces it. Returns its place."""
+        self._put(record_path(lineage_id), seed, "S5", record)
+        return self.documents.place(record_path(lineage_id))
 
     def write_build(self, snapshot: Snapshot, seed: int, cost: Mapping[str, Any]) -> None:
         """Keep what computing a snapshot cost."""
-        path = self._build_path(snapshot.state, snapshot.key)
-        with reported_writes(snapshot.state, path), self._seed_lock(seed):
-            replace_file(path, canonical_json(cost))
+        self._put(_build_path(snapshot.state, snapshot.key), seed, snapshot.state, cost)
 
     def build(self, state: str, key: str) -> dict[str, Any] | None:
         """What computing a snapshot cost, or None when it is not known."""
-        return _read_json(self._build_path(state, key))
+        try:
+            value = orjson.loads(self.documents.read(_build_path(state, key)))
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
 
     @contextmanager
     def in_use(self, purpose: str = "a run") -> Iterator[None]:
@@ -182,22 +204,27 @@ class Store:
                 held.enter_context(shared(run_lock(self.home), self._say_who_is_waited_for))
                 held.enter_context(announced(self.home, purpose))
             self._sweep_staging()
+            remote = remote_of(self.home)
+            if remote is not None:
+                held.enter_context(leased(remote, purpose))
             yield
 
     def _say_who_is_waited_for(self) -> None:
         LOG.warning("waiting for %s", told(holders(self.home)) or "a process that holds the home alone")
 
     def _snapshot_root(self, state: str, key: str) -> Path:
-        return self.home / "snapshots" / state / key
+        return self.home / snapshot_place(state, key)
 
-    def _heads_path(self, seed: int) -> Path:
-        return self.home / "heads" / f"seed={seed}.json"
+    def _put(self, path: str, seed: int, state: str, value: Mapping[str, Any]) -> None:
+        with reported_writes(state, self.home / path):
+            self.documents.put(path, canonical_json(value), _lock_name(seed))
 
-    def _build_path(self, state: str, key: str) -> Path:
-        return self.home / "builds" / state / f"{key}.json"
-
-    def _seed_lock(self, seed: int) -> Any:
-        return exclusive(self.home / "locks" / f"seed={seed}.lock")
+    def _states(self, path: str, content: bytes) -> dict[str, str]:
+        try:
+            states = orjson.loads(content)["states"]
+            return {str(state): str(states[state]) for state in sorted(states)}
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.documents.place(path), error) from error
 
     def _claim_staging(self, state: str) -> tuple[Path, int]:
         parent = self.home / "staging"
@@ -237,7 +264,7 @@ class Store:
         for dataset_id in sorted(existing.outputs.keys() | outputs.keys()):
             published, computed = existing.outputs.get(dataset_id), outputs.get(dataset_id)
             if published is None or computed is None or published.digest != computed.digest:
-                raise _nondeterministic(state, target, dataset_id, (published, computed))
+                raise nondeterministic(state, str(target), dataset_id, (published, computed))
         return not existing.damage() and existing.altered() is None
 
     def _set_aside(self, target: Path) -> None:
@@ -256,24 +283,24 @@ class Store:
         LOG.warning("snapshot %s no longer holds what was published; kept in %s, built again", target, place)
 
 
-def _nondeterministic(
-    state: str, target: Path, dataset_id: str, records: tuple[OutputRecord | None, OutputRecord | None]
-) -> Seg3BError:
-    published, computed = (record.digest if record else None for record in records)
+def _unreadable(place: str, error: Exception) -> Seg3BError:
     return Seg3BError(
-        state=state,
-        name="NONDETERMINISTIC_OUTPUT",
-        validator="rerun_digest",
-        place=f"{dataset_id} in {target}",
-        remedy="The same inputs and code version gave other bytes; the published ones stay. Raise the "
-        f"code version of {state} if its logic changed; else find what depends on order, clock or machine.",
-        detail={"dataset_id": dataset_id, "published": published, "computed": computed},
+        state="S0",
+        name="INPUT_OPEN_FAILED",
+        validator="heads_readable",
+        place=place,
+        remedy="Remove the file and run the seed again: published snapshots are reused.",
+        detail={"reason": str(error)},
     )
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+def _heads_path(seed: int) -> str:
+    return f"heads/seed={seed}.json"
+
+
+def _build_path(state: str, key: str) -> str:
+    return f"builds/{state}/{key}.json"
+
+
+def _lock_name(seed: int) -> str:
+    return f"seed={seed}"

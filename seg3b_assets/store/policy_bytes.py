@@ -10,9 +10,8 @@ from typing import Final
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_hex
-from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.locks import exclusive
 
 FOLDER: Final = "policies"
 
@@ -26,6 +25,7 @@ class PolicyBytes:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._documents = Documents(home)
 
     def keep(self, contents: Iterable[bytes]) -> None:
         """Keep these bytes; what is kept already is not written again.
@@ -36,10 +36,9 @@ class PolicyBytes:
         missing = {digest: content for content in contents if not self._holds(digest := sha256_hex(content))}
         if not missing:
             return
-        folder = self._home / FOLDER
-        with reported_writes("S0", folder), exclusive(self._home / "locks" / f"{FOLDER}.lock"):
+        with reported_writes("S0", self._home / FOLDER):
             for digest, content in missing.items():
-                replace_file(self._path(digest), content)
+                self._documents.put(_path(digest), content, FOLDER)
 
     def read(self, digest: str) -> bytes:
         """The bytes with this SHA-256.
@@ -47,31 +46,32 @@ class PolicyBytes:
         Raises:
             Seg3BError: INPUT_OPEN_FAILED when they are not kept, or are no longer those bytes.
         """
-        path = self._path(digest)
+        place = self._documents.place(_path(digest))
         try:
-            content = path.read_bytes()
+            content = self._documents.read(_path(digest))
         except OSError as error:
-            raise _lost(path, error.strerror or str(error)) from error
+            raise _lost(place, error.strerror or "it is not there") from error
         if sha256_hex(content) != digest:
-            raise _lost(path, "the bytes have another digest than their name")
+            raise _lost(place, "the bytes have another digest than their name")
         return content
 
     def _holds(self, digest: str) -> bool:
         try:
-            return sha256_hex(self._path(digest).read_bytes()) == digest
+            return sha256_hex(self._documents.read(_path(digest))) == digest
         except OSError:
             return False
 
-    def _path(self, digest: str) -> Path:
-        return self._home / FOLDER / f"{digest}.yaml"
+
+def _path(digest: str) -> str:
+    return f"{FOLDER}/{digest}.yaml"
 
 
-def _lost(path: Path, reason: str) -> Seg3BError:
+def _lost(place: str, reason: str) -> Seg3BError:
     return Seg3BError(
         state="S0",
         name="INPUT_OPEN_FAILED",
         validator="policy_kept",
-        place=str(path),
+        place=place,
         remedy="Run a seed under those policies again; its record keeps their bytes.",
         detail={"reason": reason},
     )

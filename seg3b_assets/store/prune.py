@@ -17,8 +17,8 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,10 +32,13 @@ from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import Holder, announced, holders, run_lock, told
 from seg3b_assets.store.home import Store
+from seg3b_assets.store.leases import alone, lease_holders
 from seg3b_assets.store.locks import exclusive, exclusive_now
-from seg3b_assets.store.reach import Unreached, reached, unreached
+from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.reach import Reached, Unreached, reached, unreached
+from seg3b_assets.store.remote_prune import RECORDS, remove_objects, unreached_objects
+from seg3b_assets.store.runs import Runs
 
-RECORDS: Final = "prunes"
 LOG = logging.getLogger("seg3b.store")
 TRASH: Final = "trash"
 PLAN: Final = "prune.json"
@@ -77,9 +80,10 @@ def rehearse_prune(store: Store, keep: Collection[str]) -> Prune:
     """What ``prune`` would remove now, beside whatever runs. Changes nothing. Raises as ``reached``."""
     if not store.home.is_dir():
         return Prune(None, {}, ())
-    held_by = tuple(holders(store.home))
+    remote = remote_of(store.home)
+    held_by = tuple(lease_holders(remote) if remote else holders(store.home))
     found = reached(store, keep)
-    return Prune(None, found.lineages, tuple(unreached(store, found)), held_by)
+    return Prune(None, found.lineages, tuple(_unreached(store, found)), held_by)
 
 
 def prune(
@@ -102,13 +106,13 @@ def prune(
         return Prune(None, {}, ())
     with reported_writes("S5", home), exclusive_now(run_lock(home)) as held:
         if not held:
-            raise _in_use(home)
-        with announced(home, "a prune"), exclusive(home / "locks" / "refs.lock"):
+            raise _in_use(str(home), holders(home))
+        with announced(home, "a prune"), exclusive(home / "locks" / "refs.lock"), _origin_alone(home):
             _record_interrupted(home)
             found = reached(store, keep)
-            listed = unreached(store, found)
+            listed = _unreached(store, found)
             before_removing(listed)
-            done = Prune(_moved_to_trash(home, found.lineages, listed), found.lineages, tuple(listed))
+            done = Prune(_removed(home, found.lineages, listed), found.lineages, tuple(listed))
     _empty_trash(home)
     return done
 
@@ -129,7 +133,25 @@ def is_refusal(error: Seg3BError) -> bool:
     return error.validator == HELD
 
 
-def _moved_to_trash(home: Path, kept: dict[str, list[str]], listed: Sequence[Unreached]) -> str | None:
+def _unreached(store: Store, found: Reached) -> list[Unreached]:
+    remote = remote_of(store.home)
+    return unreached_objects(remote, found, Runs(store.home)) if remote else unreached(store, found)
+
+
+@contextmanager
+def _origin_alone(home: Path) -> Iterator[None]:
+    """Hold the URL of a mirror alone; nothing for a home that is a folder."""
+    remote = remote_of(home)
+    if remote is None:
+        yield
+        return
+    with alone(remote, "a prune") as held_by:
+        if held_by is not None:
+            raise _in_use(remote.url, held_by)
+        yield
+
+
+def _removed(home: Path, kept: dict[str, list[str]], listed: Sequence[Unreached]) -> str | None:
     if not listed:
         return None
     started = datetime.now(UTC)
@@ -143,6 +165,10 @@ def _moved_to_trash(home: Path, kept: dict[str, list[str]], listed: Sequence[Unr
         "removed": [one.as_json() for one in listed],
         "interrupted": False,
     }
+    remote = remote_of(home)
+    if remote is not None:
+        remove_objects(remote, home, listed, record)
+        return prune_id
     trash = home / TRASH / prune_id
     replace_file(trash / PLAN, canonical_json(record))
     for one in listed:
@@ -184,13 +210,12 @@ def _empty_trash(home: Path) -> None:
                 shutil.rmtree(trash)
 
 
-def _in_use(home: Path) -> Seg3BError:
-    found = holders(home)
+def _in_use(place: str, found: Sequence[Holder]) -> Seg3BError:
     return Seg3BError(
         state="S5",
         name="OUTPUT_WRITE_FAILED",
         validator=HELD,
-        place=str(home),
+        place=place,
         remedy=f"Wait for {told(found) or 'the process that holds the home'} to end, then prune again. "
         "Nothing was removed.",
         detail={"held_by": [str(holder) for holder in found]},

@@ -18,6 +18,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.store.certifications import Certifications
+from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.refs import REF_NAMES, Refs
 from seg3b_assets.store.runs import KeptRun, Runs
@@ -108,7 +109,7 @@ def unreached(store: Store, found: Reached) -> list[Unreached]:
     packs = _named(home / "certifications", found.certifications)
     listed += [_unreached("certification", home, folder) for folder in packs]
     records = _named(home / "runs", found.lineages)
-    listed += [_unreached("run", home, folder, _about(runs, folder.name)) for folder in records]
+    listed += [_unreached("run", home, folder, about_run(runs, folder.name)) for folder in records]
     for folder in _folders(home / "builds"):
         keys = {key for state, key in found.snapshots if state == folder.name}
         listed += [_unreached("build", home, path) for path in _named(folder, keys, ".json")]
@@ -153,7 +154,7 @@ def _unreached(kind: Kind, home: Path, path: Path, about: dict[str, Any] | None 
     return Unreached(kind, path.relative_to(home).as_posix(), size_of(path), about or {})
 
 
-def _about(runs: Runs, lineage_id: str) -> dict[str, Any]:
+def about_run(runs: Runs, lineage_id: str) -> dict[str, Any]:
     """What stays known of a lineage in the record of the prune."""
     try:
         run = runs.read(lineage_id)
@@ -193,7 +194,7 @@ def _unrecorded(home: Path, name: str, seed: int, lineage_id: str) -> Seg3BError
         state="S0",
         name="INPUT_OPEN_FAILED",
         validator="ref_lineage_recorded",
-        place=str(home / "refs" / f"{name}.json"),
+        place=Documents(home).place(f"refs/{name}.json"),
         remedy=f"The record of a lineage that {name} keeps is gone, so what it reaches is not known. Point the "
         f"ref elsewhere (seg3b refs set {name}) and prune again. Nothing was removed.",
         detail={"seed": seed, "lineage_id": lineage_id},

@@ -1,7 +1,7 @@
 """Refs: the lineages a home keeps by name, ``refs/{name}.json`` = {seed: lineage_id} (storage, retention).
 
 A ref is a pointer for people and for pruning, never an input: no state reads one. Files are replaced whole
-under one lock, so a reader sees the old pointer or the new one, and two writers of different seeds both win.
+(``documents``), so a reader sees the old pointer or the new one, and two writers of different seeds both win.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64, UINT64_MAX
-from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.locks import exclusive
 
 RefName = Literal["baseline", "candidate", "last_good", "certification"]
 REF_NAMES: Final[tuple[RefName, ...]] = get_args(RefName)
@@ -33,6 +32,7 @@ class Refs:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._documents = Documents(home)
 
     def read(self, name: RefName) -> dict[int, str]:
         """Lineage id by seed, in seed order; empty when the ref is absent.
@@ -40,20 +40,13 @@ class Refs:
         Raises:
             Seg3BError: INPUT_OPEN_FAILED when the file is not what was written.
         """
-        path = self._path(name)
+        path = _path(name)
         try:
-            return _parsed(path.read_bytes())
+            return self._understood(path, self._documents.read(path))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise Seg3BError(
-                state="S0",
-                name="INPUT_OPEN_FAILED",
-                validator="ref_readable",
-                place=str(path),
-                remedy="Remove the file and set the ref again (seg3b refs set); nothing it named was removed.",
-                detail={"reason": str(error)},
-            ) from error
+        except OSError as error:
+            raise _unreadable(self._documents.place(path), error) from error
 
     def all(self) -> dict[str, dict[int, str]]:
         """Every ref by name, absent ones empty. Raises as ``read``."""
@@ -72,21 +65,42 @@ class Refs:
         Raises:
             Seg3BError: OUTPUT_WRITE_FAILED; INPUT_OPEN_FAILED when the present file cannot be read.
         """
-        path = self._path(name)
-        with reported_writes("S5", path), exclusive(self._home / "locks" / "refs.lock"):
-            current = self.read(name)
-            moved = {**current, **lineages} if merge else dict(lineages)
-            if moved == current:
-                return False
-            content = canonical_json({str(seed): moved[seed] for seed in sorted(moved)})
-            _parsed(content)
-            replace_file(path, content)
-        return True
+        path = _path(name)
 
-    def _path(self, name: RefName) -> Path:
-        if name not in REF_NAMES:
-            raise ValueError(f"{name} is not a ref; refs are {', '.join(REF_NAMES)}")
-        return self._home / FOLDER / f"{name}.json"
+        def moved(content: bytes | None) -> bytes | None:
+            current = {} if content is None else self._understood(path, content)
+            pointers = {**current, **lineages} if merge else dict(lineages)
+            if pointers == current:
+                return None
+            fresh = canonical_json({str(seed): pointers[seed] for seed in sorted(pointers)})
+            _parsed(fresh)
+            return fresh
+
+        with reported_writes("S5", self._home / path):
+            return self._documents.update(path, "refs", moved)
+
+    def _understood(self, path: str, content: bytes) -> dict[int, str]:
+        try:
+            return _parsed(content)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _unreadable(self._documents.place(path), error) from error
+
+
+def _path(name: RefName) -> str:
+    if name not in REF_NAMES:
+        raise ValueError(f"{name} is not a ref; refs are {', '.join(REF_NAMES)}")
+    return f"{FOLDER}/{name}.json"
+
+
+def _unreadable(place: str, error: Exception) -> Seg3BError:
+    return Seg3BError(
+        state="S0",
+        name="INPUT_OPEN_FAILED",
+        validator="ref_readable",
+        place=place,
+        remedy="Remove the file and set the ref again (seg3b refs set); nothing it named was removed.",
+        detail={"reason": str(error)},
+    )
 
 
 def _parsed(content: bytes) -> dict[int, str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.refs import RefName, Refs
-from seg3b_assets.store.runs import KeptRun, Runs
+from seg3b_assets.store.runs import KeptRun, Runs, record_path
+from seg3b_assets.store.snapshots import snapshot_place
 
 GOOD: Final[RefName] = "last_good"
 
@@ -60,7 +60,7 @@ def rollback(store: Store, seeds: Sequence[int] = (), dry_run: bool = False) -> 
     good = Refs(store.home).read(GOOD)
     wanted = list(dict.fromkeys(seeds)) or sorted(good)
     if not wanted:
-        raise _absent(store.home, "no seed")
+        raise _absent(store, "no seed")
     with store.in_use("a rollback"):
         found = {seed: _checked(store, seed, good) for seed in wanted}
         if not dry_run:
@@ -71,10 +71,10 @@ def rollback(store: Store, seeds: Sequence[int] = (), dry_run: bool = False) -> 
 
 def _checked(store: Store, seed: int, good: Mapping[int, str]) -> SeedRollback:
     if seed not in good:
-        raise _absent(store.home, f"no seed {seed}")
+        raise _absent(store, f"no seed {seed}")
     run = Runs(store.home).read(good[seed])
     if run is None:
-        raise _gone(store.home / "runs" / good[seed], seed, good[seed])
+        raise _gone(store, record_path(good[seed]), seed, good[seed])
     _require_intact(store, run)
     return SeedRollback(run.lineage_id, store.heads(seed), run.keys)
 
@@ -83,7 +83,7 @@ def _require_intact(store: Store, run: KeptRun) -> None:
     for state, key in run.keys.items():
         snapshot = store.snapshot(state, key)
         if snapshot is None:
-            raise _gone(store.home / "snapshots" / state / key, run.seed, run.lineage_id)
+            raise _gone(store, snapshot_place(state, key), run.seed, run.lineage_id)
         altered = snapshot.altered()
         if altered is not None:
             raise Seg3BError(
@@ -97,23 +97,23 @@ def _require_intact(store: Store, run: KeptRun) -> None:
             )
 
 
-def _absent(home: Path, whom: str) -> Seg3BError:
+def _absent(store: Store, whom: str) -> Seg3BError:
     return Seg3BError(
         state="S5",
         name="INPUT_OPEN_FAILED",
         validator="last_good_set",
-        place=str(home / "refs" / f"{GOOD}.json"),
+        place=store.documents.place(f"refs/{GOOD}.json"),
         remedy=f"last_good names {whom}: certify first (seg3b certify), or pin one that passed "
         f"(seg3b refs set {GOOD}). No head was moved.",
     )
 
 
-def _gone(place: Path, seed: int, lineage_id: str) -> Seg3BError:
+def _gone(store: Store, path: str, seed: int, lineage_id: str) -> Seg3BError:
     return Seg3BError(
         state="S5",
         name="INPUT_OPEN_FAILED",
         validator="last_good_whole",
-        place=str(place),
+        place=store.documents.place(path),
         remedy="What last_good names is no longer there, or is cut short. Run the seed again under the "
         "policies of that lineage: their bytes are in the home's policies folder. No head was moved.",
         detail={"seed": seed, "lineage_id": lineage_id},

@@ -16,9 +16,15 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.store.documents import Documents
 
 FOLDER: Final = "runs"
 RECORD: Final = "run.json"
+
+
+def record_path(lineage_id: str) -> str:
+    """Where a lineage's record is, below the home."""
+    return f"{FOLDER}/{lineage_id}/{RECORD}"
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,14 @@ class Runs:
     """
 
     def __init__(self, home: Path) -> None:
-        self._folder = home / FOLDER
+        self._documents = Documents(home)
 
     def ids(self) -> list[str]:
         """Lineage ids that have a record, sorted."""
-        folders = self._folder.iterdir() if self._folder.is_dir() else ()
-        return sorted(one.name for one in folders if HEX64.fullmatch(one.name) and (one / RECORD).is_file())
+        places = [path.partition("/") for path in self._documents.paths(FOLDER)]
+        return sorted(
+            lineage_id for lineage_id, _, name in places if HEX64.fullmatch(lineage_id) and name == RECORD
+        )
 
     def read(self, lineage_id: str) -> KeptRun | None:
         """The record of a lineage; None when there is none.
@@ -96,9 +104,9 @@ class Runs:
         Raises:
             Seg3BError: INPUT_OPEN_FAILED when the file is not the record of that lineage.
         """
-        path = self._folder / lineage_id / RECORD
+        path = record_path(lineage_id)
         try:
-            return _parsed(lineage_id, orjson.loads(path.read_bytes()))
+            return _parsed(lineage_id, orjson.loads(self._documents.read(path)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -106,7 +114,7 @@ class Runs:
                 state="S0",
                 name="INPUT_OPEN_FAILED",
                 validator="run_record_readable",
-                place=str(path),
+                place=self._documents.place(path),
                 remedy="Remove the file and run the seed again under the same policies: snapshots are reused.",
                 detail={"reason": repr(error)},
             ) from error

@@ -7,18 +7,24 @@ no clock, no host and no process count. The key is the SHA-256 of the canonical 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.store.outputs import OutputRecord, digest_on_disk, sizes_match
 
 MANIFEST = "snapshot.json"
+
+
+def snapshot_place(state: str, key: str) -> str:
+    """Where a snapshot is, below the home."""
+    return f"snapshots/{state}/{key}"
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,23 @@ class Snapshot:
     """One state's published outputs.
 
     Attributes:
-        root: folder that holds the contract tree.
+        folder: where the contract tree is, or will be once ``root`` is asked for.
         inputs: what the key was made of.
         outputs: by dataset id, in id order.
+        fetch: brings the files of a snapshot that lies elsewhere; None when they are in ``folder``.
     """
 
-    root: Path
+    folder: Path
     inputs: KeyInputs
     outputs: Mapping[str, OutputRecord]
+    fetch: Callable[[Snapshot], None] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def root(self) -> Path:
+        """Folder that holds the contract tree. Raises what fetching it raises."""
+        if self.fetch:
+            self.fetch(self)
+        return self.folder
 
     @property
     def state(self) -> str:
@@ -129,12 +144,40 @@ def manifest_bytes(inputs: KeyInputs, outputs: Mapping[str, OutputRecord]) -> by
 def read_snapshot(root: Path) -> Snapshot | None:
     """The snapshot at ``root``; None when there is none, or when its manifest does not describe it."""
     try:
-        document = orjson.loads((root / MANIFEST).read_bytes())
+        return parse_snapshot(root, (root / MANIFEST).read_bytes())
+    except OSError:
+        return None
+
+
+def parse_snapshot(root: Path, manifest: bytes) -> Snapshot | None:
+    """The snapshot a manifest describes, at ``root``; None when it is not that of a snapshot there."""
+    try:
+        document = orjson.loads(manifest)
         inputs = KeyInputs(**document["inputs"], sealed=document["sealed"])
         listed = document["outputs"]
         outputs = {name: OutputRecord.from_json(name, listed[name]) for name in sorted(listed)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
     if inputs.key != root.name or inputs.state != root.parent.name:
         return None
     return Snapshot(root, inputs, outputs)
+
+
+def nondeterministic(
+    state: str, place: str, dataset_id: str, records: tuple[OutputRecord | None, OutputRecord | None]
+) -> Seg3BError:
+    """NONDETERMINISTIC_OUTPUT of a dataset.
+
+    Args:
+        records: as published, and as computed again.
+    """
+    published, computed = (record.digest if record else None for record in records)
+    return Seg3BError(
+        state=state,
+        name="NONDETERMINISTIC_OUTPUT",
+        validator="rerun_digest",
+        place=f"{dataset_id} in {place}",
+        remedy="The same inputs and code version gave other bytes; the published ones stay. Raise the "
+        f"code version of {state} if its logic changed; else find what depends on order, clock or machine.",
+        detail={"dataset_id": dataset_id, "published": published, "computed": computed},
+    )

@@ -84,8 +84,8 @@ class Tree:
 def exported(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "tree"
     lineage = SeedRun(settings, 42).run().lineage_id
-    [written] = export(settings, lineage, (), folder, SILENT)
-    return written.folder
+    [written] = export(settings, lineage, (), str(folder), SILENT)
+    return Path(written.place)
 
 
 @pytest.fixture(scope="module")

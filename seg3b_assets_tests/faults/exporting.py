@@ -15,7 +15,7 @@ SEED = 42
 
 def export_heads(settings: Settings, folder: Path, seed: int = SEED) -> Path:
     """The lineage in force, as ``seg3b export`` writes it."""
-    export(settings, "heads", (seed,), folder, SILENT)
+    export(settings, "heads", (seed,), str(folder), SILENT)
     return folder
 
 

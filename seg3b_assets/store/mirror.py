@@ -1,0 +1,57 @@
+"""A home by URL is a local folder that names its origin: ``remote.json``, as a clone of a repository does.
+
+The folder (the mirror) has the shape of any home, so states read and write local files and processes of one
+machine lock each other out as usual. What is published lies at the origin; the mirror is a cache of it, and may be
+removed at any time no process works in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.locks import exclusive
+from seg3b_assets.store.remote import Remote, object_url
+
+ORIGIN: Final = "remote.json"
+_KNOWN: dict[Path, Remote] = {}
+
+
+def home_at(text: str, cache: Path) -> Path:
+    """The folder of a home named by URL: its mirror below ``cache``, or the folder itself of a ``file://``.
+
+    Raises:
+        ValueError: a URL of a scheme we cannot use, or with credentials or a query in it.
+    """
+    if text.startswith("file:///"):
+        return Path(unquote(urlsplit(text).path)).absolute()
+    try:
+        url = object_url(text)
+    except ValueError as error:
+        raise ValueError(f"home: {error}") from None
+    folder = cache / "homes" / sha256_hex(url.encode())[:16]
+    if _origin(folder) != url:
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / "locks" / "remote.lock"):
+            replace_file(folder / ORIGIN, canonical_json({"url": url}))
+    return folder
+
+
+def remote_of(home: Path) -> Remote | None:
+    """The origin of a mirror; None for a home that is a folder of its own."""
+    known = _KNOWN.get(home)
+    if known is None and (url := _origin(home)):
+        known = _KNOWN.setdefault(home, Remote(url))
+    return known
+
+
+def _origin(home: Path) -> str | None:
+    try:
+        return str(orjson.loads((home / ORIGIN).read_bytes())["url"])
+    except FileNotFoundError:
+        return None
