@@ -2,11 +2,15 @@
 
 Every measured run is a process of its own in a fresh home, over worlds built beforehand and not counted.
 Prints whole-process and per-state wall time, peak memory, counts, evidence size and the share of merchants
-each guard touched, next to the project's targets; a missed target is shown, not an error.
+each guard touched, next to the project's targets; a missed target is shown, not an error. With ``--dagster``: what
+Dagster adds to a seed's time.
 """
+
+# ruff: noqa: PLR0913 - a command's parameters are its options
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -30,6 +34,8 @@ EVIDENCE = (
     "rng_trace_log_3B",
     "rng_audit_log_3B",
 )
+# By name, because this module knows nothing of dagster.
+OVERHEAD = "seg3b_assets.orchestration.overhead"
 GUARDS = ("sparse_tail", "min_support", "country_cap", "tempering")
 
 
@@ -91,8 +97,15 @@ def main(
     merchants: Annotated[int, typer.Option(help="Merchants of the scaling run; 0: none.")] = 100_000,
     folder: Annotated[Path, typer.Option(help="Where fresh homes are made, and removed.")] = Path(".bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.")] = False,
+    dagster: Annotated[
+        bool, typer.Option("--dagster", help="Measure instead what Dagster adds to the seed's time.")
+    ] = False,
+    pairs: Annotated[int, typer.Option(help="With --dagster: how often each side takes its turn.")] = 3,
 ) -> None:
     """Measure the configured world, a run that reuses everything, a larger surface and more merchants."""
+    if dagster:
+        importlib.import_module(OVERHEAD).measure_dagster(seed, pairs, folder, as_json)
+        return
     variants: dict[str, list[str]] = {"default": []}
     if surface:
         variants[f"surface {surface:g} deg"] = ["--world-resolution", f"{surface}"]
