@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from seg3b_assets.certification import CertificationRun
-from seg3b_assets.orchestration.certification_record import record_certification
 from seg3b_assets.orchestration.in_force import report_in_force
 from seg3b_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from seg3b_assets.certification import CertificationRun
 
 
 def report(
@@ -27,4 +29,7 @@ def report(
     with dg.DagsterInstance.get() as instance:
         report_in_force(instance, settings, seeds)
         if certification is not None and page is not None:
+            # Only a command that has certified has loaded what certifying needs.
+            from seg3b_assets.orchestration.certification_record import record_certification  # noqa: PLC0415
+
             record_certification(instance, certification, page)
