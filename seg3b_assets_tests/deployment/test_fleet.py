@@ -114,7 +114,7 @@ def test_a_schedule_ticks_and_asks_for_every_seed(fleet: Fleet) -> None:
 
 def test_every_sensor_ticks(fleet: Fleet) -> None:
     sensors = [sensor["name"] for sensor in instigators(fleet)["sensors"]]
-    assert {"watch_sources", "move_refs_after_runs"} <= set(sensors)
+    assert set(sensors) == {"watch_sources", "move_refs_after_runs", "keep_up_to_date"}
     for sensor in sensors:
         start_sensor(fleet, sensor)
         until(lambda name=sensor: ticked_well(fleet, name), 330, f"tick of {sensor}")

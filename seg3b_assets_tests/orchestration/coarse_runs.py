@@ -60,9 +60,10 @@ class Installed:
 
 
 @contextmanager
-def coarse_installation(folder: Path) -> Iterator[Installed]:
-    """An empty home, the shipped policies, an empty Dagster instance."""
-    with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+def coarse_installation(folder: Path, on_disk: bool = False) -> Iterator[Installed]:
+    """An empty home, the shipped policies, an empty Dagster instance: in memory, or files as a person has."""
+    opened = dg.DagsterInstance.local_temp(str(folder)) if on_disk else dg.DagsterInstance.ephemeral()
+    with pytest.MonkeyPatch.context() as environment, opened as instance:
         home, policies = folder / "home", folder / "policies"
         shutil.copytree(REPOSITORY / "policies", policies, ignore=shutil.ignore_patterns("baseline"))
         environment.delenv("SEG3B_UPSTREAM", raising=False)

@@ -1,4 +1,4 @@
-"""The certification as an asset: verdict and evidence, what it rests on, and what makes it stale."""
+"""The certification as an asset: verdict and evidence, what it rests on, what makes it stale, which refs it moves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration.lineage import POLICIES
+from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.sensors import move_refs_after_runs
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.store.refs import Refs
 from seg3b_assets_tests.orchestration.coarse_runs import Installed, checked, coarse_installation
 from seg3b_assets_tests.orchestration.watch import Watch
 
@@ -20,27 +23,56 @@ SEEDS = (42, 7)
 
 @dataclass(frozen=True)
 class Certified:
-    """Two seeds certified from nothing, certified again, and again under the flat posture."""
+    """Two seeds certified from nothing, scored again by another policy, and certified under the flat posture.
+
+    Attributes:
+        refs: after the sensor's ticks that followed the first certification, the scoring and the last one.
+    """
 
     installed: Installed
     first: dg.ExecuteInProcessResult
     stale_after_first: dict[str, set[str]]
     stale_after_edit: dict[str, set[str]]
     states_after_edit: dict[str, set[str]]
+    rescored: dg.ExecuteInProcessResult
+    stale_after_rescoring: dict[str, set[str]]
     flat: dg.ExecuteInProcessResult
     told_when_blocked: set[str]
+    refs: list[dict[str, dict[int, str]]]
+
+
+class RefMover:
+    """The sensor that moves refs, ticking as the daemon has it: on the instance's record, its cursor kept."""
+
+    def __init__(self, installed: Installed) -> None:
+        self._installed = installed
+        self._cursor: str | None = None
+        self.tick()
+
+    def tick(self) -> dict[str, dict[int, str]]:
+        """One tick; the refs that hold something after it."""
+        context = dg.build_sensor_context(
+            self._installed.watch.instance, self._cursor, resources={"installation": Installation()}
+        )
+        self._cursor = move_refs_after_runs.evaluate_tick(context).cursor
+        return {name: held for name, held in Refs(self._installed.home).all().items() if held}
 
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certified]:
-    with coarse_installation(tmp_path_factory.mktemp("certified")) as installed:
+    with coarse_installation(tmp_path_factory.mktemp("certified"), on_disk=True) as installed:
         watch = installed.watch
         certify_two(installed)
+        mover = RefMover(installed)
         first = watch.run("certification", seed=None)
+        refs = [mover.tick()]
         after_first = stale_certification(watch)
         installed.change("certification", r"^min_top1_spread: .*", "min_top1_spread: 0.03")
         watch.look()
         after_edit, states = stale_certification(watch), watch.stale()
+        rescored = watch.run("materialize_stale", seed=None)
+        after_rescoring = stale_certification(watch)
+        refs.append(mover.tick())
         installed.take(REPOSITORY / "policies" / "baseline", "enforce")
         certify_two(installed)
         flat = watch.run("certification", seed=None)
@@ -49,7 +81,10 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certified]:
             for event in flat.get_asset_materialization_events()
             if event.asset_key
         }
-        yield Certified(installed, first, after_first, after_edit, states, flat, told)
+        refs.append(mover.tick())
+        yield Certified(
+            installed, first, after_first, after_edit, states, rescored, after_rescoring, flat, told, refs
+        )
 
 
 def certify_two(installed: Installed) -> None:
@@ -117,6 +152,29 @@ def test_an_edited_certification_policy_makes_the_certification_stale_and_no_sta
 ) -> None:
     assert certified.stale_after_edit == {"certification_3B": {"certification"}}
     assert certified.states_after_edit == {}
+
+
+def test_materialize_stale_then_scores_again_and_computes_no_state(certified: Certified) -> None:
+    outcomes = certified.rescored.output_for_node("bring_up_to_date")
+    assert {one["seed"] for one in outcomes.values()} == set(SEEDS)
+    assert all(one["stale"] == one["executed"] == [] for one in outcomes.values())
+    [told] = [
+        event.step_output_data.metadata
+        for event in certified.rescored.all_node_events
+        if event.is_successful_output and event.step_key == "certify_again"
+    ]
+    assert told["certified again"].value is True
+    assert told["news"].value is True
+    assert certified.stale_after_rescoring == {}
+
+
+def test_refs_move_at_the_tick_after_a_run_and_last_good_after_a_pass_only(certified: Certified) -> None:
+    passed, rescored, failed = certified.refs
+    assert {*passed} == {"candidate", "certification", "last_good"}
+    assert passed["candidate"] == passed["certification"] == passed["last_good"]
+    assert {*passed["last_good"]} == set(SEEDS)
+    assert rescored == passed
+    assert failed == passed  # the flat posture stops in front of S5: no whole lineage, and no pass
 
 
 def test_a_realism_failure_is_a_verdict_and_not_a_failed_run(certified: Certified) -> None:

@@ -6,6 +6,7 @@ is left, which is 7; then all three call both fresh.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from seg3b_assets.cli import app
 from seg3b_assets.contracts import contract
 from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration import lanes
+from seg3b_assets.orchestration.budgets import BUDGET_TAG, LANE_TAG, OVER_TAG, WALL_TAG
 from seg3b_assets.orchestration.lineage import code_version, state_assets
 from seg3b_assets.pipeline import keys
 from seg3b_assets.policies import SEALED_POLICIES
@@ -266,3 +268,17 @@ def test_nothing_stale_runs_nothing_and_tells_nothing(matrix: Matrix) -> None:
         run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
     assert records == []
+
+
+@pytest.mark.parametrize(("minutes", "over"), [("0.00001", True), ("15", False)])
+def test_a_lane_over_its_budget_is_a_warning_on_its_run(matrix: Matrix, minutes: str, over: bool) -> None:
+    matrix.installed.change("certification", r"(candidate: .*budget_minutes:) [\d.]+", rf"\1 {minutes}")
+    instance = matrix.installed.watch.instance
+    run_id = matrix.installed.watch.run("candidate", seed=None).run_id
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert (run.tags[LANE_TAG], run.tags[OVER_TAG]) == ("candidate", str(over).lower())
+    assert float(run.tags[BUDGET_TAG]) == float(minutes)
+    assert float(run.tags[WALL_TAG]) > 0
+    warned = [entry.user_message for entry in instance.all_logs(run_id) if entry.level == logging.WARNING]
+    assert [("budget" in told) for told in warned] == [True] * over
