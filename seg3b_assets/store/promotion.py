@@ -8,12 +8,15 @@ policies or another upstream move nothing: such lineages are looked at, and a pe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import run_lock
+from seg3b_assets.store.leases import leased
 from seg3b_assets.store.locks import shared
+from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.refs import RefName, Refs
 from seg3b_assets.store.runs import Runs
 
@@ -58,7 +61,11 @@ def move_refs(home: Path, moves: Moves) -> tuple[RefName, ...]:
         return ()
     refs, runs = Refs(home), Runs(home)
     moved: list[RefName] = []
-    with reported_writes("S5", home), shared(run_lock(home)):  # no prune between looking and moving
+    with reported_writes("S5", home), ExitStack() as held:
+        held.enter_context(shared(run_lock(home)))  # no prune between looking and moving
+        remote = remote_of(home)
+        if remote is not None:
+            held.enter_context(leased(remote, "refs being moved"))
         for name, lineages in moves.items():
             kept = {seed: one for seed, one in lineages.items() if runs.read(one) is not None}
             if kept and refs.move(name, kept):

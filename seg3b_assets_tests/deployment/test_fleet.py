@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.store import Refs
 from seg3b_assets_tests.deployment.fleet import PASSWORD, Fleet, free_port, postgres, until
 from seg3b_assets_tests.deployment.questions import (
     UNFINISHED,
@@ -96,6 +97,9 @@ def test_a_backfill_outlives_its_daemon(fleet: Fleet) -> None:
     done = runs(fleet, tags=[{"key": "dagster/backfill", "value": backfill}], statuses=["SUCCESS"])
     assert sorted(filter(None, map(partition, done))) == sorted(SEEDS)
     assert all(list(heads(fleet, seed)) == ["S0", "S1", "S2", "S3", "S4", "S5"] for seed in SEEDS)
+    refs = Refs(Path(fleet.variables["SEG3B_HOME"]))
+    until(lambda: sorted(map(str, refs.read("candidate"))) == sorted(SEEDS), 120, "candidate of every seed")
+    assert refs.read("last_good") == {}
 
 
 def test_a_schedule_ticks_and_asks_for_every_seed(fleet: Fleet) -> None:
