@@ -8,8 +8,9 @@ connection with it. Every commit still goes to the write-ahead log, which is flu
 (``synchronous=NORMAL``: a power cut may lose the last events, never the file). What is published is the store's,
 not this history's: a run that meets a gap in it reports again.
 
-``dagster.yaml`` names ``QuickHistory`` as the storage, so that the webserver and the daemon, which load none of our
-definitions, are as quick as the runs. Only Dagster's own databases are touched.
+Not for the webserver and the daemon. A page that shows a run is told of news when the run's database file changes,
+which it does when the run's process, the last that holds it, ends and folds the log back; a connection kept by the
+webserver would keep the file as it is, and the page would wait for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from typing import Any
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
@@ -35,10 +35,6 @@ _UNLIMITED = -1
 _STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _ENGINES: OrderedDict[tuple[str, tuple[tuple[str, Any], ...]], Engine] = OrderedDict()
 _CHANGING = Lock()
-
-
-class QuickHistory(DagsterSqliteStorage):
-    """Dagster's SQLite storage; importing this module made it quick."""
 
 
 class _LastingPool(QueuePool):

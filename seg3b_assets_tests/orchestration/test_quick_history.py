@@ -1,15 +1,17 @@
 """Dagster's SQLite history with engines that last: the same record, read by whoever opens it next."""
 
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import get_ident
+from threading import Event
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
-from sqlalchemy import text
+from dagster._core.utils import make_new_run_id
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from seg3b_assets.orchestration import quick_history
@@ -18,9 +20,21 @@ from seg3b_assets.settings import REPOSITORY
 KEY = dg.AssetKey("passed_flag_3B")
 
 
-def written(instance: dg.DagsterInstance, seed: int) -> int:
+RUN = """
+import sys
+import dagster as dg
+import seg3b_assets.orchestration
+
+@dg.job
+def nothing() -> None: ...
+
+with dg.DagsterInstance.get() as instance:
+    nothing.execute_in_process(instance=instance, run_id=sys.argv[1])
+"""
+
+
+def written(instance: dg.DagsterInstance, seed: int) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(KEY, partition=str(seed)))
-    return get_ident()
 
 
 def test_a_file_has_one_engine_and_a_connection_outlives_its_use(tmp_path: Path) -> None:
@@ -58,13 +72,21 @@ def test_what_threads_record_another_instance_of_the_same_home_reads(tmp_path: P
             assert other.get_materialized_partitions(KEY) == {str(seed) for seed in range(24)}
 
 
-def test_the_shipped_instance_keeps_its_history_where_dagster_would(
+def test_who_watches_a_run_is_told_of_it_when_its_process_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with dg.DagsterInstance.get() as instance:
-        written(instance, 42)
+    for module in quick_history._STORAGES:  # as in a webserver, which loads nothing of ours
+        monkeypatch.setattr(module, "create_engine", create_engine)
     (tmp_path / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
-    assert yaml.safe_load((tmp_path / "dagster.yaml").read_bytes())["storage"]
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    run_id, ended = make_new_run_id(), Event()
+
+    def hear(entry: dg.EventLogEntry, _cursor: str) -> None:
+        if entry.dagster_event and entry.dagster_event.is_job_success:
+            ended.set()
+
     with dg.DagsterInstance.get() as instance:
-        assert instance.get_materialized_partitions(KEY) == {"42"}
+        instance.get_records_for_run(run_id)
+        instance.watch_event_logs(run_id, None, hear)
+        subprocess.run([sys.executable, "-c", RUN, run_id], check=True, capture_output=True)
+        assert ended.wait(30)
