@@ -7,7 +7,6 @@ refused to any other. Nothing there is ever deleted but that mark.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from seg3b_assets.store.runs import KeptRun
 
 MARK: Final = ".export"
-_AT_ONCE: Final = 4
 
 
 def export_run_to_url(store: Store, run: KeptRun, upstream: Path, url: str) -> Export:
@@ -72,8 +70,7 @@ def _upload(remote: Remote, tree: Path, run: KeptRun) -> bool:
     if present is not None and {path: there[path] for path in there.keys() - {name, MARK}} == sizes:
         return False
     remote.put(MARK, orjson.dumps({"lineage_id": run.lineage_id}))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda path: remote.put(path, tree / path), sizes))
+    remote.upload({path: tree / path for path in sizes})
     if not remote.create(name, receipt) and (found := remote.read(name)) and found.content != receipt:
         raise target_taken(remote.url, run)
     remote.remove([MARK])

@@ -14,19 +14,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from seg3b_assets.laws.hashing import sha256_hex
 from seg3b_assets.store.durable import flush_folder
 from seg3b_assets.store.locks import exclusive, try_lock_folder
 from seg3b_assets.store.remote import Remote
 from seg3b_assets.store.staging import READ_ONLY
-
-_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,7 @@ class Pack:
         """
         manifest = (folder / self.manifest).read_bytes()
         root = f"{self.place}/{sha256_hex(manifest)}"
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda name: self.remote.put(f"{root}/{name}", folder / name), files))
+        self.remote.upload({f"{root}/{name}": folder / name for name in files})
         while not self.remote.create(f"{self.place}/{self.manifest}", manifest):
             published = self.published()
             if published is not None:
@@ -98,8 +93,7 @@ class Pack:
                 return
             for name in files:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                list(pool.map(lambda name: self.remote.download(f"{root}/{name}", folder / name), files))
+            self.remote.fetch({f"{root}/{name}": folder / name for name in files})
             require(folder)
             for name in files:
                 (folder / name).chmod(READ_ONLY)

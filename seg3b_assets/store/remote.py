@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from seg3b_assets.laws.errors import Seg3BError
 SCHEMES: Final = ("s3", "gs", "az", "memory")
 EXTRA: Final = "seg3b-assets[s3]"
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_S3"
+_AT_ONCE: Final = 4
 _PART_BYTES: Final = 16 << 20
 _READ_BYTES: Final = 4 << 20
 _SAID: Final = re.compile(
@@ -112,6 +114,11 @@ class Remote:
             for chunk in self._chunks(path):
                 handle.write(chunk)
 
+    def fetch(self, targets: Mapping[str, Path]) -> None:
+        """Write objects by path to new local files, several at a time. Raises as ``download``."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda path: self.download(path, targets[path]), targets))
+
     def entries(self, folder: str) -> list[Entry]:
         """Every object below a folder, however deep, by path. Raises Seg3BError: INPUT_OPEN_FAILED."""
         with self._told("INPUT_OPEN_FAILED", folder):
@@ -127,6 +134,11 @@ class Remote:
         """
         with self._told("OUTPUT_WRITE_FAILED", path):
             self._api.put(self._objects, path, content, chunk_size=_PART_BYTES)
+
+    def upload(self, files: Mapping[str, Path]) -> None:
+        """Write local files as objects by path, several at a time. Raises as ``put``; some are written then."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda path: self.put(path, files[path]), files))
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one; whether it was written. Of several writers one succeeds."""

@@ -177,6 +177,28 @@ def test_what_a_head_reaches_stays(machines: Machines) -> None:
     assert contents(found) == contents(kept)
 
 
+def test_a_prune_that_died_left_whole_things_or_invisible_ones_and_the_next_frees_them(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(machines.here, write_edges)
+
+    def dies_after_one(self: Remote, paths: list[str]) -> None:
+        if not (paths and paths[0].startswith("snapshots/")):
+            return remove(self, paths)
+        remove(self, paths[:1])
+        raise KeyboardInterrupt
+
+    remove = Remote.remove
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "remove", dies_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            prune(machines.there, ["heads"])
+    assert machines.objects("snapshots"), "its files are still there"
+    assert machines.here.snapshot("S2", key_of().key) is None
+    assert [one.kind for one in prune(machines.there, ["heads"]).removed] == ["unfinished"]
+    assert machines.objects("snapshots") == []
+
+
 def test_the_lease_of_a_process_that_died_keeps_nobody_out(
     machines: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
