@@ -47,7 +47,7 @@ test: $(READY) ## Run the tests (PYTEST_ARGS="-k store")
 	@cd $(ROOT) && python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 e2e: $(READY) $(READY_E2E) system-packages ## Run the slow tests: servers, a browser, the documents as written, kills
-	@cd $(ROOT) && python -m pytest -m e2e -n 3 --dist loadfile $(PYTEST_ARGS)
+	@cd $(ROOT) && python -m pytest -m e2e -n 2 --dist loadfile $(PYTEST_ARGS)
 
 soak: $(READY) ## Run the longest tests: twelve whole worlds certified, twenty kills of a four-seed run
 	@cd $(ROOT) && python -m pytest -m soak -n 2 --dist loadfile $(PYTEST_ARGS)
