@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,20 @@ def watch_run(page: Page) -> str:
     over = page.get_by_text("Success", exact=True).or_(page.get_by_text("Failure", exact=True))
     over.first.wait_for(timeout=PATIENCE_S * 1000)
     return over.first.inner_text()
+
+
+def shows(page: Page, url: str, told: str) -> bool:
+    """Whether a page, opened anew, shows a text within seconds."""
+    page.goto(url)
+    page.wait_for_timeout(4000)
+    return page.get_by_text(told).count() > 0
+
+
+def until(found: Callable[[], bool]) -> None:
+    """Ask until it is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not found():
+        assert time.monotonic() < end
 
 
 def _confirm_if_asked(page: Page, otherwise: object) -> None:
