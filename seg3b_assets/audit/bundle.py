@@ -14,11 +14,12 @@ import orjson
 import polars as pl
 
 from seg3b_assets.audit.checks import AUDIT_VERSION, audited_datasets, check_specs
-from seg3b_assets.audit.findings import LogFacts
+from seg3b_assets.audit.findings import LogFacts, same
+from seg3b_assets.audit.parquet_files import UnreadableTableError, read_table
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.audit.tree_checks import bundle_documents
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.hashing import sha256_hex
+from seg3b_assets.laws.hashing import le64, sha256_hex, uer
 
 BUNDLE: Final = "validation_bundle_3B"
 INDEX: Final = "validation_bundle_index_3B"
@@ -107,7 +108,16 @@ def _members(desk: Desk, folder: Path) -> dict[str, bytes] | None:
         desk.findings.fail("S5.bundle_members", 1, {"reason": str(error)})
         return None
     desk.findings.ok("S5.bundle_members")
+    desk.findings.digests[BUNDLE] = _folder_digest(members)
     return members
+
+
+def _folder_digest(members: Mapping[str, bytes]) -> str:
+    """The directory law over the bundle; its flag, written over it, is a dataset of its own."""
+    digest = hashlib.sha256()
+    for name in sorted(members.keys() - {FLAG_NAME}, key=str.encode):
+        digest.update(uer(name) + le64(len(members[name])) + members[name])
+    return digest.hexdigest()
 
 
 def _flag(desk: Desk, members: Mapping[str, bytes]) -> None:
@@ -272,8 +282,8 @@ def _results(desk: Desk) -> pl.DataFrame | None:
     """The results table, which was judged when it was audited."""
     path = desk.tree.datasets.get(RESULTS)
     try:
-        return None if path is None else pl.read_parquet([path], glob=False, columns=list(_RESULT_COLUMNS))
-    except (OSError, pl.exceptions.PolarsError):
+        return None if path is None else read_table([path], _RESULT_COLUMNS)
+    except UnreadableTableError:
         return None
 
 
@@ -297,7 +307,7 @@ def _manifest(desk: Desk) -> None:
 def compare_rows(desk: Desk, check_id: str, found: Rows, expected: Rows, key: str) -> None:
     """Rows against rows by key: PASS when all agree, else their number and the first difference."""
     left, right = ({str(row[key]): row for row in rows} for rows in (found, expected))
-    wrong = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
+    wrong = [name for name in sorted(left.keys() | right.keys()) if not same(left.get(name), right.get(name))]
     if not wrong:
         desk.findings.ok(check_id)
         return
@@ -306,6 +316,6 @@ def compare_rows(desk: Desk, check_id: str, found: Rows, expected: Rows, key: st
     if a is None or b is None:
         example = {key: name, "found": "a row" if a else None, "expected": "a row" if b else None}
     else:
-        column = next(field for field in sorted(a.keys() | b.keys()) if a.get(field) != b.get(field))
+        column = next(field for field in sorted(a.keys() | b.keys()) if not same(a.get(field), b.get(field)))
         example = {key: name, "field": column, "found": a.get(column), "expected": b.get(column)}
     desk.findings.fail(check_id, len(wrong), example)

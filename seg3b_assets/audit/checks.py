@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
 
 # S5's code version: whoever changes what is checked raises both.
-AUDIT_VERSION: Final = "1.3.0"
+AUDIT_VERSION: Final = "1.4.0"
 AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"
@@ -32,7 +32,7 @@ _LISTED: Final = (
     ("S0.run_id", "§0 identity", "sealed_inputs_3B was altered, or is of another run"),
     ("S0.sealed_digests", "§2 seal", "an input changed after sealing, or its seal was forged"),
     ("S0.sealed_set", "§2 seal", "an input the segment reads was left out of the seal"),
-    ("S0.sealed_paths", "§2 seal", "a seal names another file or schema than the input's"),
+    ("S0.sealed_paths", "§2 seal", "a seal names another file, schema, owner or role than the input's"),
     ("S0.receipt_gates", "§2 gates", "the receipt does not speak of the sealed gates"),
     ("S0.receipt_policies", "§2 receipt", "the receipt's policy set is not the sealed one"),
     ("S0.receipt_digests", "§2 receipt", "a digest in the receipt is not the sealed one"),

@@ -31,6 +31,7 @@ _FLOORS: Final = (
         "S3.alias_distribution",
         "S3.alias_table",
         "tree.datasets",
+        "tree.tile_excerpt_used",
     ),
     ("S2.index_*", "S3.alias_checksum", "S3.alias_rows"),
     ("S2.index_global", "S3.blob_digest"),
@@ -50,7 +51,7 @@ _FLOORS: Final = (
     ),
     ("S5.bundle_index",),
     ("S5.flag",),
-    ("tree.files",),
+    ("tree.files", "tree.states"),
 )
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from seg3b_assets.audit.alias_blob import audit_alias, audit_gamma_log, audit_universe
@@ -18,6 +19,7 @@ from seg3b_assets.audit.checks import check_specs
 from seg3b_assets.audit.classification import audit_classification, read_merchants
 from seg3b_assets.audit.edges import altered_merchants, audit_rows
 from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
+from seg3b_assets.audit.excerpt import audit_excerpt
 from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.index import audit_index, audit_part_files, ledger_matches, witness_counts
 from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
@@ -123,10 +125,14 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
 
 @contextmanager
 def examining(desk: Desk, part: str) -> Iterator[None]:
-    """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it."""
+    """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it.
+
+    What is no number is a finding of its column, and nothing to warn of when sums go through it.
+    """
     try:
-        yield
-    except Exception as error:
+        with np.errstate(all="ignore"):
+            yield
+    except (Exception, pl.exceptions.PanicException) as error:
         example = {"part": part, "reason": f"{type(error).__name__}: {error}"[:300]}
         desk.findings.fail("S5.examination", 1, example)
 
@@ -158,6 +164,7 @@ def _audit_edges(desk: Desk, tables: _Tables) -> None:
         placement = recompute_placement(desk, ledger, maps)
         if placement is not None and maps is not None:
             audit_placement(desk, catalogue, ledger, placement, maps)
+        audit_excerpt(desk, ledger, placement)
         with examining(desk, "networks"):
             facts = _facts(desk, ledger, tables)
             audit_networks(desk, ledger, placement, catalogue, tables.profile, facts)

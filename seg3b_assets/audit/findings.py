@@ -120,6 +120,19 @@ class AuditReport:
         return not any(result.check_id.startswith(prefix) for result in self.failed)
 
 
+def same(found: object, expected: object) -> bool:
+    """Whether two values are written alike in canonical JSON: 1 is not 1.0, nor true, and 0.0 is not -0.0."""
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in found)
+    if isinstance(found, list | tuple) and isinstance(expected, list | tuple):
+        return len(found) == len(expected) and all(map(same, found, expected))
+    if found != expected:
+        return False
+    kinds = bool, float
+    alike = all(isinstance(found, kind) == isinstance(expected, kind) for kind in kinds)
+    return alike and (not isinstance(found, float) or str(found) == str(expected))
+
+
 class Findings:
     """Collects results while the audit runs; safe to use from several threads.
 
@@ -170,8 +183,8 @@ class Findings:
             self.ok(check_id)
 
     def equal(self, check_id: str, found: object, expected: object, **where: Any) -> None:
-        """PASS when both are equal, else FAIL showing both."""
-        if found == expected:
+        """PASS when both are the same value (``same``), else FAIL showing both."""
+        if same(found, expected):
             self.ok(check_id)
         else:
             self.fail(check_id, 1, {**where, "expected": expected, "found": found})

@@ -43,18 +43,23 @@ def crossings(polygon: shapely.Geometry, lon: F64, lat: F64) -> tuple[BOOL, BOOL
     corners, ring = shapely.get_coordinates(rings, return_index=True)
     joined = ring[1:] == ring[:-1]
     (west, south), (east, north) = corners[:-1][joined].T, corners[1:][joined].T
+    lowest, highest = np.minimum(south, north) - HAIR_DEG, np.maximum(south, north) + HAIR_DEG
     inside, clear = np.zeros(lon.shape[0], bool), np.zeros(lon.shape[0], bool)
     for at, (x, y) in enumerate(zip(lon.tolist(), lat.tolist(), strict=True)):
-        spans = (south > y) != (north > y)
-        run, rise = east[spans] - west[spans], north[spans] - south[spans]
-        crossed = west[spans] + (y - south[spans]) / rise * run
+        # Neither a crossing nor a hair's breadth away lies beyond a segment's own latitudes.
+        level = np.flatnonzero((lowest <= y) & (y <= highest))
+        left, low, right, high = west[level], south[level], east[level], north[level]
+        spans = (low > y) != (high > y)
+        slope = (right[spans] - left[spans]) / (high[spans] - low[spans])
+        crossed = left[spans] + (y - low[spans]) * slope
         inside[at] = np.count_nonzero(crossed < x) % 2 == 1
-        clear[at] = _distance(west, south, east, north, x, y) > HAIR_DEG
+        clear[at] = _distance((left, low, right, high), x, y) > HAIR_DEG
     return inside, clear
 
 
-def _distance(west: F64, south: F64, east: F64, north: F64, x: float, y: float) -> float:
-    """Degrees from a point to the nearest of many segments."""
+def _distance(segments: tuple[F64, F64, F64, F64], x: float, y: float) -> float:
+    """Degrees from a point to the nearest of many segments, each from (west, south) to (east, north)."""
+    west, south, east, north = segments
     run, rise = east - west, north - south
     length = np.maximum(run * run + rise * rise, np.finfo(float).tiny)
     along = np.clip(((x - west) * run + (y - south) * rise) / length, 0.0, 1.0)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from seg3b_assets.audit.findings import same
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.realism import SeedOutputs, run_contract
@@ -54,7 +55,11 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
 def _compare(desk: Desk, published: pl.DataFrame, again: pl.DataFrame) -> None:
     found = {row["test_id"]: row for row in published.iter_rows(named=True)}
     expected = {row["test_id"]: row for row in again.iter_rows(named=True)}
-    wrong = [test for test in sorted(found.keys() | expected.keys()) if found.get(test) != expected.get(test)]
+    wrong = [
+        test
+        for test in sorted(found.keys() | expected.keys())
+        if not same(found.get(test), expected.get(test))
+    ]
     if not wrong:
         desk.findings.ok(CHECK)
         return
@@ -67,7 +72,7 @@ def _difference(
 ) -> dict[str, Any]:
     if found is None or expected is None:
         return {"test_id": test_id, "found": found and "a row", "expected": expected and "a row"}
-    column = next(name for name in expected if found[name] != expected[name])
+    column = next(name for name in expected if not same(found[name], expected[name]))
     return {"test_id": test_id, "column": column, "found": found[column], "expected": expected[column]}
 
 

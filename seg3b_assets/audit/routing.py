@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from seg3b_assets.audit.findings import same
 from seg3b_assets.audit.questions import audit_questions
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import all_contracts, contract
@@ -171,17 +172,20 @@ def _thresholds(desk: Desk, row: Row, policy: VirtualValidation, name: dict[str,
     gates = {gate.metric: (gate_id, gate) for gate_id, gate in policy.hard_gates.items()}
     if row["metric"] in gates:
         gate_id, gate = gates[row["metric"]]
-        limits = gate.threshold
-        bound = {"low": limits[0], "high": limits[1]} if isinstance(limits, tuple) else {"value": limits}
+        limits = gate.threshold if isinstance(gate.threshold, tuple) else (gate.threshold,)
+        names = ("low", "high") if len(limits) == 2 else ("value",)
+        bound = dict(zip(names, map(float, limits), strict=True))
         expected: dict[str, Any] = {"operator": gate.operator, **bound}
         desk.findings.equal("S4.thresholds", found, expected, **name)
         desk.findings.equal("S4.thresholds", row["profile"], gate_id, **name)
         return
+    desk.findings.equal("S4.thresholds", row["profile"], None, **name)
     rate = found.get("false_alarm_rate")
     fits = (
-        rate in (0.0, policy.probe.false_alarm_rate)
+        isinstance(rate, float)
+        and any(same(rate, allowed) for allowed in (0.0, policy.probe.false_alarm_rate))
         and rate <= HIGHEST_FALSE_ALARM_RATE
-        and found.get("value") == rate
+        and same(found.get("value"), rate)
         and found.get("operator") == (">=" if rate else "<=")
         and found.get("power", 0) >= policy.probe.minimum_power
     )

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.contracts import all_contracts
+from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import SEALED_POLICIES
 
 SEGMENTS: Final = ("1A", "1B", "2A", "3A")
+GATES: Final = {f"segment_{segment}_gate": segment for segment in SEGMENTS}
 COORDINATES: Final = "virtual_settlement_coords"
 _NOT_SEALED_THEMSELVES: Final = "validation_index_"
 _FLAG: Final = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
@@ -82,7 +83,7 @@ def required_inputs() -> tuple[str, ...]:
         and declared.status == "active"
         and not dataset_id.startswith(_NOT_SEALED_THEMSELVES)
     ]
-    return (*SEALED_POLICIES, *(f"segment_{segment}_gate" for segment in SEGMENTS), *datasets)
+    return (*SEALED_POLICIES, *GATES, *datasets)
 
 
 def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
@@ -97,21 +98,36 @@ def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
 
 
 def _paths(desk: Desk, rows: Rows) -> None:
-    """Each row names the input's own path and schema; a path may hold one version or vintage folder."""
-    contracts = all_contracts()
+    """Each row names the input's own path, schema, owner, kind and role."""
+    roles = contract("sealed_inputs_3B").schema["x-roles"]
     for row in rows:
         name = str(row["logical_id"])
-        if row["artefact_kind"] == "policy":
-            expected = {"path": f"{name}.yaml", "schema_ref": f"policies/{name}", "owner_segment": "3B"}
-        elif name in contracts:
-            declared = contracts[name]
-            fitting = _fitting(declared.path, str(row["path"]), desk)
-            expected = {"path": fitting, "schema_ref": declared.schema_ref}
-        else:
-            continue  # a gate: its flag's path is the receipt's matter
+        expected = _described(name, str(row["path"]), desk)
+        if expected is None:
+            continue  # an input nobody knows is the set's matter
+        expected["role"] = roles[name]
         found = {key: row[key] for key in expected}
         desk.findings.equal("S0.sealed_paths", found, expected, logical_id=name)
     desk.findings.ok("S0.sealed_paths")
+
+
+def _described(name: str, path: str, desk: Desk) -> dict[str, str] | None:
+    """What a seal says of the input, but for its digest; the version folder of ``path`` is the input's to choose."""
+    contracts = all_contracts()
+    if name in SEALED_POLICIES:
+        described = ("policy", "3B", f"{name}.yaml", f"policies/{name}")
+    elif name in GATES:
+        segment, index = GATES[name], contracts[f"validation_index_{GATES[name]}"]
+        flag = index.relative_path(desk.tree.identity).replace("index.json", "_passed.flag")
+        described = ("gate", segment, flag, index.schema_ref)
+    elif name in contracts and contracts[name].producer == "upstream":
+        declared = contracts[name]
+        owner = re.match(r"data/layer1/([^/]+)/", declared.path)
+        kind, segment = ("dataset", owner[1]) if owner else ("reference", "ingress")
+        described = (kind, segment, _fitting(declared.path, path, desk), declared.schema_ref)
+    else:
+        return None
+    return dict(zip(("artefact_kind", "owner_segment", "path", "schema_ref"), described, strict=True))
 
 
 def _fitting(template: str, path: str, desk: Desk) -> str:

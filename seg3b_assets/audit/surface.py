@@ -1,7 +1,8 @@
 """The tiles a draw falls into: the sealed surface, or the excerpt of it that an exported tree carries.
 
 An excerpt holds the used tiles only, each with the weight that lies before it; a draw that falls between them
-is a draw no honest edge made. Where surface and excerpt are both at hand, the excerpt is held against the surface.
+is a draw no honest edge made. A surface that is not the sealed one is held against the excerpt and believed no
+further: it is one finding, not one for every edge.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.excerpt import BOUNDS, compare_excerpt, read_excerpt
 from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.laws.randomness import draw_position
 
@@ -25,10 +27,6 @@ F64 = NDArray[np.float64]
 BOOL = NDArray[np.bool_]
 
 SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
-EXCERPT: Final = "tile_excerpt"
-EXCERPT_CHECK: Final = "tree.tile_excerpt"
-BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
-_WEIGHTS: Final = ["weight_before", "weight_fp", "country_weight"]
 
 
 class SurfaceError(Exception):
@@ -67,7 +65,9 @@ class Surfaces:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._whole = desk.tree.has(*SURFACES)
-        self._excerpt = read_excerpt(desk)
+        excerpt = read_excerpt(desk)
+        self._excerpt = None if excerpt is None else excerpt.partition_by("country_iso", as_dict=True)
+        self._no_tiles = pl.DataFrame() if excerpt is None else excerpt.clear()
 
     @property
     def at_hand(self) -> bool:
@@ -79,13 +79,15 @@ class Surfaces:
         Raises:
             SurfaceError: a surface that is none.
         """
-        excerpt = None if self._excerpt is None else self._excerpt.filter(pl.col("country_iso") == iso)
-        if self._whole:
-            tiles = _whole_country(self._desk, iso)
-            if excerpt is not None:
-                _compare(self._desk, iso, excerpt, tiles)
-            return tiles
-        assert excerpt is not None
+        whole = _whole_country(self._desk, iso) if self._whole else None
+        if self._excerpt is None:
+            assert whole is not None
+            return whole
+        excerpt = self._excerpt.get((iso,), self._no_tiles)
+        if whole is not None:
+            compare_excerpt(self._desk, excerpt, whole)
+        if whole is not None and self._desk.tree.surface_sealed:
+            return whole
         columns = {name: excerpt[name].to_numpy() for name in excerpt.columns}
         return CountryTiles(
             columns["tile_id"],
@@ -94,43 +96,6 @@ class Surfaces:
             np.stack([columns[name] for name in BOUNDS], axis=1),
             int(columns["country_weight"][0]) if excerpt.height else 0,
         )
-
-
-def read_excerpt(desk: Desk) -> pl.DataFrame | None:
-    """The tree's excerpt; None without one, or, reported, when it cannot be an excerpt of any surface."""
-    if desk.tree.excerpt is None:
-        return None
-    frame = desk.frame(EXCERPT, desk.tree.excerpt, EXCERPT_CHECK)
-    if frame is None:
-        return None
-    end = pl.col("weight_before") + pl.col("weight_fp")
-    same_country = pl.col("country_iso") == pl.col("country_iso").shift()
-    wrong = frame.select(
-        (
-            (pl.col("weight_fp") == 0)
-            | (end > pl.col("country_weight"))
-            | ~pl.col("country_weight").is_in([10**power for power in range(20)])
-            | (same_country & (pl.col("weight_before") < end.shift()))
-            | (same_country & (pl.col("country_weight") != pl.col("country_weight").shift()))
-        ).fill_null(False)
-    ).to_series()
-    desk.findings.rows(EXCERPT_CHECK, wrong.to_numpy(), lambda row: frame.row(row, named=True))
-    return None if wrong.any() else frame
-
-
-def _compare(desk: Desk, iso: str, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:
-    """The excerpt's rows are rows of the surface."""
-    wanted = excerpt["tile_id"].to_numpy()
-    row = np.minimum(np.searchsorted(tiles.tile_id, wanted), tiles.tile_id.shape[0] - 1)
-    expected = np.stack([tiles.before[row], tiles.after[row] - tiles.before[row]], axis=1)
-    found = np.stack([excerpt[name].to_numpy() for name in _WEIGHTS[:2]], axis=1)
-    bounds = np.stack([excerpt[name].to_numpy() for name in BOUNDS], axis=1)
-    differs = (tiles.tile_id[row] != wanted) | (expected != found).any(axis=1)
-    differs |= (bounds != tiles.bounds[row]).any(axis=1)
-    differs |= excerpt["country_weight"].to_numpy() != tiles.total
-    desk.findings.rows(
-        EXCERPT_CHECK, differs, lambda at: {"country_iso": iso, "found": excerpt.row(at, named=True)}
-    )
 
 
 def _whole_country(desk: Desk, iso: str) -> CountryTiles:

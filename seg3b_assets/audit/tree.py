@@ -17,6 +17,12 @@ import polars as pl
 
 from seg3b_assets.audit.checks import dataset_check
 from seg3b_assets.audit.findings import Findings
+from seg3b_assets.audit.parquet_files import (
+    UnreadableTableError,
+    footer_violations,
+    read_table,
+    read_text_table,
+)
 from seg3b_assets.contracts import DatasetContract, Violation, contract
 from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
@@ -40,6 +46,7 @@ class AuditTree:
         digest_of: how a sealed input is hashed; a caller with a digest cache gives its own.
         excerpt: the tiles an exported tree carries in place of the sealed surfaces.
         versions: code version of the states that ran, by state, where they are known.
+        surface_sealed: whether surfaces at hand are the sealed ones, as far as anybody has looked.
     """
 
     identity: RunIdentity
@@ -50,6 +57,7 @@ class AuditTree:
     digest_of: Callable[[Path], str] = path_digest
     excerpt: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    surface_sealed: bool = True
 
     def has(self, *logical_ids: str) -> bool:
         """Whether all these inputs are at hand."""
@@ -74,12 +82,14 @@ class Desk:
         aspects = ("contract", "identity", "unique", "order")
         if not self._present(declared, aspects):
             return None
+        files = part_files(self.tree.datasets[dataset_id])
         try:
-            frame = pl.read_parquet(part_files(self.tree.datasets[dataset_id]), glob=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
+            frame = read_table(files)
+            violations = declared.check_frame(frame)
+            violations += footer_violations(files, frame, declared.schema.get("x-codec"))
+        except UnreadableTableError as error:
             self._unreadable(dataset_id, error)
             return None
-        violations = declared.check_frame(frame)
         self._judge(dataset_id, violations)
         self._identity_of_rows(declared, frame)
         sound = all(frame.schema.get(name) == dtype for name, dtype in declared.polars_schema.items())
@@ -111,9 +121,9 @@ class Desk:
         """A table that is no state's output, judged by its contract under one check; None unless it keeps it."""
         declared = contract(dataset_id)
         try:
-            table = pl.read_parquet([path], glob=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            self.findings.fail(check_id, 1, {"dataset": dataset_id, "reason": str(error)[:200]})
+            table = read_table([path])
+        except UnreadableTableError as error:
+            self.findings.fail(check_id, 1, {"dataset": dataset_id, "reason": str(error)})
             return None
         violations = declared.check_frame(table)
         for violation in violations:
@@ -133,13 +143,10 @@ class Desk:
         declared, path = contract(logical_id), self.tree.inputs[logical_id]
         dtypes = {**declared.optional_columns, **declared.polars_schema}
         try:
-            if declared.format == "csv":
-                frame = pl.read_csv(path.read_bytes(), infer_schema=False)
-            else:
-                frame = pl.read_parquet(part_files(path), glob=False, hive_partitioning=False)
+            frame = read_text_table(path) if declared.format == "csv" else read_table(part_files(path))
             present = [name for name in columns if name in frame.columns]
             return frame.select(pl.col(name).cast(dtypes[name]) for name in present)
-        except (OSError, pl.exceptions.PolarsError):
+        except (UnreadableTableError, pl.exceptions.PolarsError):
             return None
 
     def _present(self, declared: DatasetContract, aspects: tuple[str, ...]) -> bool:

@@ -9,7 +9,11 @@ from functools import cache
 from typing import Final
 
 from seg3b_assets.audit.checks import check_specs
+from seg3b_assets.audit.excerpt import SEALED as EXCERPT_SEALED
+from seg3b_assets.audit.excerpt import SOUND
+from seg3b_assets.audit.excerpt import USED as EXCERPT_USED
 from seg3b_assets.audit.findings import CheckSpec
+from seg3b_assets.audit.upstream import GATES, INPUTS
 from seg3b_assets.contracts import all_contracts
 
 IDENTITY: Final = "tree.identity"
@@ -17,6 +21,7 @@ LAYOUT: Final = "tree.layout"
 DATASETS: Final = "tree.datasets"
 RECEIPT: Final = "tree.receipt"
 FILES: Final = "tree.files"
+STATE_DIGESTS: Final = "tree.states"
 POLICIES: Final = "tree.policies"
 AT_HAND: Final = "S0.sealed_at_hand"
 
@@ -30,8 +35,13 @@ _LISTED: Final = (
     (DATASETS, "§7 evidence", BUNDLE, "a dataset the receipt's states published is not in the tree"),
     (RECEIPT, "§0 identity", "IDENTITY_MISMATCH", "run_receipt.json was edited, or is of another run"),
     (FILES, "§7 evidence", DIGEST, "a file is missing, or its bytes changed after the export"),
+    (STATE_DIGESTS, "§7 evidence", DIGEST, "the receipt speaks of other outputs than the tree holds"),
     (POLICIES, "§2 seal", "POLICY_SCHEMA_INVALID", "a policy of the tree was edited or is not readable"),
-    ("tree.tile_excerpt", "§4 tiles", "S2_CONTRACT_VIOLATION", "a tile's weight or bounds were edited"),
+    (SOUND, "§4 tiles", "S2_CONTRACT_VIOLATION", "a tile's weight, id or bounds were edited"),
+    (EXCERPT_SEALED, "§4 tiles", "S2_CONTRACT_VIOLATION", "the run was made on tiles that were never sealed"),
+    (EXCERPT_USED, "§4 tiles", "S2_CONTRACT_VIOLATION", "a tile was put in that no edge is drawn into"),
+    (INPUTS, "§2 seal", "SEALED_INPUT_DIGEST_MISMATCH", "an input was forged together with its seal"),
+    (GATES, "§2 gates", "UPSTREAM_HASH_MISMATCH", "an upstream bundle does not hold what its flag says"),
     (AT_HAND, "§2 seal", "REQUIRED_INPUT_NOT_SEALED", "--upstream names what the tree does not carry"),
     ("S5.bundle_members", "§7 bundle", BUNDLE, "a member is missing, or something else lies in the bundle"),
     ("S5.bundle_index", "§7 bundle", BUNDLE, "index.json does not describe the members"),

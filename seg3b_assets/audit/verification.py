@@ -6,19 +6,20 @@ carry is SKIPPED, with the reason; an upstream root supplies it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from seg3b_assets.audit.bundle import audit_bundle, sealed_digests
 from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.examination import examine, examining
-from seg3b_assets.audit.exported import POLICIES, RUN_RECEIPT, ExportedTree, disagreements
+from seg3b_assets.audit.exported import BUNDLE, FLAG, POLICIES, RUN_RECEIPT, ExportedTree, disagreements
 from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
-from seg3b_assets.audit.tree import AuditTree, Desk
+from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
 from seg3b_assets.audit.tree_checks import (
     AT_HAND,
     DATASETS,
@@ -26,12 +27,14 @@ from seg3b_assets.audit.tree_checks import (
     IDENTITY,
     LAYOUT,
     RECEIPT,
+    STATE_DIGESTS,
     verify_specs,
 )
 from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
+from seg3b_assets.audit.upstream import audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json
+from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
 
@@ -62,7 +65,8 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
     Args:
         root: its folder.
         policies: where policies the tree does not carry are read, if they are the sealed ones.
-        upstream: root of the upstream world, for what else the tree does not carry.
+        upstream: root of the upstream world, for what else the tree does not carry, and to hold against it what
+            the tree does.
         workers: threads at once; never changes a result.
 
     Raises:
@@ -78,19 +82,29 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
     _judge_identity(findings, tree, identity)
     _judge_layout(findings, tree)
     _judge_receipt(findings, tree, identity)
+    upstream = upstream_of(findings, upstream, identity)
     loaded, trusted = _policies(findings, tree, policies)
     read = {name: loaded.files[name].path for name in SEALED_POLICIES} if trusted else {}
+    inputs, digest_of = {**read, **tree.inputs(upstream)}, cache(path_digest)
     held = AuditTree(
         identity=identity,
         datasets=tree.datasets(),
-        inputs={**read, **tree.inputs(upstream)},
+        inputs=inputs,
         policies=loaded,
+        digest_of=digest_of,
         excerpt=_excerpt(tree),
         versions=_versions(tree),
+        surface_sealed=_surface_sealed(tree, inputs, digest_of),
     )
     _judge_inputs(findings, tree, held)
-    _examine(Desk(held, findings, workers), trusted)
+    desk = Desk(held, findings, workers)
+    if upstream is not None:
+        with examining(desk, "upstream"):
+            audit_upstream(findings, tree.sealed, held.inputs, upstream, identity)
+    _examine(desk, trusted)
     _judge_bytes(findings, tree, held)
+    with examining(desk, "digests of the states"):
+        _judge_states(desk, tree)
     return Verification(identity, findings.report())
 
 
@@ -198,6 +212,22 @@ def _judge_bytes(findings: Findings, tree: ExportedTree, held: AuditTree) -> Non
             findings.fail(FILES, 1, {"path": path, "expected": row["sha256_hex"], "found": found})
 
 
+def _judge_states(desk: Desk, tree: ExportedTree) -> None:
+    """What each state published, as the receipt has it: one digest over those of its datasets."""
+    findings, receipt = desk.findings, tree.receipt
+    if findings.failed(RECEIPT) or receipt is None or "states" not in receipt:
+        findings.skip(f"{RUN_RECEIPT} of an export is not in the tree, or breaks its contract", STATE_DIGESTS)
+        return
+    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG)}
+    known = dict(findings.digests)
+    known |= path_digests(desk, [name for name in (FLAG,) if name in desk.tree.datasets])
+    for state in STATES:
+        digests = {name: known.get(name) for name, producer in outputs.items() if producer == state}
+        if None not in digests.values():  # what is missing or unreadable has been reported
+            found = receipt["states"][state]["digest"]
+            findings.equal(STATE_DIGESTS, found, sha256_json(digests), state=state)
+
+
 def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[PolicySet, bool]:
     """The tree's policies, or else those of ``elsewhere`` if they are the sealed ones; whether they are known."""
     folder = tree.listing.root / POLICIES
@@ -227,6 +257,15 @@ def _excerpt(tree: ExportedTree) -> Path | None:
     return tree.listing.root / path if tree.listing.is_file(path) else None
 
 
+def _surface_sealed(tree: ExportedTree, inputs: Mapping[str, Path], digest_of: Callable[[Path], str]) -> bool:
+    """Whether the tile surfaces at hand have the bytes that were sealed."""
+    sealed = {row["logical_id"]: row["sha256_hex"] for row in tree.sealed}
+    try:
+        return all(digest_of(inputs[name]) == sealed[name] for name in SURFACES if name in inputs)
+    except OSError:
+        return False
+
+
 def _versions(tree: ExportedTree) -> dict[str, str]:
     """Code versions as the receipt has them; none of a receipt that breaks its contract."""
     receipt = tree.receipt
@@ -241,7 +280,4 @@ def _judge_inputs(findings: Findings, tree: ExportedTree, held: AuditTree) -> No
     if not absent:
         findings.ok(AT_HAND)
         return
-    told = ", ".join(absent)
-    if held.excerpt is not None and set(SURFACES) & set(absent):
-        told += "; tiles are those of the tree's excerpt"
-    findings.skip(f"not at hand, so not hashed again: {told}", AT_HAND)
+    findings.skip(f"not at hand, so not hashed again: {', '.join(absent)}", AT_HAND)

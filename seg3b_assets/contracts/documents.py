@@ -2,10 +2,12 @@
 
 Adds two keywords to arrays of objects, so that keys and order of a document are declared where its
 shape is: ``x-unique-by`` (fields that identify an item) and ``x-sorted-by`` (ascending, text by bytes).
+An integer here is one as written, too: JSON Schema would let 5.0 pass, whose canonical JSON is not that of 5.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -83,7 +85,7 @@ def check_document(file_name: str, value: Any) -> list[Violation]:
     compiled = validator(file_name)
     try:
         if compiled.is_valid(value):
-            return []
+            return _fractional(compiled, value)
         errors = list(_specific(compiled.iter_errors(value)))
     except ValueError as deep:
         if "Recursion limit" not in str(deep):
@@ -94,6 +96,47 @@ def check_document(file_name: str, value: Any) -> list[Violation]:
         rule_at = tuple(str(part) for part in error.schema_path)
         found.setdefault((*rule_at, str(_missing_or_unknown(error))), []).append(error)
     return [_violation(errors) for errors in found.values()]
+
+
+def _fractional(compiled: Draft202012Validator, value: Any) -> list[Violation]:
+    """Numbers like 5.0 where a valid document must have an integer: those that 0.5 could not replace."""
+    written = dict(_whole_floats(value))
+    if not written:
+        return []
+    shifted = copy.deepcopy(value)
+    for *at, last in written:
+        holder = shifted
+        for step in at:
+            holder = holder[step]
+        holder[last] = 0.5
+    found = [
+        error.instance_path
+        for error in _specific(compiled.iter_errors(shifted))
+        if isinstance(error.kind, ValidationErrorKind.Type)
+    ]
+    if not found:
+        return []
+    # The validator tells a key of digits as a number.
+    example = next(number for path, number in written.items() if _pointer(path) == _pointer(found[0]))
+    expected = "an integer, written without a fraction"
+    return [Violation("type", _pointer(found[0]), len(found), example, expected)]
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    return "".join(f"/{part}" for part in path)
+
+
+def _whole_floats(value: Any) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """Floats without a fraction inside objects and arrays, with their paths."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        at, found = waiting.pop()
+        if isinstance(found, dict):
+            waiting.extend(((*at, key), inner) for key, inner in found.items())
+        elif isinstance(found, list):
+            waiting.extend(((*at, position), inner) for position, inner in enumerate(found))
+        elif at and isinstance(found, float) and found.is_integer():
+            yield at, found
 
 
 def _specific(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
@@ -116,7 +159,7 @@ def _missing_or_unknown(error: ValidationError) -> str | None:
 
 def _violation(errors: list[ValidationError]) -> Violation:
     first = errors[0]
-    pointer = "".join(f"/{part}" for part in first.instance_path)
+    pointer = _pointer(first.instance_path)
     field = _missing_or_unknown(first)
     example = field if field is not None else _clipped(first.instance)
     return Violation(

@@ -6,16 +6,18 @@ import os
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
 
 from seg3b_assets.audit import AuditReport, AuditTree, audit
 from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.exporting import export, sealed_root
 from seg3b_assets.pipeline.segment import default_segment, seal_seed, upstream_root
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s5_bundle.state import audit_tree
-from seg3b_assets.store import Published, Staging
+from seg3b_assets.store import Published, Runs, Staging
 from seg3b_assets.world import WorldRecipe
 
 COARSE = WorldRecipe(resolution_deg=1.0, merchants=300)
@@ -66,3 +68,19 @@ def tree(context: StateContext) -> AuditTree:
 @pytest.fixture(scope="session")
 def clean_report(tree: AuditTree) -> AuditReport:
     return audit(tree)
+
+
+@pytest.fixture(scope="session")
+def exported(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "tree"
+    lineage = SeedRun(settings, SEED).run().lineage_id
+    [written] = export(settings, lineage, (), str(folder), SILENT)
+    return Path(written.place)
+
+
+@pytest.fixture(scope="session")
+def upstream(settings: Settings, exported: Path) -> Path:
+    lineage = orjson.loads((exported / "run_receipt.json").read_bytes())["lineage_id"]
+    run = Runs(settings.home).read(lineage)
+    assert run is not None
+    return sealed_root(settings, run, SILENT)

@@ -106,6 +106,15 @@ def test_order_and_keys_hold_inside_a_document_too() -> None:
     }
 
 
+def test_an_integer_is_written_as_one() -> None:
+    summary = fresh(DOCUMENTS["s2_summary_3B"])
+    summary["edges_total"] = float(summary["edges_total"])
+    summary["attempt_histogram"] = {"1": 3.0}
+    (found,) = contract("s2_summary_3B").check_document(summary)
+    assert (found.rule, found.count, found.expected) == ("type", 2, "an integer, written without a fraction")
+    assert found.column in ("/edges_total", "/attempt_histogram/1")
+
+
 def test_equal_faults_are_one_violation_with_a_count() -> None:
     sealed = [{**entry, "sha256_hex": "short"} for entry in DOCUMENTS["sealed_inputs_3B"]]
     (violation,) = contract("sealed_inputs_3B").check_document(sealed)

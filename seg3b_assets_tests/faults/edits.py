@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 import polars as pl
+import pyarrow.parquet as pq
 
 from seg3b_assets.laws.hashing import canonical_json
 
@@ -192,6 +195,41 @@ def line_edited(line: int, change_line: Callable[[bytes], bytes]) -> Lines:
 def line_with(line: int, **fields: Any) -> Lines:
     """Make a line say other things, in canonical JSON."""
     return line_edited(line, lambda text: canonical_json(orjson.loads(text) | fields))
+
+
+def packed_otherwise(data: bytes) -> bytes:
+    """The same rows, in pages of another codec."""
+    packed = io.BytesIO()
+    pl.read_parquet(data).write_parquet(packed, compression="lz4")
+    return packed.getvalue()
+
+
+def bounds_hiding_rows(data: bytes) -> bytes:
+    """A footer in which a column's largest value is said to be its smallest."""
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    head, tail = data[:footer], data[footer:]
+    for column in _columns_with_bounds(data):
+        low, high = (_as_written(value) for value in (column.statistics.min, column.statistics.max))
+        if low != high and len(low) == len(high) and high in tail:
+            return head + tail.replace(high, low)
+    raise ValueError("no column's bounds stand in the footer")
+
+
+def _columns_with_bounds(data: bytes) -> Iterator[Any]:
+    group = pq.read_metadata(io.BytesIO(data)).row_group(0)
+    for at in range(group.num_columns):
+        column = group.column(at)
+        if column.is_stats_set and column.statistics.has_min_max:
+            yield column
+
+
+def _as_written(value: Any) -> bytes:
+    """A bound as it stands in a footer."""
+    if isinstance(value, bool) or value is None:
+        return b""
+    if isinstance(value, str):
+        return value.encode()
+    return struct.pack("<d" if isinstance(value, float) else "<Q" if value >= 0 else "<q", value)
 
 
 def compacted(data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from seg3b_assets_tests.faults.forgery import Forgery
 from seg3b_assets_tests.faults.specimen import Specimen
 
 Plant = Callable[[Tree], None]
+Root = Callable[[Specimen, Path], Path]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Fault:
         check: the check that names the law it breaks.
         make: makes a tree with the fault, in a new folder.
         also: further checks that speak of the same fault.
+        upstream: the root the tree is held against, made in the same folder; None for a tree judged alone.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Fault:
     check: str
     make: Callable[[Specimen, Path], Path]
     also: frozenset[str] = frozenset()
+    upstream: Root | None = None
 
     def judged(self, report: AuditReport) -> Outcome:
         """What the audit made of it."""
@@ -82,6 +85,22 @@ def edited(
         return tree.root
 
     return Fault(name, target, check, make, frozenset(also))
+
+
+def true_root(specimen: Specimen, _: Path) -> Path:
+    """The world the specimen was made of."""
+    return specimen.upstream
+
+
+def unfaithful(target: str, name: str, check: str, change: Callable[[Path], None]) -> Fault:
+    """A world whose own files no longer are what the specimen, itself untouched, was sealed from."""
+
+    def root(specimen: Specimen, folder: Path) -> Path:
+        world = specimen.copy_of_world(folder / "world")
+        change(world)
+        return world
+
+    return Fault(name, target, check, lambda specimen, _: specimen.tree, upstream=root)
 
 
 def forged(target: str, name: str, check: str, forgery: Forgery, also: tuple[str, ...] = ()) -> Fault:

@@ -36,14 +36,20 @@ class Forgery:
         writes: by dataset, a change to what is written: frame to frame, document to document, or bytes to
             bytes. The states after it read the changed dataset.
         functions: by "module:name", a wrapper: it is given the true function and returns the false one.
+        world: a change to a copy of the world, of which the run is then made.
     """
 
     writes: Mapping[str, Written] = field(default_factory=dict)
     functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    world: Callable[[Path], None] | None = None
 
     def export(self, specimen: Specimen, folder: Path) -> Path:
         """Run the seed with the lie, and export what came out; the tree's folder."""
-        settings = specimen.settings(folder / "home")
+        root = None
+        if self.world is not None:
+            root = specimen.copy_of_world(folder / "world")
+            self.world(root)
+        settings = specimen.settings(folder / "home", root)
         with self._lying():
             SeedRun(settings, SEED).run()
         return export_heads(settings, folder / "tree")

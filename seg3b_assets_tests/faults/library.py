@@ -17,9 +17,11 @@ from seg3b_assets_tests.faults.of_evidence import evidence_faults
 from seg3b_assets_tests.faults.of_files import file_faults
 from seg3b_assets_tests.faults.of_merchants import merchant_faults
 from seg3b_assets_tests.faults.of_networks import network_faults
+from seg3b_assets_tests.faults.of_numbers import number_faults
 from seg3b_assets_tests.faults.of_seal import seal_faults
 from seg3b_assets_tests.faults.of_tables import table_faults
 from seg3b_assets_tests.faults.of_tree import tree_faults
+from seg3b_assets_tests.faults.of_upstream import upstream_faults
 
 
 @cache
@@ -29,6 +31,7 @@ def library() -> dict[str, Fault]:
     for fault in chain(
         file_faults(),
         table_faults(),
+        number_faults(),
         seal_faults(),
         merchant_faults(),
         edge_faults(),
@@ -38,6 +41,7 @@ def library() -> dict[str, Fault]:
         contract_faults(),
         bundle_faults(),
         tree_faults(),
+        upstream_faults(),
         forged_network_faults(),
         forged_faults(),
     ):

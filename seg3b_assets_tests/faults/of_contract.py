@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,6 +94,9 @@ def _contract() -> Iterator[Fault]:
     yield change("an operator turned", "S4.thresholds", _operator_turned)
     yield change("a probe's false-alarm rate", "S4.thresholds", _rate_raised)
     yield change("a probe's power", "S4.thresholds", _power_lowered)
+    yield change("a threshold written as an integer", "S4.thresholds", _bound_made_integer)
+    yield change("a threshold of minus zero", "S4.thresholds", _bound_below_zero)
+    yield change("a probe under a gate's name", "S4.thresholds", _probe_under_a_gate)
     yield change("thresholds that are no JSON", "S4.thresholds", edits.set_cell(3, thresholds="{"), own)
     yield change(
         "a metric",
@@ -161,6 +165,25 @@ _rate_raised = _thresholds_changed("false_alarm_rate", lambda value: value.updat
 _power_lowered = _thresholds_changed('"power":0', lambda value: value.update(power=value["power"] / 2))
 
 
+def _bound_written(bound: str, otherwise: str) -> edits.Change:
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        pattern = f'"value":{bound}}}$'
+        row = int(frame["thresholds"].str.contains(pattern).arg_true()[0])
+        text = re.sub(pattern, f'"value":{otherwise}}}', frame["thresholds"][row])
+        return edits.set_cell(row, thresholds=text)(frame)
+
+    return change
+
+
+_bound_made_integer = _bound_written(r"([1-9][0-9]*)\.0", r"\1")
+_bound_below_zero = _bound_written(r"0\.0", "-0.0")
+
+
+def _probe_under_a_gate(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int(frame["thresholds"].str.contains("false_alarm_rate").arg_true()[0])
+    return edits.set_cell(row, profile="3B-V01")(frame)
+
+
 def _slice_dropped(frame: pl.DataFrame) -> pl.DataFrame:
     row = int((frame["scope"] != "GLOBAL").arg_true()[0])
     return edits.drop_row(row)(frame)
@@ -198,6 +221,7 @@ def _results() -> Iterator[Fault]:
     yield change("a result turned to pass", _turned_to_pass, own)
     yield change("a measured value off by one ulp", edits.next_float("measured", 3))
     yield change("a measured value", edits.set_cell(3, measured=0.123))
+    yield change("a measured zero turned to minus zero", _zero_below_zero)
     yield change("the number measured", edits.add_to("n", 3, 1))
     yield change("a threshold in the results", edits.set_cell(3, threshold='{"value":0.0}'), own)
     yield change("a result dropped", edits.drop_row(3))
@@ -210,6 +234,11 @@ def _turned_to_pass(frame: pl.DataFrame) -> pl.DataFrame:
     """In this small world some row has nothing to measure."""
     row = int((frame["status"] != "PASS").arg_true()[0])
     return edits.set_cell(row, status="PASS")(frame)
+
+
+def _zero_below_zero(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int((frame["measured"] == 0.0).arg_true()[0])
+    return edits.set_cell(row, measured=-0.0)(frame)
 
 
 def _summary() -> Iterator[Fault]:

@@ -34,6 +34,7 @@ def table_faults() -> Iterator[Fault]:
             yield from _shapes(declared)
             yield from _rows(declared)
             yield from _strangers(declared)
+            yield from _files(declared)
 
 
 def _shapes(declared: DatasetContract) -> Iterator[Fault]:
@@ -83,3 +84,19 @@ def _is_text(declared: DatasetContract, column: str) -> bool:
 
 def _change(dataset: str, change: edits.Change) -> Callable[[Tree], None]:
     return lambda tree: tree.table(dataset, change)
+
+
+def _files(declared: DatasetContract) -> Iterator[Fault]:
+    """The right rows in a file that misleads whoever reads it otherwise than whole."""
+    dataset = declared.id
+    ways = {"a footer whose bounds hide rows": edits.bounds_hiding_rows}
+    if "x-codec" in declared.schema:
+        ways["packed by another codec"] = edits.packed_otherwise
+    for name, change in ways.items():
+        yield edited(
+            dataset,
+            f"{dataset}: {name}",
+            f"{declared.producer}.{dataset}.contract",
+            lambda tree, change=change: tree.data(dataset, change),
+            of_bytes(dataset),
+        )

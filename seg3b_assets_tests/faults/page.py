@@ -13,8 +13,9 @@ Generated from the fault library by `make faults`, which plants each of these in
 `seg3b verify` what it finds; do not edit. Unless the fault is about the seal itself, every digest that is a plain
 function of bytes (universe hash, routing policy, run summary, bundle, flag, receipt) is put right after it is
 planted. In the faults called "and all that follows" a state itself lies, so that everything after it agrees with
-the lie. A fault is caught when the check beside it fails and shows an example, and no check of another kind claims
-the fault for itself.
+the lie. In those "held against upstream" the run was made of a forged world, or an upstream bundle was spoilt, and
+`--upstream` names the root that tells. A fault is caught when the check beside it fails and shows an example, and
+no check of another kind claims the fault for itself.
 """
 
 

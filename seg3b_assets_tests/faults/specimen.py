@@ -12,6 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from seg3b_assets.pipeline.segment import upstream_root
+from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.world import WorldRecipe
 
@@ -43,15 +45,34 @@ class Specimen:
     def policies(self) -> Path:
         return self.folder / "policies"
 
-    def settings(self, home: Path) -> Settings:
-        """Settings of another run of the same world under the same policies."""
+    @property
+    def upstream(self) -> Path:
+        """Root of the world it was made of."""
+        return upstream_root(self.settings(self.folder / "home"), SEED, SILENT)
+
+    def settings(self, home: Path, upstream: Path | None = None) -> Settings:
+        """Settings of another run under the same policies, of the same world or of the one named."""
         return Settings.from_environment(
-            home=home, policies=self.policies, cache=test_cache(), recipe=RECIPE, workers=1, promote=True
+            home=home,
+            policies=self.policies,
+            cache=test_cache(),
+            recipe=RECIPE,
+            workers=1,
+            promote=True,
+            upstream=upstream,
         )
+
+    def copy_of_world(self, folder: Path) -> Path:
+        """A copy of the world's root, by hard links: replace files, never write into one."""
+        return Path(shutil.copytree(self.upstream, folder, copy_function=_link))
 
     def copy(self, folder: Path) -> Path:
         """A copy of the tree, by hard links: replace files, never write into one."""
         return Path(shutil.copytree(self.tree, folder, copy_function=os.link, symlinks=True))
+
+
+def _link(source: str, target: str) -> None:
+    os.link(Path(source).resolve(), target)
 
 
 def test_cache() -> Path:

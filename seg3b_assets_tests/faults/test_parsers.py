@@ -5,23 +5,38 @@ Bytes are drawn from noise, from JSON of any shape, and from sound files with pi
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.line_diagnosis import parse_line
 from seg3b_assets.audit.listing import Listing
+from seg3b_assets.audit.parquet_files import UnreadableTableError, footer_violations, read_table
+from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.loader import POLICY_MODELS, parse_policy
-from seg3b_assets.store import DigestCache
+from seg3b_assets.store import DigestCache, Store
+from seg3b_assets.store.certifications import MANIFEST as MANIFEST_OF_CERTIFICATION
+from seg3b_assets.store.certifications import Certifications
+from seg3b_assets.store.refs import Refs
+from seg3b_assets.store.runs import Runs, record_path
 from seg3b_assets.store.snapshots import MANIFEST, read_snapshot
+from seg3b_assets_tests.faults.edited_tree import Tree
+from seg3b_assets_tests.faults.specimen import Specimen
 
 _QUICK = settings(
     max_examples=40,
@@ -34,6 +49,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 ).map(lambda value: orjson.dumps(value, default=str))
+_MANY = settings(_QUICK, max_examples=150)
 _BYTES = st.binary(max_size=200) | _JSON.filter(lambda data: len(data) < 10_000)
 _DEEP = b"[" * 100_000
 _DEEP_OBJECT = b'{"a":' * 100_000
@@ -95,6 +111,114 @@ def test_the_manifest_of_a_snapshot(tmp_path: Path, data: bytes) -> None:
 @_QUICK
 @given(_BYTES)
 @example(_DEEP)
+@example(b'{"seed":42,"states":{"S5":"../../../../etc/passwd"}}')
+@example(b'{"seed":42,"states":["S5"]}')
+@example(b'{"seed":42,"states":"S5"}')
+def test_the_heads_of_a_seed(tmp_path: Path, data: bytes) -> None:
+    _put(tmp_path / "heads" / "seed=42.json", data)
+    for key in _answered(lambda: Store(tmp_path, contract).heads(42), {}).values():
+        assert HEX64.fullmatch(key)
+
+
+@_QUICK
+@given(_BYTES)
+@example(_DEEP)
+@example(b'{"42":"../../../../etc/passwd"}')
+@example(b'{"99999999999999999999999":"' + b"0" * 64 + b'"}')
+def test_a_ref(tmp_path: Path, data: bytes) -> None:
+    _put(tmp_path / "refs" / "last_good.json", data)
+    for lineage_id in _answered(lambda: Refs(tmp_path).read("last_good"), {}).values():
+        assert HEX64.fullmatch(lineage_id)
+
+
+@_QUICK
+@given(_BYTES)
+@example(_DEEP)
+@example(b'{"seed":42,"states":{"S0":{"key":"x","digest":"y"}},"counts":{},"flag":null}')
+def test_the_record_of_a_run(tmp_path: Path, data: bytes) -> None:
+    lineage_id = "0" * 64
+    _put(tmp_path / record_path(lineage_id), data)
+    assert _answered(lambda: Runs(tmp_path).read(lineage_id), None) is None
+
+
+@_QUICK
+@given(_BYTES)
+@example(_DEEP)
+@example(b'{"inputs":{"lineages":{"x":"y"},"certification_policy":1},"files":[1]}')
+@example(b'{"inputs":{"lineages":{},"certification_policy":"p"},"files":{"../../x":"y"}}')
+def test_the_manifest_of_a_certification(tmp_path: Path, data: bytes) -> None:
+    _put(tmp_path / "certifications" / ("0" * 64) / MANIFEST_OF_CERTIFICATION, data)
+    for kept in Certifications(tmp_path).every():
+        assert all(Path(name).name == name for name in kept.files)
+
+
+@_QUICK
+@given(_BYTES)
+@example(_DEEP)
+@example(b"sha256_hex = " + b"0" * 64)
+@example(b"sha256_hex = " + b"0" * 64 + b"\n")
+def test_the_flag_and_the_manifest_of_a_run_that_is_consumed(specimen: Specimen, data: bytes) -> None:
+    for name in ("_passed.flag", "s5_manifest_3B.json"):
+        with tempfile.TemporaryDirectory() as place:
+            tree = Tree(specimen.copy(Path(place) / "tree"))
+            tree.replace(tree.member(name), data)
+            with pytest.raises(Seg3BError):
+                open_run(tree.root)
+
+
+@_QUICK
+@given(_BYTES)
+@example(b"PAR1" * 100)
+@example(b"PAR1" + b"\xff" * 8 + b"PAR1")
+def test_a_table_of_noise(tmp_path: Path, data: bytes) -> None:
+    _put(tmp_path / "table.parquet", data)
+    with pytest.raises(UnreadableTableError):
+        read_table([tmp_path / "table.parquet"])
+
+
+@_MANY
+@given(st.data())
+def test_a_table_with_pieces_cut_doubled_or_replaced(specimen: Specimen, data: st.DataObject) -> None:
+    tree = Tree(specimen.tree)
+    tables = [name for name in audited_datasets() if contract(name).format in ("parquet", "parquet_parts")]
+    path = tree.file(data.draw(st.sampled_from(tables)))
+    with tempfile.TemporaryDirectory() as place:
+        spoilt = Path(place) / path.name
+        spoilt.write_bytes(data.draw(_spoilt(path.read_bytes())))
+        try:
+            frame = read_table([spoilt])
+            footer_violations([spoilt], frame, None)
+        except UnreadableTableError as error:
+            assert str(error)
+
+
+def _spoilt(sound: bytes) -> st.SearchStrategy[bytes]:
+    """A sound file with a piece cut out, doubled, turned round or replaced; mostly in its footer."""
+    anywhere = st.integers(0, len(sound)) | st.integers(max(len(sound) - 3000, 0), len(sound))
+    piece = st.tuples(anywhere, anywhere, st.binary(max_size=8), st.integers(0, 3))
+
+    def with_piece(drawn: tuple[int, int, bytes, int]) -> bytes:
+        first, last = sorted(drawn[:2])
+        middle = (b"", sound[first:last] * 2, sound[first:last][::-1], drawn[2])[drawn[3]]
+        return sound[:first] + middle + sound[last:]
+
+    return piece.map(with_piece)
+
+
+def test_a_table_of_more_rows_than_its_bytes_can_hold(tmp_path: Path, bounded: Callable[[], None]) -> None:
+    bomb = tmp_path / "table.parquet"
+    rows = pa.table({"seed": pa.array(np.zeros(1 << 22, np.uint64))})
+    with pq.ParquetWriter(bomb, rows.schema, compression="zstd") as writer:
+        for _ in range(256):
+            writer.write_table(rows)
+    bounded()
+    with pytest.raises(UnreadableTableError, match=r"rows, in \d+ bytes"):
+        read_table([bomb])
+
+
+@_QUICK
+@given(_BYTES)
+@example(_DEEP)
 @example(b'{"entries":[1,2,3]}')
 def test_a_cache_of_digests(tmp_path: Path, data: bytes) -> None:
     remembered, file = tmp_path / "digests.json", tmp_path / "file"
@@ -124,6 +248,21 @@ def test_a_folder_of_links_is_not_followed(tmp_path: Path) -> None:
     listing = Listing.of(tmp_path)
     assert listing.files == {}
     assert set(listing.strange) == {"loop", "out"}
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _answered(read: Callable[[], Any], otherwise: Any) -> Any:
+    """What is read, or ``otherwise`` when it is refused with a code and a remedy."""
+    try:
+        return read()
+    except Seg3BError as error:
+        assert error.code == "E3B_S0_INPUT_OPEN_FAILED"
+        assert error.remedy
+        return otherwise
 
 
 def test_policies_behind_a_link_to_a_device_are_refused(tmp_path: Path, bounded: Callable[[], None]) -> None:

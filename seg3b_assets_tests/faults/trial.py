@@ -30,7 +30,8 @@ def make_specimen(folder: Path) -> Specimen:
 def try_fault(specimen: Specimen, fault: Fault, folder: Path) -> Outcome:
     """Plant one fault in a copy below ``folder`` and examine the copy."""
     tree = fault.make(specimen, folder)
-    return fault.judged(examine(tree, specimen.policies))
+    root = None if fault.upstream is None else fault.upstream(specimen, folder)
+    return fault.judged(examine(tree, specimen.policies, root))
 
 
 def try_faults(only: str, workers: int, told: Callable[[Outcome], None]) -> list[Outcome]:

@@ -74,7 +74,7 @@ SEALED: Final = (
 
 STATE: Final = StateSpec(
     name="S5",
-    code_version="1.3.0",
+    code_version="1.4.0",
     reads=(*SEALED, *PUBLISHED),
     writes=(BUNDLE, FLAG),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
