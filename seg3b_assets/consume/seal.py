@@ -71,7 +71,7 @@ def _require_flag(bundle: Path) -> None:
             "This run did not pass: take another, or open it with check_seal=False to look at what it holds.",
         ) from None
     digest = hashlib.sha256()
-    members = (path for path in bundle.iterdir() if path.name not in (_FLAG_NAME, _INDEX))
+    members = (path for path in bundle.iterdir() if path.name not in (_FLAG_NAME, _INDEX) and path.is_file())
     for member in sorted(members, key=lambda path: path.name.encode()):
         digest.update(member.read_bytes())
     if named is None or named[1].decode() != digest.hexdigest():

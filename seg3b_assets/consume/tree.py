@@ -59,7 +59,7 @@ class PublishedRun:
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         try:
             frame = pl.read_parquet(files, columns=list(columns or declared), glob=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise _unreadable(str(path), str(error)) from error
         differs = {
             name: {"expected": str(declared.get(name)), "found": str(dtype)}

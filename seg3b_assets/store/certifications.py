@@ -125,6 +125,9 @@ def _parsed(folder: Path, content: bytes) -> KeptCertification | None:
         inputs = manifest["inputs"]
         lineages = {int(seed): str(lineage_id) for seed, lineage_id in inputs["lineages"].items()}
         policy = str(inputs["certification_policy"])
-        return KeptCertification(folder.name, lineages, policy, folder, tuple(sorted(manifest["files"])))
+        files = tuple(sorted(manifest["files"]))
+        if any(name in ("", ".", "..") or Path(name).name != name for name in files):
+            return None  # what names a place outside its folder is no certification
+        return KeptCertification(folder.name, lineages, policy, folder, files)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -30,6 +30,7 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.durable import flush_folder, write_durably
 from seg3b_assets.store.failures import reported_writes
@@ -221,9 +222,12 @@ class Store:
 
     def _states(self, path: str, content: bytes) -> dict[str, str]:
         try:
-            states = orjson.loads(content)["states"]
-            return {str(state): str(states[state]) for state in sorted(states)}
-        except (ValueError, KeyError, TypeError) as error:
+            states = {str(state): str(key) for state, key in orjson.loads(content)["states"].items()}
+            for state, key in states.items():
+                if not HEX64.fullmatch(key):
+                    raise ValueError(f"{state}: {key} is not the key of a snapshot")
+            return dict(sorted(states.items()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unreadable(self.documents.place(path), error) from error
 
     def _claim_staging(self, state: str) -> tuple[Path, int]:

@@ -18,6 +18,8 @@ from seg3b_assets.store.locks import shared
 from seg3b_assets_tests.store.conftest import key_of, publish
 from seg3b_assets_tests.store.toy_contracts import toy_edges, toy_identity
 
+KEYS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
+
 
 def write_edges(out: Staging) -> None:
     out.table("edge_catalogue_3B", toy_edges(10), rows_per_part=4)
@@ -152,24 +154,24 @@ def test_a_manifest_that_cannot_be_read_is_no_snapshot(store: Store, content: by
 
 def test_heads_move_by_state_and_are_read_whole(store: Store) -> None:
     assert store.heads(42) == {}
-    store.move_heads(42, {"S0": "a", "S1": "b"})
-    store.move_heads(42, {"S1": "c"})
-    store.move_heads(7, {"S0": "z"})
-    assert store.heads(42) == {"S0": "a", "S1": "c"}
+    store.move_heads(42, {"S0": KEYS[0], "S1": KEYS[1]})
+    store.move_heads(42, {"S1": KEYS[2]})
+    store.move_heads(7, {"S0": KEYS[3]})
+    assert store.heads(42) == {"S0": KEYS[0], "S1": KEYS[2]}
     assert orjson.loads((store.home / "heads/seed=42.json").read_bytes())["seed"] == 42
     assert sorted(path.name for path in (store.home / "heads").iterdir()) == ["seed=42.json", "seed=7.json"]
 
 
 def test_heads_survive_a_leftover_of_an_interrupted_write(store: Store) -> None:
-    store.move_heads(42, {"S0": "a"})
+    store.move_heads(42, {"S0": KEYS[0]})
     (store.home / "heads/seed=42.json.new").write_bytes(b'{"see')
-    assert store.heads(42) == {"S0": "a"}
-    store.move_heads(42, {"S0": "b"})
-    assert store.heads(42) == {"S0": "b"}
+    assert store.heads(42) == {"S0": KEYS[0]}
+    store.move_heads(42, {"S0": KEYS[1]})
+    assert store.heads(42) == {"S0": KEYS[1]}
 
 
 def test_heads_that_are_not_ours_say_so(store: Store) -> None:
-    store.move_heads(42, {"S0": "a"})
+    store.move_heads(42, {"S0": KEYS[0]})
     (store.home / "heads/seed=42.json").write_bytes(b"nonsense")
     with pytest.raises(Seg3BError) as caught:
         store.heads(42)
@@ -223,15 +225,15 @@ def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path, store: Sto
 @root
 def test_a_read_only_home_is_reported_and_stays_readable(small_disk: Path, store: Store) -> None:
     home = Store(small_disk / "home", store._contracts)
-    home.move_heads(42, {"S0": "a"})
+    home.move_heads(42, {"S0": KEYS[0]})
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    for attempt in (lambda: publish(home, write_edges), lambda: home.move_heads(42, {"S0": "b"})):
+    for attempt in (lambda: publish(home, write_edges), lambda: home.move_heads(42, {"S0": KEYS[1]})):
         with pytest.raises(Seg3BError) as caught:
             attempt()
         assert caught.value.name == "OUTPUT_WRITE_FAILED"
         assert caught.value.detail["errno"] == "EROFS"
         assert "--home" in caught.value.remedy
-    assert home.heads(42) == {"S0": "a"}
+    assert home.heads(42) == {"S0": KEYS[0]}
 
 
 def test_a_home_that_is_a_file_is_reported(tmp_path: Path, store: Store) -> None:
