@@ -20,6 +20,7 @@ from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.realism import METRICS, Condition, GateResult
 
 GATES = gate_definitions()
+Sought = tuple[str, bool]
 SIGNS = {">=": "≥", "<=": "≤", "range": "in", "bool_true": "is"}
 
 
@@ -54,12 +55,14 @@ def gate_results(
     judgement: Judgement, gates: Iterable[GateDefinition] = GATES
 ) -> Iterator[dg.AssetCheckResult]:
     """What the checks of these gates say of a judged seed."""
-    shown: dict[str, str | None] = {}
+    shown: dict[Sought, str | None] = {}
     for gate in gates:
         yield _result(gate, judgement, shown)
 
 
-def _result(gate: GateDefinition, judgement: Judgement, shown: dict[str, str | None]) -> dg.AssetCheckResult:
+def _result(
+    gate: GateDefinition, judgement: Judgement, shown: dict[Sought, str | None]
+) -> dg.AssetCheckResult:
     found = (judgement.hard if gate.hard else judgement.stretch).get(gate.gate_id)
     if found is None:
         return _not_measured(gate, judgement)
@@ -112,7 +115,7 @@ def _sentence(gate: GateResult) -> str:
 
 
 def _metadata(
-    gate: GateDefinition, found: GateResult, judgement: Judgement, shown: dict[str, str | None]
+    gate: GateDefinition, found: GateResult, judgement: Judgement, shown: dict[Sought, str | None]
 ) -> dict[str, Any]:
     condition = found.decisive
     metric = METRICS[condition.metric]
@@ -130,9 +133,10 @@ def _metadata(
     }
     if classes := _by_class(gate, judgement):
         facts["by virtual class"] = dg.MetadataValue.md(classes)
-    if condition.metric not in shown:
-        shown[condition.metric] = evidence(condition.metric, judgement)
-    if behind := shown[condition.metric]:
+    sought = condition.metric, _nearer_below(condition)
+    if sought not in shown:
+        shown[sought] = evidence(*sought, judgement)
+    if behind := shown[sought]:
         facts["behind it"] = dg.MetadataValue.md(behind)
     if judgement.inputs_changed:
         facts["note"] = "Policies or upstream changed since this lineage was made; bounds are those of now."
@@ -161,6 +165,14 @@ def _condition_row(condition: Condition) -> tuple[Any, ...]:
         percent(condition.margin),
         condition.passed,
     )
+
+
+def _nearer_below(condition: Condition) -> bool:
+    """Whether the bound that the value is below of, or would meet first, is a lower one."""
+    if isinstance(condition.threshold, tuple) and condition.observed is not None:
+        low, high = condition.threshold
+        return condition.observed - low < high - condition.observed
+    return condition.operator == ">="
 
 
 def _by_class(gate: GateDefinition, judgement: Judgement) -> str | None:

@@ -23,8 +23,14 @@ F64 = NDArray[np.float64]
 Evidence = Callable[[Judgement], str]
 
 
-def evidence(metric: str, judgement: Judgement) -> str | None:
-    """Markdown about a gated metric; None of a seed without virtual merchants."""
+def evidence(metric: str, low: bool, judgement: Judgement) -> str | None:
+    """Markdown about a gated metric; None of a seed without virtual merchants.
+
+    Args:
+        low: whether a lower bound is missed or the nearest, where a metric has bounds on both sides.
+    """
+    if low and metric in _EVIDENCE_BELOW and len(judgement.population.merchants):
+        return _EVIDENCE_BELOW[metric](judgement)
     if metric not in _EVIDENCE or not len(judgement.population.merchants):
         return None
     return _EVIDENCE[metric](judgement)
@@ -49,10 +55,27 @@ def _sizes(judgement: Judgement, size: F64, unit: str, what: str, shown: Mapping
     return _distribution(size, "merchants", unit) + "\n\n" + crowd
 
 
-def _top1(judgement: Judgement) -> str:
+def _heaviest(judgement: Judgement) -> str:
     share = judgement.population.merchants.top1_share
-    heaviest = _merchants(judgement, -share, {"heaviest edge": share}, "Merchants with the heaviest edge")
-    return _distribution(share, "merchants", "weight of the heaviest edge") + "\n\n" + heaviest
+    return _top1(judgement, -share, "Merchants with the heaviest edge")
+
+
+def _flattest(judgement: Judgement) -> str:
+    share = judgement.population.merchants.top1_share
+    return _top1(judgement, share, "Merchants whose heaviest edge is the lightest")
+
+
+def _top1(judgement: Judgement, order: F64, title: str) -> str:
+    share = judgement.population.merchants.top1_share
+    shown = _merchants(judgement, order, {"heaviest edge": share}, title)
+    return _distribution(share, "merchants", "weight of the heaviest edge") + "\n\n" + shown
+
+
+def _alike(judgement: Judgement) -> str:
+    """A spread that is too narrow has too many merchants in the middle."""
+    share = judgement.population.merchants.top1_share
+    order = np.abs(share - np.median(share))
+    return _top1(judgement, order, "Merchants whose heaviest edge is nearest to the median")
 
 
 def _divergence(judgement: Judgement) -> str:
@@ -208,8 +231,8 @@ def _entropy(shares: F64) -> F64:
 _EVIDENCE: Final[Mapping[str, Evidence]] = {
     "edges_per_merchant_cv": _edges,
     "countries_per_merchant_cv": _countries,
-    "top1_share_p50": _top1,
-    "top1_share_spread": _top1,
+    "top1_share_p50": _heaviest,
+    "top1_share_spread": _alike,
     "median_pairwise_js": _divergence,
     "settlement_overlap_median": _overlap,
     "settlement_overlap_p75": _overlap,
@@ -223,3 +246,4 @@ _EVIDENCE: Final[Mapping[str, Evidence]] = {
     "settlement_unique_coord_ratio": _coordinates,
     "settlement_duplicate_exposure": _coordinates,
 }
+_EVIDENCE_BELOW: Final[Mapping[str, Evidence]] = {"top1_share_p50": _flattest}

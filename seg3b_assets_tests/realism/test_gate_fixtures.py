@@ -127,6 +127,20 @@ def nudged(outputs: SeedOutputs, ticks: int) -> SeedOutputs:
     return replace(outputs, alias_blob=words.tobytes())
 
 
+@pytest.mark.parametrize(
+    ("broken", "title"),
+    [
+        ("one edge takes too much", "Merchants with the heaviest edge"),
+        ("no edge stands out", "Merchants whose heaviest edge is the lightest"),
+    ],
+)
+def test_the_merchants_shown_are_those_on_the_side_where_the_bound_is_missed(broken: str, title: str) -> None:
+    outputs = enforced(HARD[broken][0])
+    score = score_seed(outputs, POLICIES, workers=1)
+    checks = {str(each.check_name): each for each in gate_results(judged(outputs, score, POLICIES))}
+    assert title in str(checks["gate_3B_V03"].metadata["behind it"].value)
+
+
 def test_the_sound_seed_passes_everything() -> None:
     score = scored(SOUND)
     assert failing(score) == set()
