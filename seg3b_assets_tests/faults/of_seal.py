@@ -69,7 +69,7 @@ def _seal() -> Iterator[Fault]:
     yield edited(
         SEAL, "sealed inputs exchanged", own, rows(lambda listed: listed.insert(0, listed.pop(1))), digests
     )
-    yield edited(SEAL, "a role changed", ran, rows(policy("role", "reference")), digests)
+    yield edited(SEAL, "a role changed", "S0.sealed_paths", rows(policy("role", "reference")), digests)
 
 
 def _receipt() -> Iterator[Fault]:
