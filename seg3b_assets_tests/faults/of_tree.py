@@ -227,7 +227,7 @@ def _inputs() -> Iterator[Fault]:
     yield edited(
         "tile_excerpt",
         "a tile moved",
-        "S2.edge_point",
+        excerpt,
         upstream(
             "tile_excerpt.parquet",
             lambda frame: edits.set_cell(3, min_lon_deg=frame["min_lon_deg"][3] - 0.5)(frame),
@@ -330,5 +330,5 @@ def _tree() -> Iterator[Fault]:
 def _other_bytes(path: Path) -> bytes:
 
     buffer = io.BytesIO()
-    pl.read_parquet(path.read_bytes()).write_parquet(buffer, compression="snappy")
+    pl.read_parquet(path.read_bytes()).write_parquet(buffer, compression="zstd", compression_level=9)
     return buffer.getvalue()
