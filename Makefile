@@ -85,8 +85,9 @@ clean: ## Remove the environment and the tools' caches; outputs in SEG3B_HOME an
 
 setup: $(READY) dagster-home ## Only set up the environment
 
+# Bytecode is compiled once, here: where Python may not write it, every command would compile thousands of files anew.
 # uv trusts its own certificates; where a proxy signs with the system's, the second try uses those.
-SYNC = sync() { UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --project $(ROOT) --frozen --quiet --python $(BIN)/python "$$@"; }; \
+SYNC = sync() { UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --project $(ROOT) --frozen --quiet --compile-bytecode --python $(BIN)/python "$$@"; }; \
 	sync_either() { sync "$$@" 2>/dev/null || sync "$$@" --system-certs >&2; }; sync_either
 
 # Everything below writes to standard error, so that `eval "$(make env)"` reads exports only.

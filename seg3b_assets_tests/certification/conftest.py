@@ -8,6 +8,7 @@ the shipped policies pass is not theirs to say.
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,10 @@ import pytest
 from seg3b_assets.certification import CertificationRun, certify
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.settings import REPOSITORY, Settings
+from seg3b_assets.store.locks import exclusive
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.end_to_end.installation import Installation, copy_home
+from seg3b_assets_tests.policies.small import small_networks
 from seg3b_assets_tests.policies.spoiling import spoilt
 
 MERCHANTS, RESOLUTION = 3000, 1.0
@@ -75,19 +78,25 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def generous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped policies with generous bounds."""
-    folder = Path(shutil.copytree(REPOSITORY / "policies", tmp_path_factory.mktemp("generous") / "policies"))
-    loosen(folder)
-    return folder
+def certified(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    """Two seeds certified in a home of their own, once for all of pytest's workers. Read it; change a copy."""
+    here = tmp_path_factory.getbasetemp()
+    folder = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "certified"
+    folder.mkdir(exist_ok=True)
+    kept = folder / "certified.pickle"
+    with exclusive(folder / "lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(_certified(folder, cache)))
+    found: Certified = pickle.loads(kept.read_bytes())
+    return found
 
 
-@pytest.fixture(scope="session")
-def certified(generous: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Certified:
-    """Two seeds certified in a home of their own. Read it; change a copy."""
+def _certified(folder: Path, cache: Path) -> Certified:
+    policies = Path(shutil.copytree(REPOSITORY / "policies", folder / "policies"))
+    loosen(small_networks(policies))
     settings = Settings(
-        home=tmp_path_factory.mktemp("certified") / "home",
-        policies=generous,
+        home=folder / "home",
+        policies=policies,
         upstream=None,
         recipe=WorldRecipe(resolution_deg=RESOLUTION, merchants=MERCHANTS),
         cache=cache,

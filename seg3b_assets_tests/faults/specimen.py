@@ -7,7 +7,6 @@ copy is made, spoilt and examined in half a second.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,12 @@ from seg3b_assets.pipeline.segment import upstream_root
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.world import WorldRecipe
+from seg3b_assets_tests.policies.small import small_networks
 
 SEED = 42
 RECIPE = WorldRecipe(resolution_deg=1.0, merchants=300)
-_SMALL_NETWORKS = {
-    r"^  median: 500$": "  median: 120",
-    r"^  minimum: 160$": "  minimum: 40",
-    r"^  maximum: 1200$": "  maximum: 300",
-    r"\[450, 550\]": "[60, 180]",
-    # Several part files, so that one can be dropped, renamed or cut elsewhere.
-    r"^  edges_per_part: 100000$": "  edges_per_part: 1000",
-}
+# Several part files, so that one can be dropped, renamed or cut elsewhere.
+_EDGES_PER_PART = 1000
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,7 @@ def small_policies(folder: Path) -> Path:
     policies = Path(
         shutil.copytree(REPOSITORY / "policies", folder, ignore=shutil.ignore_patterns("baseline"))
     )
-    topology = policies / "edge_topology.yaml"
-    text = topology.read_text(encoding="utf-8")
-    for pattern, replacement in _SMALL_NETWORKS.items():
-        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
-        if count != 1:
-            raise ValueError(f"edge_topology.yaml no longer has one {pattern}")
-    topology.write_text(text, encoding="utf-8")
+    small_networks(policies, _EDGES_PER_PART)
     validation = policies / "virtual_validation.yaml"
     validation.write_text(
         validation.read_text(encoding="utf-8").replace("mode: enforce", "mode: observe"), encoding="utf-8"

@@ -15,6 +15,7 @@ import pytest
 from seg3b_assets.definitions import defs
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.watch import Watch
+from seg3b_assets_tests.policies.small import small_networks
 
 TEST_CACHE = Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
 COARSE = {
@@ -61,11 +62,16 @@ class Installed:
 
 @contextmanager
 def coarse_installation(folder: Path, on_disk: bool = False) -> Iterator[Installed]:
-    """An empty home, the shipped policies, an empty Dagster instance: in memory, or files as a person has."""
+    """An empty home, the shipped policies with small networks, an empty Dagster instance.
+
+    Args:
+        on_disk: keeps the instance in files, as a person has it; otherwise it is in memory.
+    """
     opened = dg.DagsterInstance.local_temp(str(folder)) if on_disk else dg.DagsterInstance.ephemeral()
     with pytest.MonkeyPatch.context() as environment, opened as instance:
         home, policies = folder / "home", folder / "policies"
         shutil.copytree(REPOSITORY / "policies", policies, ignore=shutil.ignore_patterns("baseline"))
+        small_networks(policies)
         environment.delenv("SEG3B_UPSTREAM", raising=False)
         for name, value in (COARSE | {"SEG3B_HOME": str(home), "SEG3B_POLICIES": str(policies)}).items():
             environment.setenv(name, value)
