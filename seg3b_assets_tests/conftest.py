@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
+# As many workers as processors run already; a pool of threads in each would only get in the others' way. What tests
+# how results depend on threads says itself how many.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 # Tests say themselves where they read and write; what configures this person's installation is none of theirs.
 _KEPT = ("SEG3B_TEST_CACHE", "SEG3B_SCREENSHOTS")
 for _name in [name for name in os.environ if name.startswith(("SEG3B_", "DAGSTER_")) and name not in _KEPT]:

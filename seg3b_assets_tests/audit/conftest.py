@@ -19,6 +19,7 @@ from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s5_bundle.state import audit_tree
 from seg3b_assets.store import Published, Runs, Staging
 from seg3b_assets.world import WorldRecipe
+from seg3b_assets_tests.policies.small import small_networks
 
 COARSE = WorldRecipe(resolution_deg=1.0, merchants=300)
 SEED = 42
@@ -29,10 +30,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     cache = Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
     folder = tmp_path_factory.mktemp("audited")
     # A copy: an edit of the shipped policies in the middle of a session is not a fault to be found.
-    policies = shutil.copytree(Settings.from_environment().policies, folder / "policies")
+    policies = Path(shutil.copytree(Settings.from_environment().policies, folder / "policies"))
     # A handful of merchants is no population: this world is sound, not realistic, and S5 is to seal it.
     validation = policies / "virtual_validation.yaml"
     validation.write_text(validation.read_text().replace("mode: enforce", "mode: observe"))
+    small_networks(policies)
     return Settings.from_environment(
         home=folder / "home", policies=policies, cache=cache, recipe=COARSE, workers=2
     )

@@ -18,6 +18,7 @@ from seg3b_assets_tests.end_to_end.recomputing import Recomputed
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
 
 OLD_PROCESSOR = {
+    "POLARS_MAX_THREADS": "4",
     "SEG3B_WORKERS": "2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F,-FMA4",

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from seg3b_assets.contracts import contract
 from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.exporting import examine
 from seg3b_assets_tests.faults.specimen import Specimen
+
+pytestmark = pytest.mark.e2e
 
 _FEW = settings(
     max_examples=6,

@@ -17,6 +17,8 @@ from seg3b_assets.store.refs import Refs
 from seg3b_assets_tests.orchestration.coarse_runs import Installed, checked, coarse_installation
 from seg3b_assets_tests.orchestration.watch import Watch
 
+pytestmark = pytest.mark.e2e
+
 KEY = dg.AssetKey("certification_3B")
 SEEDS = (42, 7)
 

@@ -24,6 +24,8 @@ ENSURE = "ensure_world(42, WorldRecipe(resolution_deg=1.0, merchants=1_500), Pat
 KILL_AT = """
 import os, signal
 from seg3b_assets.world import build
+
+pytestmark = pytest.mark.e2e
 build.{name} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -55,7 +57,7 @@ def test_an_older_processor_builds_the_same_bytes(world: World, fresh: Path) -> 
     masked = {
         "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX AVX2 FMA3",
         "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F",
-        "POLARS_MAX_THREADS": "1",
+        "POLARS_MAX_THREADS": "4",
     }
     done = run(f"{BUILD}\n{ENSURE}", fresh, **masked)
     assert done.returncode == 0, done.stderr
