@@ -11,7 +11,11 @@ import dagster as dg
 from dagster import AutomationCondition
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.asset_key import AssetKey
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import (
+    CachingStaleStatusResolver,
+    DataProvenance,
+    StaleStatus,
+)
 from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
 from dagster._core.definitions.declarative_automation.automation_context import AutomationContext
 from dagster._core.definitions.events import AssetKeyPartitionKey
@@ -42,11 +46,26 @@ class Stale(AutomationCondition[AssetKey]):
         return AutomationResult(context, subset.compute_intersection(context.candidate_subset))
 
 
+class VersionResolver(CachingStaleStatusResolver):
+    """Dagster's stale status, an input's latest record asked for once and not by each of its readers.
+
+    Of a partitioned input Dagster asks the history for every reader, which for four seeds is thousands of questions
+    a tick. An input whose latest record is the one that was read has not changed; only of others it is asked.
+    """
+
+    def _is_dep_updated(self, provenance: DataProvenance, dep_key: AssetKeyPartitionKey) -> bool:
+        read = provenance.input_storage_ids[dep_key.asset_key]
+        latest = self._get_latest_data_version_record(key=dep_key)
+        if dep_key.partition_key is not None and read and latest and latest.storage_id <= read:
+            return False
+        return super()._is_dep_updated(provenance, dep_key)
+
+
 # A tick has one view, and asks twice per dataset; what is known of one dataset serves those made from it.
 @lru_cache(maxsize=1)
 def _resolver(view: AssetGraphView) -> CachingStaleStatusResolver:
     queryer = view.get_inner_queryer_for_back_compat()
-    return CachingStaleStatusResolver(queryer.instance, view.asset_graph, view, instance_queryer=queryer)
+    return VersionResolver(queryer.instance, view.asset_graph, view, instance_queryer=queryer)
 
 
 def bring_up_to_date_when_stale() -> AutomationCondition[AssetKey]:

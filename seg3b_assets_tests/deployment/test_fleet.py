@@ -30,6 +30,7 @@ from seg3b_assets_tests.deployment.questions import (
     stop_schedule,
     ticks,
 )
+from seg3b_assets_tests.policies.small import small_networks
 
 pytestmark = pytest.mark.e2e
 SEEDS = ["42", "7", "101", "202"]
@@ -41,6 +42,7 @@ EDGES = ["edge_catalogue_3B", "edge_alias_blob_3B", "virtual_validation_results_
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     policies = Path(shutil.copytree(REPOSITORY / "policies", folder / "policies"))
+    small_networks(policies)
     validation = policies / "virtual_validation.yaml"
     # A coarse world is sound and not realistic.
     validation.write_text(re.sub(r"mode: enforce", "mode: observe", validation.read_text()))
@@ -60,7 +62,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
                     Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
                 ),
                 "SEG3B_WORLD_RESOLUTION": "1.0",
-                "SEG3B_WORLD_MERCHANTS": "1500",
+                "SEG3B_WORLD_MERCHANTS": "300",
                 "SEG3B_SWEEP_CRON": "* * * * *",
             },
         )

@@ -88,9 +88,12 @@ def _step(block: Block) -> str:
             # does Dagster then when it is told to end.
             f"{mark}set -m\nbash -c '{block.body}' > background.log 2>&1 &\nbackground=$!\nset +m\n"
             f"python -c '{_WAIT_FOR_PORT}' \"$PORT\" || {{ cat background.log; exit 1; }}\n"
-            'kill -TERM -- "-$background"\n'
-            'timeout 60 tail --pid="$background" -f /dev/null || '
-            '{ kill -KILL -- "-$background"; cat background.log; exit 1; }\n'
+            # Ctrl-C; where a part of it missed that, as Dagster's may while it starts, it is told again.
+            "for signal in INT TERM TERM KILL; do\n"
+            '  kill "-$signal" -- "-$background" 2>/dev/null || true\n'
+            '  timeout 40 tail --pid="$background" -f /dev/null && break\n'
+            "done\n"
+            'test "$signal" != KILL || { cat background.log; exit 1; }\n'
             'wait "$background" || true\n'
         )
     if block.exit_code:

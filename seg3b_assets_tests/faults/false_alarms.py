@@ -19,7 +19,7 @@ from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.policies import load_policies
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.faults.exporting import examine, export_heads
-from seg3b_assets_tests.faults.specimen import RECIPE, small_policies, test_cache
+from seg3b_assets_tests.faults.specimen import RECIPE, small_policies, world_cache
 
 RUNS = 50
 SEEDS = 10
@@ -47,7 +47,7 @@ def try_untouched(number: int) -> str | None:
         settings = Settings.from_environment(
             home=folder / "home",
             policies=folder / "policies",
-            cache=test_cache(),
+            cache=world_cache(),
             recipe=RECIPE,
             workers=1,
             promote=True,

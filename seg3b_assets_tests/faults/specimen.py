@@ -49,7 +49,7 @@ class Specimen:
         return Settings.from_environment(
             home=home,
             policies=self.policies,
-            cache=test_cache(),
+            cache=world_cache(),
             recipe=RECIPE,
             workers=1,
             promote=True,
@@ -69,7 +69,7 @@ def _link(source: str, target: str) -> None:
     os.link(Path(source).resolve(), target)
 
 
-def test_cache() -> Path:
+def world_cache() -> Path:
     """Where worlds are kept between sessions."""
     return Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
 

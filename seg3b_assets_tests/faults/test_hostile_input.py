@@ -18,7 +18,7 @@ import pytest
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.exporting import examine, export_heads
-from seg3b_assets_tests.faults.specimen import RECIPE, SEED, Specimen, test_cache
+from seg3b_assets_tests.faults.specimen import RECIPE, SEED, Specimen, world_cache
 
 pytestmark = pytest.mark.e2e
 
@@ -167,7 +167,7 @@ def test_a_policy_that_means_harm(spoilt: str, specimen: Specimen, tmp_path: Pat
     hostile = Specimen(specimen.tree, tmp_path)
     shutil.copytree(specimen.policies, hostile.policies)
     (hostile.policies / "tz_nudge.yaml").write_text(spoilt)
-    ended = seg3b(*run_words(hostile, tmp_path / "home"), SEG3B_CACHE=str(test_cache()))
+    ended = seg3b(*run_words(hostile, tmp_path / "home"), SEG3B_CACHE=str(world_cache()))
     assert (ended.code, ended.error) == (3, "E3B_S0_POLICY_SCHEMA_INVALID")
     assert published(tmp_path / "home") == []
 
@@ -177,13 +177,13 @@ def test_a_disk_that_is_full(specimen: Specimen, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     home = tmp_path / "home"
-    ended = seg3b(*run_words(specimen, home), bound=no_room, SEG3B_CACHE=str(test_cache()))
+    ended = seg3b(*run_words(specimen, home), bound=no_room, SEG3B_CACHE=str(world_cache()))
     assert ended.code == 3
     assert ended.error.endswith("_OUTPUT_WRITE_FAILED")
     assert not any("/S5/" in name for name in published(home))
     assert not list(home.glob("heads/*"))
     # What was published before the disk ran full is whole, and the next run goes on from there.
-    after = seg3b(*run_words(specimen, home), SEG3B_CACHE=str(test_cache()))
+    after = seg3b(*run_words(specimen, home), SEG3B_CACHE=str(world_cache()))
     assert after.code == 0
 
 
@@ -193,7 +193,7 @@ def test_a_home_that_cannot_be_written(mode: int, specimen: Specimen, tmp_path: 
     home.mkdir(mode=0o700)
     home.chmod(mode)
     prefix = MODES_COUNT if os.geteuid() == 0 else ()
-    ended = seg3b(*run_words(specimen, home), prefix=prefix, SEG3B_CACHE=str(test_cache()))
+    ended = seg3b(*run_words(specimen, home), prefix=prefix, SEG3B_CACHE=str(world_cache()))
     home.chmod(0o700)
     assert list(home.iterdir()) == []
     assert ended.code == 3
@@ -214,7 +214,7 @@ NOT_UTF8 = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE"
 
 
 def test_a_locale_that_is_not_utf8(specimen: Specimen, tmp_path: Path) -> None:
-    ended = seg3b(*run_words(specimen, tmp_path / "home"), SEG3B_CACHE=str(test_cache()), **NOT_UTF8)
+    ended = seg3b(*run_words(specimen, tmp_path / "home"), SEG3B_CACHE=str(world_cache()), **NOT_UTF8)
     assert ended.code == 0, ended.stderr
     assert verify(specimen, specimen.tree, **NOT_UTF8).code == 0
     receipt = orjson.loads((specimen.tree / "run_receipt.json").read_bytes())
@@ -223,7 +223,7 @@ def test_a_locale_that_is_not_utf8(specimen: Specimen, tmp_path: Path) -> None:
 
 def test_a_path_that_is_no_text_under_the_locale(specimen: Specimen, tmp_path: Path) -> None:
     home = tmp_path / "bei Müller"
-    ended = seg3b(*run_words(specimen, home), SEG3B_CACHE=str(test_cache()), **NOT_UTF8)
+    ended = seg3b(*run_words(specimen, home), SEG3B_CACHE=str(world_cache()), **NOT_UTF8)
     assert ended.code == 2
     assert "PYTHONUTF8=1" in "".join(ended.stderr.split())
     assert not home.exists()

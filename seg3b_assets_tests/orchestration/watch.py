@@ -8,6 +8,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from seg3b_assets.orchestration.assets import STATE_ASSETS
+from seg3b_assets.orchestration.automation import VersionResolver
 from seg3b_assets.orchestration.lineage import state_assets
 from seg3b_assets.orchestration.reporting import source_version_tags
 from seg3b_assets.orchestration.resources import Installation
@@ -71,12 +72,15 @@ class Watch:
         return self.stale_assets(datasets(), seed)
 
     def stale_assets(self, names: Iterable[str], seed: int | None) -> dict[str, set[str]]:
-        """The same of these assets, in a partition or without."""
+        """The same of these assets, in a partition or without; automation must agree with the UI about each."""
         resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
+        own = VersionResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
         partition = None if seed is None else str(seed)
         found: dict[str, set[str]] = {}
         for name in names:
-            if resolver.get_status(dg.AssetKey(name), partition) == StaleStatus.STALE:
+            status = resolver.get_status(dg.AssetKey(name), partition)
+            assert own.get_status(dg.AssetKey(name), partition) == status, f"automation differs about {name}"
+            if status == StaleStatus.STALE:
                 causes = resolver.get_stale_causes(dg.AssetKey(name), partition)
                 found[name] = {
                     cause.dependency.asset_key.to_user_string() if cause.dependency else cause.reason
