@@ -77,6 +77,7 @@ def _has_root(settings: Settings, seed: int) -> bool:
     description="Moves refs as a run from the command line does: candidate after a run that published a whole "
     "lineage; certification and last_good after a certification that passed.",
     default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=OBSERVED_EVERY_S,
 )
 def move_refs_after_runs(
     context: dg.RunStatusSensorContext, installation: Installation

@@ -3,6 +3,9 @@
 Dagster's default launcher cannot tell: a run whose server was killed would count as started for ever. Here the
 run monitor asks the server which runs it holds; a run it does not hold has no worker, is failed, and, where
 retries are on, is run again on what it had published.
+
+Run again means from its first step, which costs nothing for what was published. Dagster's own way, from the step that
+failed, is refused where its daemon hears of the failure before the run counts as failed, and is then never tried again.
 """
 
 from __future__ import annotations
@@ -11,14 +14,22 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.launcher import DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
     """Dagster's default launcher, with an answer to whether a run still has a worker."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the run, and have it run again from its first step should it be lost."""
+        strategy = {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value}
+        self._instance.add_run_tags(context.dagster_run.run_id, strategy)
+        super().launch_run(context)
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -147,6 +147,7 @@ def test_a_run_that_lost_its_code_location_is_run_again(fleet: Fleet) -> None:
         lambda: [run for run in runs(fleet, statuses=["SUCCESS"]) if run["rootRunId"] == lost], 180, "retry"
     )
     assert again[0]["parentRunId"] == lost
+    assert {"key": "dagster/retry_strategy", "value": "ALL_STEPS"} in again[0]["tags"]
 
 
 def started_by(pid: int) -> list[int]:
