@@ -6,9 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seg3b_assets.store import Refs
 from seg3b_assets_tests.certification.conftest import SEEDS, Certified, edit
 from seg3b_assets_tests.end_to_end.installation import Installation, Outcome
+
+pytestmark = pytest.mark.e2e
 
 ASKED = ",".join(str(seed) for seed in SEEDS)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -35,6 +34,7 @@ from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.refs import Refs
 from seg3b_assets.store.runs import Runs, record_path
 from seg3b_assets.store.snapshots import MANIFEST, read_snapshot
+from seg3b_assets_tests.faults.contents import BYTES, spoilt
 from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.specimen import Specimen
 
@@ -44,20 +44,14 @@ _QUICK = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-).map(lambda value: orjson.dumps(value, default=str))
 _MANY = settings(_QUICK, max_examples=150)
-_BYTES = st.binary(max_size=200) | _JSON.filter(lambda data: len(data) < 10_000)
 _DEEP = b"[" * 100_000
 _DEEP_OBJECT = b'{"a":' * 100_000
 _HUGE_NUMBER = b'{"seed":' + b"9" * 5_000 + b"}"
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(_DEEP_OBJECT)
 @example(_HUGE_NUMBER)
@@ -69,7 +63,7 @@ def test_a_line_of_a_log(data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES, st.sampled_from(sorted(POLICY_MODELS)))
+@given(BYTES, st.sampled_from(sorted(POLICY_MODELS)))
 @example(b"a: &x 1\nb: *x\n", "tz_nudge")
 @example(b"a: !!python/object/apply:os.system ['true']\n", "tz_nudge")
 @example(b"? [a, b]\n: 1\n", "tz_nudge")
@@ -88,7 +82,7 @@ def test_a_policy(data: bytes, policy_id: str) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"path":"../../../etc/passwd","size_bytes":1}')
 def test_the_receipts_of_a_tree(tmp_path: Path, data: bytes) -> None:
@@ -98,7 +92,7 @@ def test_the_receipts_of_a_tree(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"key":"x","inputs":{},"sealed":{},"outputs":{"a":{"path":"../../x"}}}')
 def test_the_manifest_of_a_snapshot(tmp_path: Path, data: bytes) -> None:
@@ -109,7 +103,7 @@ def test_the_manifest_of_a_snapshot(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"seed":42,"states":{"S5":"../../../../etc/passwd"}}')
 @example(b'{"seed":42,"states":["S5"]}')
@@ -121,7 +115,7 @@ def test_the_heads_of_a_seed(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"42":"../../../../etc/passwd"}')
 @example(b'{"99999999999999999999999":"' + b"0" * 64 + b'"}')
@@ -132,7 +126,7 @@ def test_a_ref(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"seed":42,"states":{"S0":{"key":"x","digest":"y"}},"counts":{},"flag":null}')
 def test_the_record_of_a_run(tmp_path: Path, data: bytes) -> None:
@@ -142,7 +136,7 @@ def test_the_record_of_a_run(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"inputs":{"lineages":{"x":"y"},"certification_policy":1},"files":[1]}')
 @example(b'{"inputs":{"lineages":{},"certification_policy":"p"},"files":{"../../x":"y"}}')
@@ -153,7 +147,7 @@ def test_the_manifest_of_a_certification(tmp_path: Path, data: bytes) -> None:
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b"sha256_hex = " + b"0" * 64)
 @example(b"sha256_hex = " + b"0" * 64 + b"\n")
@@ -172,7 +166,7 @@ def test_the_flag_and_the_manifest_of_a_run_that_is_consumed(
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(b"PAR1" * 100)
 @example(b"PAR1" + b"\xff" * 8 + b"PAR1")
 def test_a_table_of_noise(tmp_path: Path, data: bytes) -> None:
@@ -188,26 +182,13 @@ def test_a_table_with_pieces_cut_doubled_or_replaced(specimen: Specimen, data: s
     tables = [name for name in audited_datasets() if contract(name).format in ("parquet", "parquet_parts")]
     path = tree.file(data.draw(st.sampled_from(tables)))
     with tempfile.TemporaryDirectory() as place:
-        spoilt = Path(place) / path.name
-        spoilt.write_bytes(data.draw(_spoilt(path.read_bytes())))
+        file = Path(place) / path.name
+        file.write_bytes(data.draw(spoilt(path.read_bytes())))
         try:
-            frame = read_table([spoilt])
-            footer_violations([spoilt], frame, None)
+            frame = read_table([file])
+            footer_violations([file], frame, None)
         except UnreadableTableError as error:
             assert str(error)
-
-
-def _spoilt(sound: bytes) -> st.SearchStrategy[bytes]:
-    """A sound file with a piece cut out, doubled, turned round or replaced; mostly in its footer."""
-    anywhere = st.integers(0, len(sound)) | st.integers(max(len(sound) - 3000, 0), len(sound))
-    piece = st.tuples(anywhere, anywhere, st.binary(max_size=8), st.integers(0, 3))
-
-    def with_piece(drawn: tuple[int, int, bytes, int]) -> bytes:
-        first, last = sorted(drawn[:2])
-        middle = (b"", sound[first:last] * 2, sound[first:last][::-1], drawn[2])[drawn[3]]
-        return sound[:first] + middle + sound[last:]
-
-    return piece.map(with_piece)
 
 
 def test_a_table_of_more_rows_than_its_bytes_can_hold(tmp_path: Path, bounded: Callable[[], None]) -> None:
@@ -222,7 +203,7 @@ def test_a_table_of_more_rows_than_its_bytes_can_hold(tmp_path: Path, bounded: C
 
 
 @_QUICK
-@given(_BYTES)
+@given(BYTES)
 @example(_DEEP)
 @example(b'{"entries":[1,2,3]}')
 def test_a_cache_of_digests(tmp_path: Path, data: bytes) -> None:

@@ -19,6 +19,8 @@ from seg3b_assets_tests.orchestration.coarse_runs import (
     steps_run,
 )
 
+pytestmark = pytest.mark.e2e
+
 SHIPPED = REPOSITORY / "policies"
 BASELINE = SHIPPED / "baseline"
 GUARD = "virtual_validation_results_3B:realism_guard"

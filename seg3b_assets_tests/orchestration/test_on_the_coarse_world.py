@@ -17,6 +17,8 @@ from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets_tests.orchestration.coarse_runs import COARSE
 from seg3b_assets_tests.orchestration.watch import Watch, datasets
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -71,7 +73,6 @@ def test_observing_finds_what_the_states_read_and_a_changed_policy(
     assert installed.stale() == {}
 
 
-@pytest.mark.e2e
 def test_the_users_own_command_rebuilds_s2_to_s5_and_not_one_hop(home: Path, tmp_path: Path) -> None:
     dagster_home = tmp_path / "dagster"
     dagster_home.mkdir()

@@ -18,14 +18,13 @@ from seg3b_assets.world import WorldRecipe, ensure_world
 from seg3b_assets.world.stages import link_dataset
 from seg3b_assets_tests.world.conftest import COARSE, World
 
+pytestmark = pytest.mark.e2e
 KNOWN_FINGERPRINT = "3cb3ed1d4a86ef795b295af437d286b483fcd82e6059b1e95df42b4753bdab88"
 BUILD = "from seg3b_assets.world import *; from pathlib import Path; import sys"
 ENSURE = "ensure_world(42, WorldRecipe(resolution_deg=1.0, merchants=1_500), Path(sys.argv[1]))"
 KILL_AT = """
 import os, signal
 from seg3b_assets.world import build
-
-pytestmark = pytest.mark.e2e
 build.{name} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
