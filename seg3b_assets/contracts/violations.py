@@ -26,7 +26,8 @@ class Violation:
 
     Attributes:
         rule: JSON Schema keyword (``pattern``, ``enum``, ``minimum`` …) or one of ``missing_column``,
-            ``unknown_column``, ``column_order``, ``dtype``, ``null``, ``finite``, ``unique``, ``sort``.
+            ``unknown_column``, ``column_order``, ``dtype``, ``null``, ``finite``, ``unique``, ``sort``; of a
+            table's file ``codec``, ``statistics``.
         column: column of a table, columns joined by a comma for keys and order, JSON pointer of a document.
         count: rows or values at fault.
         example: one case: ``{"row": 0-based row, "value": …}`` for a table, the value for a document.

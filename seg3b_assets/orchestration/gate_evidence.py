@@ -29,11 +29,8 @@ def evidence(metric: str, low: bool, judgement: Judgement) -> str | None:
     Args:
         low: whether a lower bound is missed or the nearest, where a metric has bounds on both sides.
     """
-    if low and metric in _EVIDENCE_BELOW and len(judgement.population.merchants):
-        return _EVIDENCE_BELOW[metric](judgement)
-    if metric not in _EVIDENCE or not len(judgement.population.merchants):
-        return None
-    return _EVIDENCE[metric](judgement)
+    shown = (_EVIDENCE | _EVIDENCE_BELOW if low else _EVIDENCE).get(metric)
+    return shown(judgement) if shown and len(judgement.population.merchants) else None
 
 
 def _edges(judgement: Judgement) -> str:
@@ -228,7 +225,7 @@ def _entropy(shares: F64) -> F64:
     return entropy
 
 
-_EVIDENCE: Final[Mapping[str, Evidence]] = {
+_EVIDENCE: Final[dict[str, Evidence]] = {
     "edges_per_merchant_cv": _edges,
     "countries_per_merchant_cv": _countries,
     "top1_share_p50": _heaviest,
@@ -246,4 +243,4 @@ _EVIDENCE: Final[Mapping[str, Evidence]] = {
     "settlement_unique_coord_ratio": _coordinates,
     "settlement_duplicate_exposure": _coordinates,
 }
-_EVIDENCE_BELOW: Final[Mapping[str, Evidence]] = {"top1_share_p50": _flattest}
+_EVIDENCE_BELOW: Final[dict[str, Evidence]] = {"top1_share_p50": _flattest}

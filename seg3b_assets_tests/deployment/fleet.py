@@ -9,18 +9,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets_tests.waiting import until
 
-T = TypeVar("T")
 PASSWORD = "only-for-this-test"
 _SERVER_USER = "postgres"
 
@@ -29,17 +28,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = found()
-        if answer:
-            return answer
-        time.sleep(0.5)
-    raise AssertionError(f"no {what} within {seconds:.0f} s")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.store import Refs
-from seg3b_assets_tests.deployment.fleet import PASSWORD, Fleet, free_port, postgres, until
+from seg3b_assets_tests.deployment.fleet import PASSWORD, Fleet, free_port, postgres
 from seg3b_assets_tests.deployment.questions import (
     UNFINISHED,
     backfill_status,
@@ -31,6 +31,7 @@ from seg3b_assets_tests.deployment.questions import (
     ticks,
 )
 from seg3b_assets_tests.policies.small import small_networks
+from seg3b_assets_tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 SEEDS = ["42", "7", "101", "202"]

@@ -22,9 +22,9 @@ from seg3b_assets_tests.ui.workshop import (
     select_in_graph,
     served_ui,
     shows,
-    until,
     watch_run,
 )
+from seg3b_assets_tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -132,11 +132,8 @@ def test_an_edited_policy_shows_soon_after_as_the_cause_that_makes_a_seed_unsync
     page = sight.page
     with (folder / "policies" / "edge_topology.yaml").open("a") as file:
         file.write("# a comment is part of the bytes\n")
-    until(
-        lambda: shows(
-            page, f"{address}/assets/edge_catalogue_3B?view=partitions&partition=42", "Unsynced (1)"
-        )
-    )
+    seed = f"{address}/assets/edge_catalogue_3B?view=partitions&partition=42"
+    until(lambda: shows(page, seed, "Unsynced (1)"), PATIENCE_S, "stale partition")
     page.get_by_text("Unsynced (1)").hover()
     page.get_by_text("1 upstream data version change").wait_for()
     cause = page.locator("div", has_text="has a new data version").last

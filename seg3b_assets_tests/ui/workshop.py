@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,13 +94,6 @@ def shows(page: Page, url: str, told: str) -> bool:
     page.goto(url)
     page.wait_for_timeout(4000)
     return page.get_by_text(told).count() > 0
-
-
-def until(found: Callable[[], bool]) -> None:
-    """Ask until it is so."""
-    end = time.monotonic() + PATIENCE_S
-    while not found():
-        assert time.monotonic() < end
 
 
 def _confirm_if_asked(page: Page, otherwise: object) -> None:
