@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from seg3b_assets.audit.verification import verify
 from seg3b_assets_tests.end_to_end.installation import Installation
 from seg3b_assets_tests.end_to_end.recomputing import Recomputed, counted
+
+pytestmark = pytest.mark.e2e
 
 CALLS_PER_EDGE = 80
 CALLS_PER_EVENT = 15

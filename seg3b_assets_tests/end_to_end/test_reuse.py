@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 import orjson
+import pytest
 
 from seg3b_assets_tests.end_to_end.installation import STATES, Installation
 from seg3b_assets_tests.end_to_end.recomputing import Recomputed
+
+pytestmark = pytest.mark.e2e
 
 
 def reused(record: dict[str, dict[str, dict[str, bool]]]) -> list[str]:
