@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import orjson
@@ -167,10 +166,8 @@ def test_other_policies_do_not_move_the_heads(settings: Settings, tmp_path: Path
     assert heads.read_bytes() != before
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     probe = (
         "import sys, seg3b_assets.cli; sys.exit(any(m in sys.modules for m in ('polars','scipy','dagster')))"
     )
-    started = time.perf_counter()
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
-    assert time.perf_counter() - started < 3

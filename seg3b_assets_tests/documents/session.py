@@ -66,7 +66,8 @@ def run(blocks: Iterable[Block], folder: Path, variables: dict[str, str]) -> sub
     script = folder / ".session.sh"
     script.write_text("set -euo pipefail\n" + "\n".join(map(_step, blocks)), encoding="utf-8")
     return subprocess.run(
-        ["bash", str(script)],
+        # Whoever runs the tests in the background has them ignore interrupts, and all they start with them.
+        ["env", "--default-signal=INT", "bash", str(script)],
         cwd=folder,
         env=variables,
         stdout=subprocess.PIPE,
