@@ -1,21 +1,18 @@
-"""Dagster's SQLite history, without a flush of the disk for every event.
+"""Dagster's SQLite history, without a flush of the disk and a new connection for every question and event.
 
-Dagster opens and closes a connection per event. By default SQLite flushes at every commit, and when the last
-connection to a file closes it folds the write-ahead log back, with more flushes: some three thousand for one
-run of six states and their checks, more time than the states take on a busy disk. Here every commit still
-goes to the write-ahead log, which is flushed when it is folded back (``synchronous=NORMAL``: a power cut may
-lose the last events, never the file), and one idle connection per file keeps it from being folded back each
-time. What is published is the store's, not this history's: a run that meets a gap in it reports again.
+Dagster makes an engine and opens and closes a connection each time, some seventeen hundred times for one run of six
+states and their checks. By default SQLite flushes at every commit, and when the last connection to a file closes it
+folds the write-ahead log back, with more flushes; and an engine's cache of compiled statements dies with it. All of
+that is more time than some states take. Here an engine is kept by file, with the connections it had open, and a
+commit goes to the write-ahead log, which is flushed when it is folded back (``synchronous=NORMAL``: a power cut may
+lose the last events, never the file). What is published is the store's, not this history's: a run that meets a gap in
+it reports again.
 
 A page that shows a run is told of news when the run's database file changes. With the log not folded back it would
 change last of all, or, where a sensor has looked into the run meanwhile and keeps its own connection, never. So a file
 that was written to is touched.
 
-It also makes an engine of SQLAlchemy's per connection, whose cache of compiled statements dies with it: some fifteen
-hundred engines and as many compilations for a run in which every state is reused. Here an engine is kept by file; with
-the null pool Dagster asks for, a connection is still opened and closed each time.
-
-Only databases in write-ahead mode are touched, which Dagster's are and nothing else here is.
+A kept connection is used again only by the process that opened it, and only while its file is the one at its path.
 """
 
 from __future__ import annotations
@@ -26,70 +23,95 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import lru_cache
+from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import Pool
+from sqlalchemy.exc import DisconnectionError
 
-_KEPT_OPEN = 4
-_ENGINES = 64
-_STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
-_PATH: Final = "seg3b_path"
-_IDLE: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+# Three files of a home, and those of the runs last looked into.
+_KEPT: Final = 32
+_STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+_OPENED, _QUICK, _CHANGES = "seg3b_opened", "seg3b_quick", "seg3b_changes"
+_ENGINES: Final[OrderedDict[str, Engine]] = OrderedDict()
+_LOCK: Final = Lock()
 
 
 def make_history_quick() -> None:
-    """From now on, for every SQLite connection SQLAlchemy opens in this process."""
-    if not event.contains(Engine, "connect", _on_connect):
-        event.listen(Engine, "connect", _on_connect)
-        event.listen(Pool, "checkin", _on_checkin)
-        for storage in _STORAGES:
-            storage.create_engine = _engine  # type: ignore[attr-defined]
-        atexit.register(_close_all)
+    """From now on, for every SQLite history Dagster opens in this process."""
+    for storage in _STORAGES:
+        storage.create_engine = _engine  # type: ignore[attr-defined]
+    atexit.register(_close_all)
 
 
-def _engine(url: str, poolclass: Any, connect_args: Mapping[str, Any] | None = None) -> Engine:
-    """The engine of a file; a null pool holds no connection, so any thread may use it."""
-    return _kept_engine(url, poolclass, tuple((connect_args or {}).items()))
+class QuickSqliteStorage(DagsterSqliteStorage):
+    """Dagster's own storage; naming it in ``dagster.yaml`` makes the history quick in webserver and daemon too."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> QuickSqliteStorage:
+        return cls.from_local(config_value["base_dir"], inst_data)
 
 
-@lru_cache(maxsize=_ENGINES)
-def _kept_engine(url: str, poolclass: Any, connect_args: tuple[tuple[str, Any], ...]) -> Engine:
-    return create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+def _engine(url: str, poolclass: Any = None, connect_args: Mapping[str, Any] | None = None) -> Engine:
+    """The engine of a file, whatever pool it was asked with."""
+    with _LOCK:
+        if url not in _ENGINES:
+            _ENGINES[url] = _pooled(url, connect_args or {})
+            while len(_ENGINES) > _KEPT:
+                _ENGINES.popitem(last=False)[1].pool.dispose()
+        _ENGINES.move_to_end(url)
+        return _ENGINES[url]
 
 
-def _on_connect(connection: Any, record: Any) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        return
-    connection.execute("PRAGMA synchronous=NORMAL")
-    path = record.info[_PATH] = connection.execute("PRAGMA database_list").fetchone()[2]
-    if path not in _IDLE:
-        _IDLE[path] = _idle_connection(path)
-        while len(_IDLE) > _KEPT_OPEN:
-            _IDLE.popitem(last=False)[1].close()
-    _IDLE.move_to_end(path)
+def _pooled(url: str, connect_args: Mapping[str, Any]) -> Engine:
+    engine = create_engine(url, pool_size=2, max_overflow=-1, connect_args=dict(connect_args))
+    path = engine.url.database or ""
+    event.listen(engine, "connect", lambda _connection, record: record.info.update({_OPENED: _now_at(path)}))
+    event.listen(engine, "checkout", lambda connection, record, _proxy: _check(connection, record, path))
+    event.listen(engine, "checkin", lambda connection, record: _touch(connection, record, path))
+    # Dagster disposes of an engine after every use.
+    engine.dispose = lambda close=True: None  # type: ignore[method-assign]
+    return engine
 
 
-def _on_checkin(connection: Any, record: Any) -> None:
-    path = record.info.get(_PATH)
-    if path and isinstance(connection, sqlite3.Connection) and connection.total_changes:
+def _now_at(path: str) -> tuple[int, int, int] | None:
+    """This process and the file at a path."""
+    with suppress(FileNotFoundError):
+        found = Path(path).stat()
+        return os.getpid(), found.st_dev, found.st_ino
+    return None
+
+
+def _check(connection: Any, record: Any, path: str) -> None:
+    """Have another connection opened where this one is not of this process or file; make it quick."""
+    if record.info[_OPENED] != _now_at(path):
+        raise DisconnectionError(f"{path} was replaced")
+    if _QUICK not in record.info and connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        connection.execute("PRAGMA synchronous=NORMAL")
+        record.info[_QUICK] = True
+
+
+def _touch(connection: Any, record: Any, path: str) -> None:
+    """Change the file's time where it was written to."""
+    if isinstance(connection, sqlite3.Connection) and connection.total_changes != record.info.get(
+        _CHANGES, 0
+    ):
+        record.info[_CHANGES] = connection.total_changes
         with suppress(FileNotFoundError):  # a home removed meanwhile
             os.utime(path)
 
 
-def _idle_connection(path: str) -> sqlite3.Connection:
-    idle = sqlite3.connect(path, check_same_thread=False)
-    idle.execute("SELECT count(*) FROM sqlite_master").fetchone()  # maps the log; until then it is not in use
-    return idle
-
-
 def _close_all() -> None:
-    while _IDLE:
-        _IDLE.popitem()[1].close()
+    """Close what is kept, which folds the logs back: a home at rest is its databases and nothing beside them."""
+    with _LOCK:
+        while _ENGINES:
+            _ENGINES.popitem()[1].pool.dispose()

@@ -1,5 +1,7 @@
 """Dagster's SQLite history with engines that last: the same record, read by whoever opens it next."""
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.utils import make_new_run_id
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from seg3b_assets.orchestration import quick_history
@@ -41,13 +44,60 @@ def written(instance: dg.DagsterInstance, seed: int) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(KEY, partition=str(seed)))
 
 
-def test_a_file_has_one_engine_and_its_connections_are_not_kept(tmp_path: Path) -> None:
-    quick_history.make_history_quick()
-    url = f"sqlite:///{tmp_path / 'history.db'}"
-    first, second = (sqlite_event_log.create_engine(url, poolclass=NullPool) for _ in range(2))
-    assert first is second
-    with first.connect() as one, second.connect() as other:
+@pytest.fixture
+def history(tmp_path: Path) -> Engine:
+    """The engine Dagster gets for a database in write-ahead mode."""
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("CREATE TABLE told (at INTEGER)")
+    return sqlite_event_log.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+
+
+def connection_of(engine: Engine) -> sqlite3.Connection:
+    with engine.connect() as one:
+        found = one.connection.dbapi_connection
+        assert isinstance(found, sqlite3.Connection)
+        return found
+
+
+def test_a_file_has_one_engine_whose_connection_is_used_again_and_flushes_no_commit(history: Engine) -> None:
+    assert sqlite_event_log.create_engine(str(history.url), poolclass=NullPool) is history
+    first = connection_of(history)
+    history.dispose()  # as Dagster does after every use
+    assert connection_of(history) is first
+    assert first.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_a_connection_to_a_file_that_was_replaced_is_not_used_again(history: Engine, tmp_path: Path) -> None:
+    path, first = tmp_path / "history.db", connection_of(history)
+    shutil.copy(path, tmp_path / "other.db")
+    (tmp_path / "other.db").replace(path)
+    second = connection_of(history)
+    assert second is not first
+    second.execute("INSERT INTO told VALUES (1)")
+    second.commit()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM told").fetchone() == (1,)
+
+
+def test_a_connection_of_another_process_is_not_used(
+    history: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = connection_of(history)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert connection_of(history) is not first
+
+
+def test_two_threads_have_a_connection_each(history: Engine) -> None:
+    with history.connect() as one, history.connect() as other:
         assert one.connection.dbapi_connection is not other.connection.dbapi_connection
+
+
+def test_no_more_engines_are_kept_than_a_process_has_files_for(tmp_path: Path) -> None:
+    for run in range(3 * quick_history._KEPT):
+        connection_of(sqlite_event_log.create_engine(f"sqlite:///{tmp_path / str(run)}.db"))
+    assert len(quick_history._ENGINES) <= quick_history._KEPT
 
 
 def test_what_threads_record_another_instance_of_the_same_home_reads(tmp_path: Path) -> None:
