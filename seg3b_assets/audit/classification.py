@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
-from seg3b_assets.laws.hashing import rows_sha256
+from seg3b_assets.laws.canonical_rows import canonical_rows
+from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.policies import McChannelRules, MerchantMatch
 from seg3b_assets.policies.classification import DEFAULT_RULE_ID
 
@@ -215,11 +215,11 @@ def _digests(desk: Desk, joined: pl.DataFrame) -> None:
             "policy_sha256": desk.tree.policies.files["mcc_channel_rules"].sha256,
         }
     )
-    expected = pl.Series([digest.hex() for digest in rows_sha256(row_bytes(rows))], dtype=pl.String)
+    expected = row_digests(rows)
     found = joined["classification_digest"]
     desk.findings.rows(
         "S1.classification_digest",
-        (found != expected).to_numpy(),
+        found.ne_missing(expected).to_numpy(),
         lambda row: {
             "merchant_id": joined["merchant_id"][row],
             "expected": expected[row],

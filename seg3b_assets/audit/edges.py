@@ -9,42 +9,47 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
-from seg3b_assets.laws.canonical_rows import canonical_rows, joined_bytes, row_bytes
-from seg3b_assets.laws.hashing import rows_sha256
+from seg3b_assets.laws.canonical_rows import Field, row_expressions
+from seg3b_assets.laws.row_digests import digest_of
 
 I64 = NDArray[np.int64]
 
 MASS_UNITS: Final = 10**12
-_STREAM: Final = "3B.edge_catalogue"
 _ID_BYTES: Final = 8
+_SEQ_BYTES: Final = "seq_bytes"
+# "3B.EDGE" ‖ 0x1F ‖ decimal merchant_id ‖ 0x1F ‖ LE32 edge_seq_index
+_EDGE_NAME: Final = (
+    pl.lit(b"3B.EDGE\x1f")
+    + pl.col("merchant_id").cast(pl.String).cast(pl.Binary)
+    + pl.lit(b"\x1f")
+    + pl.col(_SEQ_BYTES)
+)
+# rng_stream_id|merchant_id|edge_seq_index
+_EVENT_NAME: Final = pl.concat_str(
+    pl.lit("3B.edge_catalogue"), pl.col("merchant_id"), pl.col("edge_seq_index"), separator="|"
+)
 _NAMED: Final = ["merchant_id", "edge_seq_index", "edge_id"]
 
 
-def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> list[bytes]:
-    """Checks of single rows and of merchants' weights; the recomputed edge digests, raw, in row order."""
+def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> pl.Series:
+    """Checks of single rows and of merchants' weights; the recomputed edge digests, hex, in row order."""
     desk.findings.counts["edges"] = catalogue.height
-    _edge_ids(desk, catalogue)
-    _event_ids(desk, catalogue)
+    # Together, because polars hashes columns side by side.
+    digests = catalogue.with_columns(_little_endian(catalogue["edge_seq_index"])).select(
+        edge_id=digest_of(_EDGE_NAME).str.slice(-2 * _ID_BYTES),
+        rng_event_id=digest_of(_EVENT_NAME),
+        edge_digest=digest_of(pl.concat_str(row_expressions(_digested(catalogue)))),
+    )
+    for column in digests.columns:
+        _report(desk, f"S2.{column}", catalogue, column, digests[column])
     _policy_version(desk, catalogue)
-    mass = audit_masses(desk, catalogue)
-    _ranks(desk, catalogue, mass)
-    return _edge_digests(desk, catalogue)
-
-
-def _compare_hex(desk: Desk, check_id: str, catalogue: pl.DataFrame, column: str, raw: bytes) -> None:
-    """A column of lower-case hex against the concatenated raw bytes it ought to spell."""
-    expected = raw.hex().encode()
-    found = np.frombuffer(joined_bytes(catalogue[column]), np.uint8)
-    if np.array_equal(found, np.frombuffer(expected, np.uint8)):
-        desk.findings.ok(check_id)
-        return
-    width = len(expected) // max(catalogue.height, 1)
-    texts = [expected[at : at + width].decode() for at in range(0, len(expected), width)]
-    _report(desk, check_id, catalogue, column, pl.Series(texts, dtype=pl.String))
+    _ranks(desk, catalogue, audit_masses(desk, catalogue))
+    return digests["edge_digest"]
 
 
 def _report(desk: Desk, check_id: str, catalogue: pl.DataFrame, column: str, expected: pl.Series) -> None:
@@ -60,30 +65,13 @@ def _report(desk: Desk, check_id: str, catalogue: pl.DataFrame, column: str, exp
     )
 
 
-def _edge_ids(desk: Desk, catalogue: pl.DataFrame) -> None:
-    """Last 8 bytes of SHA256("3B.EDGE" ‖ 0x1F ‖ decimal merchant_id ‖ 0x1F ‖ LE32 edge_seq_index)."""
-    little_endian = (
-        catalogue["edge_seq_index"]
-        .cast(pl.UInt32, strict=False)
-        .fill_null(0)
-        .to_numpy()
-        .astype("<u4")
-        .tobytes()
+def _little_endian(seq: pl.Series) -> pl.Series:
+    """LE32 of each number, Binary, as ``_SEQ_BYTES``; what is no such number is 0."""
+    numbers = seq.cast(pl.UInt32, strict=False).fill_null(0).to_numpy().astype("<u4")
+    parts = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(4), len(numbers), [None, pa.py_buffer(numbers.tobytes())]
     )
-    names = [
-        b"3B.EDGE\x1f%d\x1f%b" % (merchant, little_endian[4 * row : 4 * row + 4])
-        for row, merchant in enumerate(catalogue["merchant_id"].to_list())
-    ]
-    whole = np.frombuffer(b"".join(rows_sha256(names)), np.uint8).reshape(-1, 32)
-    _compare_hex(desk, "S2.edge_id", catalogue, "edge_id", whole[:, 32 - _ID_BYTES :].tobytes())
-
-
-def _event_ids(desk: Desk, catalogue: pl.DataFrame) -> None:
-    """SHA-256 of ``rng_stream_id|merchant_id|edge_seq_index``."""
-    names = catalogue.select(
-        pl.concat_str(pl.lit(_STREAM), pl.col("merchant_id"), pl.col("edge_seq_index"), separator="|")
-    ).to_series()
-    _compare_hex(desk, "S2.rng_event_id", catalogue, "rng_event_id", b"".join(rows_sha256(row_bytes(names))))
+    return pl.Series(_SEQ_BYTES, parts.cast(pa.large_binary()))
 
 
 def _policy_version(desk: Desk, catalogue: pl.DataFrame) -> None:
@@ -128,14 +116,9 @@ def _ranks(desk: Desk, catalogue: pl.DataFrame, mass: I64) -> None:
     _report(desk, "S2.sampling_rank", catalogue, "sampling_rank", pl.Series(rank))
 
 
-def _edge_digests(desk: Desk, catalogue: pl.DataFrame) -> list[bytes]:
-    """SHA-256 of the canonical JSON of the 18 other columns."""
-    fields = {
-        name: _constant_or_column(catalogue[name]) for name in catalogue.columns if name != "edge_digest"
-    }
-    raw = rows_sha256(row_bytes(canonical_rows(fields))) if catalogue.height else []
-    _compare_hex(desk, "S2.edge_digest", catalogue, "edge_digest", b"".join(raw))
-    return raw
+def _digested(catalogue: pl.DataFrame) -> dict[str, Field]:
+    """The 18 columns an edge's digest is over."""
+    return {name: _constant_or_column(catalogue[name]) for name in catalogue.columns if name != "edge_digest"}
 
 
 def _constant_or_column(column: pl.Series) -> pl.Series | str | int | float:
@@ -146,8 +129,7 @@ def _constant_or_column(column: pl.Series) -> pl.Series | str | int | float:
     return value
 
 
-def altered_merchants(catalogue: pl.DataFrame, raw_digests: list[bytes]) -> NDArray[np.uint64]:
+def altered_merchants(catalogue: pl.DataFrame, digests: pl.Series) -> NDArray[np.uint64]:
     """Merchants with a row whose stored digest is not that of its columns, ascending."""
-    stored = catalogue["edge_digest"].to_list()
-    rows = [row for row, raw in enumerate(raw_digests) if raw.hex() != stored[row]]
-    return np.unique(catalogue["merchant_id"].to_numpy()[np.array(rows, np.int64)])
+    altered = catalogue["merchant_id"].filter(catalogue["edge_digest"].ne_missing(digests))
+    return altered.unique().sort().to_numpy()

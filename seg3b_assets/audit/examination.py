@@ -153,11 +153,11 @@ def _audit_edges(desk: Desk, tables: _Tables) -> None:
     if catalogue is None:
         return
     with examining(desk, "edges"):
-        raw_digests = audit_rows(desk, catalogue)
+        digests = audit_rows(desk, catalogue)
         with examining(desk, "edge index"):
-            audit_index(desk, catalogue, tables.index, raw_digests)
+            audit_index(desk, catalogue, tables.index, digests)
             audit_part_files(desk, catalogue.height)
-        ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, raw_digests), _witnesses(tables))
+        ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, digests), _witnesses(tables))
         ledger_matches(desk, ledger, tables.settlement)
         with examining(desk, "merchant profile"):
             audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))

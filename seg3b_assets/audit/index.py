@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 import numpy as np
@@ -14,25 +13,22 @@ from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.parquet_files import count_rows
 from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.apportionment import segment_starts
-from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 
 CATALOGUE = "edge_catalogue_3B"
 
 
-def audit_index(
-    desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame | None, raw_digests: list[bytes]
-) -> None:
+def audit_index(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame | None, digests: pl.Series) -> None:
     """Every row of ``edge_catalogue_index_3B``.
 
     Args:
-        raw_digests: the recomputed edge digests in catalogue order.
+        digests: the recomputed edge digests, hex, in catalogue order.
     """
     if index is None:
         return
     merchants = index.filter(pl.col("scope") == "MERCHANT")
     _counts(desk, catalogue, merchants)
-    of_merchant = _digests(desk, catalogue, merchants, raw_digests)
+    of_merchant = _digests(desk, catalogue, merchants, digests)
     _country_mix(desk, catalogue, merchants)
     _global(desk, catalogue, index, of_merchant)
 
@@ -55,27 +51,25 @@ def _counts(desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> Non
 
 
 def _digests(
-    desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame, recomputed: list[bytes]
+    desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame, recomputed: pl.Series
 ) -> list[bytes]:
     """Merchant digests over raw edge digests in edge_id order; the published ones, raw, by merchant.
 
     A digest over the rows' stored or over their recomputed digests holds: which of the two is wrong is
     ``S2.edge_digest``'s matter, and the index should not be blamed for it.
     """
-    stored = [bytes.fromhex(text) for text in catalogue["edge_digest"].to_list()]
-    ids, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
-    bounds = zip(segment_starts(lengths).tolist(), lengths.tolist(), strict=True)
-    parts = {
-        int(merchant): slice(start, start + length)
-        for merchant, (start, length) in zip(ids, bounds, strict=True)
-    }
+    joined = (
+        catalogue.select("merchant_id", "edge_digest", recomputed=recomputed)
+        .group_by("merchant_id", maintain_order=True)
+        .agg(pl.col("recomputed", "edge_digest").str.join(""))
+    )
+    whole = {merchant: texts for merchant, *texts in joined.iter_rows()}
     wrong = []
     published: list[bytes] = []
     for merchant, found in merchants.select("merchant_id", "edge_digest").iter_rows():
         published.append(bytes.fromhex(found))
-        part = parts.get(merchant, slice(0, 0))
-        expected = hashlib.sha256(b"".join(recomputed[part])).hexdigest()
-        if found not in (expected, hashlib.sha256(b"".join(stored[part])).hexdigest()):
+        expected, stored = (sha256_hex(bytes.fromhex(text)) for text in whole.get(merchant, ("", "")))
+        if found not in (expected, stored):
             wrong.append({"merchant_id": merchant, "expected": expected, "found": found})
     if wrong:
         desk.findings.fail("S2.index_digests", len(wrong), wrong[0])
@@ -117,7 +111,7 @@ def _global(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame, of_merchan
         "edge_catalogue_path": contract(CATALOGUE).path,
         "edge_catalogue_size_bytes": sum(path.stat().st_size for path in files),
         "edge_count_total_all_merchants": catalogue.height,
-        "edge_catalogue_digest_global": hashlib.sha256(b"".join(of_merchant)).hexdigest(),
+        "edge_catalogue_digest_global": sha256_hex(b"".join(of_merchant)),
     }
     found = rows.select(list(expected)).row(0, named=True)
     desk.findings.compare_digest(

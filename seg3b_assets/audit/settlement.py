@@ -17,9 +17,10 @@ from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, d
 from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
+from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.geography import OVERRIDE
-from seg3b_assets.laws.hashing import rows_sha256, sha256_json
+from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies import SeatRule
 
@@ -118,8 +119,8 @@ def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFram
 
 
 def _site_ids(desk: Desk, table: pl.DataFrame) -> None:
-    names = [b"3B.SETTLEMENT\x1f%d" % merchant for merchant in table["merchant_id"].to_list()]
-    expected = pl.Series([digest[24:].hex() for digest in rows_sha256(names)], dtype=pl.String)
+    names = table.select(pl.concat_str(pl.lit("3B.SETTLEMENT\x1f"), pl.col("merchant_id"))).to_series()
+    expected = row_digests(names).str.slice(-16)
     _compare_column(desk, "S1.settlement_site_id", table, "settlement_site_id", expected)
 
 
@@ -238,8 +239,7 @@ def _drawn_places(desk: Desk, anchors: _Anchors, merchants: pl.DataFrame, gazett
 
 
 def _row_digests(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
-    texts = canonical_rows({name: rows[name] for name in columns})
-    return pl.Series([digest.hex() for digest in rows_sha256(row_bytes(texts))], dtype=pl.String)
+    return row_digests(canonical_rows({name: rows[name] for name in columns}))
 
 
 def _same(left: pl.DataFrame, right: pl.DataFrame, columns: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -64,11 +64,6 @@ def joined_bytes(rows: pl.Series) -> memoryview:
     return memoryview(data)[offsets[0].as_py() : offsets[len(text)].as_py()]
 
 
-def row_bytes(rows: pl.Series) -> list[bytes]:
-    """Each row's UTF-8 bytes, ready for a digest per row."""
-    return rows.cast(pl.Binary).to_list()
-
-
 def line_chunks(fields: Mapping[str, Field], rows: int) -> Iterator[memoryview]:
     """LF-terminated canonical JSON lines, in buffers of a few megabytes each.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +79,3 @@ def directory_digest(root: Path) -> str:
 def path_digest(path: Path) -> str:
     """Digest of a dataset on disk, a file or a folder."""
     return directory_digest(path) if path.is_dir() else file_digest(path)
-
-
-def rows_sha256(rows: Iterable[bytes | memoryview]) -> list[bytes]:
-    """Raw SHA-256 of each row's bytes. hashlib has no batch call; this loop is as thin as it gets."""
-    sha256 = hashlib.sha256
-    return [sha256(row).digest() for row in rows]

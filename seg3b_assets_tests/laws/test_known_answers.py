@@ -69,7 +69,8 @@ def test_edge_addresses(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", KNOWN["edge_id"], ids=lambda row: str(row["edge_seq_index"]))
 def test_edge_id(row: dict[str, Any]) -> None:
-    assert edge_ids([row["merchant_id"]], [row["edge_seq_index"]]) == [row["edge_id"]]
+    merchant, seq = np.array([row["merchant_id"]], np.uint64), np.array([row["edge_seq_index"]], np.int64)
+    assert edge_ids(merchant, seq).to_list() == [row["edge_id"]]
 
 
 @pytest.mark.parametrize(

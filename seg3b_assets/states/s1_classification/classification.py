@@ -6,19 +6,14 @@ from typing import Final
 
 import polars as pl
 
-from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
-from seg3b_assets.laws.hashing import rows_sha256
+from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.s1_classification.rules import classify
 
 POLICY_ID: Final = "mcc_channel_rules"
 _MODES: Final = {"virtual": "VIRTUAL_ONLY", "hybrid": "HYBRID", "physical": "NON_VIRTUAL"}
-
-
-def hex_digests(rows: pl.Series) -> pl.Series:
-    """Hex SHA-256 of each row's UTF-8 bytes, aligned with ``rows``."""
-    return pl.Series([digest.hex() for digest in rows_sha256(row_bytes(rows))], dtype=pl.String)
 
 
 def classification_table(merchants: pl.DataFrame, policies: PolicySet, world: WorldIdentity) -> pl.DataFrame:
@@ -34,7 +29,7 @@ def classification_table(merchants: pl.DataFrame, policies: PolicySet, world: Wo
     """
     policy = policies.mcc_channel_rules
     decided = classify(merchants, policy, world.seed).columns()
-    digest = hex_digests(
+    digest = row_digests(
         canonical_rows(
             {
                 "merchant_id": merchants["merchant_id"],

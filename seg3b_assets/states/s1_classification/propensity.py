@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.hashing import rows_sha256
+from seg3b_assets.laws.row_digests import leading_u64, row_digests
 
 U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
@@ -29,10 +30,9 @@ def hash_uniform(rule_id: str, seed: int, merchant_id: U64) -> F64:
     Returns:
         float64 (n,).
     """
-    prefix = f"{rule_id}|{seed}|"
-    digests = rows_sha256([f"{prefix}{merchant}".encode() for merchant in merchant_id.tolist()])
-    heads = np.frombuffer(b"".join(digests), ">u8")[::4]
-    return (heads.astype(np.float64) + 0.5) / 2.0**64
+    merchants = pl.DataFrame({"merchant_id": merchant_id})
+    names = merchants.select(pl.concat_str(pl.lit(f"{rule_id}|{seed}|"), pl.col("merchant_id"))).to_series()
+    return (leading_u64(row_digests(names)).astype(np.float64) + 0.5) / 2.0**64
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import shapely
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import OVERRIDE, UNRESOLVED, ZoneResolver
-from seg3b_assets.laws.hashing import rows_sha256, sha256_json
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies import PolicySet
-from seg3b_assets.states.s1_classification.classification import hex_digests
 from seg3b_assets.states.s1_classification.gazetteer import draw_anchors
 
 GAZETTEER: Final = "settlement_gazetteer"
@@ -42,7 +42,7 @@ _ANCHOR: Final = {
     "evidence_url": pl.String,
     "notes": pl.String,
 }
-_SITE_PREFIX: Final = b"3B.SETTLEMENT\x1f"
+_SITE_PREFIX: Final = "3B.SETTLEMENT\x1f"
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def settlement_table(
     )
     anchors = pl.concat([ingested, drawn]).sort("merchant_id")
     _check_zones(anchors)
-    sites = rows_sha256([_SITE_PREFIX + str(merchant).encode() for merchant in anchors["merchant_id"]])
+    names = anchors.select(pl.concat_str(pl.lit(_SITE_PREFIX), pl.col("merchant_id"))).to_series()
     return anchors.select(
         seed=pl.lit(world.seed, pl.UInt64),
         manifest_fingerprint=pl.lit(world.manifest_fingerprint),
         merchant_id=pl.col("merchant_id"),
-        settlement_site_id=pl.Series([site[-8:].hex() for site in sites], dtype=pl.String),
+        settlement_site_id=row_digests(names).str.slice(-16),
         lat_deg=pl.col("lat_deg"),
         lon_deg=pl.col("lon_deg"),
         tzid_settlement=pl.col("tzid_settlement"),
@@ -151,7 +151,7 @@ def _drawn_anchors(
 
 def _coordinate_digests(rows: pl.DataFrame, evidence: str) -> pl.Series:
     names = ("merchant_id", evidence, "lat_deg", "lon_deg")
-    return hex_digests(canonical_rows({name: rows[name] for name in names}))
+    return row_digests(canonical_rows({name: rows[name] for name in names}))
 
 
 def _resolve_zones(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
-from seg3b_assets.laws.canonical_rows import canonical_rows, row_bytes
+from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.geography import haversine_km
-from seg3b_assets.laws.hashing import canonical_json, rows_sha256
+from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.row_digests import digest_of, row_digests
 from seg3b_assets.laws.snapping import DISTANCE_UNITS, snap
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.guards import GuardedShares
@@ -25,6 +24,7 @@ from seg3b_assets.states.s2_edges.surface import TilePicks
 from seg3b_assets.states.s2_edges.weights import MASS_UNITS
 
 I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
 
 SPATIAL_SURFACE_ID: Final = "tile_bounds"
@@ -45,22 +45,23 @@ class PlacedEdges:
     mass: I64
 
 
-def edge_ids(merchant_id: Sequence[int], seq: Sequence[int]) -> list[str]:
+def edge_ids(merchant_id: U64, seq: I64) -> pl.Series:
     """Last 8 bytes, hex, of SHA256("3B.EDGE" ‖ 0x1F ‖ decimal merchant_id ‖ 0x1F ‖ LE32 edge_seq_index)."""
-    prefix = {merchant: b"3B.EDGE\x1f%d\x1f" % merchant for merchant in set(merchant_id)}
-    suffix = [number.to_bytes(4, "little") for number in range(max(seq, default=-1) + 1)]
-    digests = rows_sha256(prefix[m] + suffix[s] for m, s in zip(merchant_id, seq, strict=True))
-    return [digest[-EDGE_ID_BYTES:].hex() for digest in digests]
+    # Put together in hex, because polars joins text and the last four bytes are none.
+    numbers = [number.to_bytes(4, "little").hex() for number in range(int(seq.max(initial=-1)) + 1)]
+    merchant = pl.col("merchant").cast(pl.String).cast(pl.Binary).bin.encode("hex")
+    names = pl.concat_str(pl.lit(b"3B.EDGE\x1f".hex()), merchant, pl.lit(b"\x1f".hex()), pl.col("seq"))
+    edges = pl.DataFrame({"merchant": merchant_id, "seq": pl.Series(numbers, dtype=pl.String).gather(seq)})
+    return edges.select(digest_of(names.str.decode("hex")).str.slice(-2 * EDGE_ID_BYTES)).to_series()
 
 
 def build_catalogue(placed: PlacedEdges, identity: RunIdentity, cdn_policy_version: str) -> pl.DataFrame:
     """``edge_catalogue_3B``: one row per edge, sorted by merchant_id, edge_id."""
     edges = placed.slots
-    events = canonical_event_names(edges)
     frame = pl.DataFrame(
         {
             "merchant_id": edges.merchant_id,
-            "edge_id": edge_ids(edges.merchant_id.tolist(), edges.seq.tolist()),
+            "edge_id": edge_ids(edges.merchant_id, edges.seq),
             "edge_seq_index": edges.seq,
             "country_iso": pl.Series(edges.country_text(), dtype=pl.String),
             "lat_deg": placed.lat,
@@ -69,7 +70,7 @@ def build_catalogue(placed: PlacedEdges, identity: RunIdentity, cdn_policy_versi
             "tz_source": pl.Series(placed.zones.source, dtype=pl.String),
             "edge_weight": placed.mass / MASS_UNITS,
             "hrsl_tile_id": pl.Series(placed.tiles.tile_id).cast(pl.String),
-            "rng_event_id": [digest.hex() for digest in rows_sha256(events)],
+            "rng_event_id": row_digests(event_names(edges)),
         },
         schema_overrides={"edge_id": pl.String, "rng_event_id": pl.String},
     ).sort("merchant_id", "edge_id")
@@ -85,8 +86,8 @@ def build_catalogue(placed: PlacedEdges, identity: RunIdentity, cdn_policy_versi
     return frame.with_columns(edge_digest=_edge_digests(frame, identity, cdn_policy_version))
 
 
-def canonical_event_names(edges: EdgeSlots) -> list[bytes]:
-    """`rng_stream_id|merchant_id|edge_seq_index` of each edge, as bytes."""
+def event_names(edges: EdgeSlots) -> pl.Series:
+    """`rng_stream_id|merchant_id|edge_seq_index` of each edge."""
     names = pl.DataFrame({"merchant": edges.merchant_id, "seq": edges.seq}).select(
         pl.concat_str(
             pl.lit(f"{RNG_STREAM_ID}|"),
@@ -95,7 +96,7 @@ def canonical_event_names(edges: EdgeSlots) -> list[bytes]:
             pl.col("seq").cast(pl.String),
         )
     )
-    return row_bytes(names.to_series())
+    return names.to_series()
 
 
 def _sampling_rank(frame: pl.DataFrame) -> pl.Series:
@@ -119,8 +120,7 @@ def _edge_digests(frame: pl.DataFrame, identity: RunIdentity, cdn_policy_version
         "rng_stream_id": RNG_STREAM_ID,
     }
     varying = {name: frame[name] for name in frame.columns if name not in constants}
-    digests = rows_sha256(row_bytes(canonical_rows({**constants, **varying})))
-    return pl.Series("edge_digest", [digest.hex() for digest in digests], dtype=pl.String)
+    return row_digests(canonical_rows({**constants, **varying})).alias("edge_digest")
 
 
 def build_index(
@@ -132,29 +132,27 @@ def build_index(
         path_template: the catalogue's path, as the dictionary has it.
         part_bytes: size of its part files together.
     """
-    raw = [bytes.fromhex(digest) for digest in catalogue["edge_digest"].to_list()]
-    merchant_id, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
-    starts = segment_starts(lengths)
-    merchant_digests = [
-        hashlib.sha256(b"".join(raw[start : start + length])).digest()
-        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
-    ]
+    of_merchant = catalogue.group_by("merchant_id", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("edges"), pl.col("edge_digest").str.join("")
+    )
+    raw = of_merchant.select(pl.col("edge_digest").str.decode("hex")).to_series()
     merchants = pl.DataFrame(
         {
-            "scope": pl.repeat("MERCHANT", len(merchant_digests), eager=True, dtype=pl.String),
-            "merchant_id": merchant_id,
-            "edge_count_total": lengths.astype(np.int64),
-            "edge_digest": pl.Series([digest.hex() for digest in merchant_digests], dtype=pl.String),
+            "scope": pl.repeat("MERCHANT", of_merchant.height, eager=True, dtype=pl.String),
+            "merchant_id": of_merchant["merchant_id"],
+            "edge_count_total": of_merchant["edges"],
+            "edge_digest": row_digests(raw),
             "country_mix_summary": _country_mix(catalogue),
         }
     )
+    whole = bytes.fromhex("".join(merchants["edge_digest"].to_list()))
     globally = pl.DataFrame(
         {
             "scope": ["GLOBAL"],
             "edge_catalogue_path": [path_template],
             "edge_catalogue_size_bytes": [part_bytes],
             "edge_count_total_all_merchants": [catalogue.height],
-            "edge_catalogue_digest_global": [hashlib.sha256(b"".join(merchant_digests)).hexdigest()],
+            "edge_catalogue_digest_global": [sha256_hex(whole)],
         }
     )
     return pl.concat([merchants, globally], how="diagonal").with_columns(
