@@ -60,7 +60,7 @@ ui: $(READY) dagster-home ## Open the Dagster UI (PORT=3000)
 	@cd $(DAGSTER_HOME) && exec env -u DAGSTER_MODULE_NAME PYTHONWARNINGS="ignore:Function" \
 		dagster dev --workspace $(ROOT)/workspace.yaml --host 127.0.0.1 --port $(PORT)
 
-bench: $(READY) ## Measure one seed: time and memory (BENCH_ARGS=--dagster: what Dagster adds)
+bench: $(READY) ## Measure one seed: time and memory (BENCH_ARGS=--commands: plan, verify; --dagster: what Dagster adds)
 	@cd $(ROOT) && python -m seg3b_assets.bench $(BENCH_ARGS)
 
 docs: $(READY) ## Write the reference pages from schemas, models and registries

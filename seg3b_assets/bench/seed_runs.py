@@ -1,30 +1,20 @@
-"""How fast and how big: ``python -m seg3b_assets.bench`` (``make bench``).
-
-Every measured run is a process of its own in a fresh home, over worlds built beforehand and not counted.
-Prints whole-process and per-state wall time, peak memory, counts, evidence size and the share of merchants
-each guard touched, next to the project's targets; a missed target is shown, not an error. With ``--dagster``: what
-Dagster adds to a seed's time.
-"""
-
-# ruff: noqa: PLR0913 - a command's parameters are its options
+"""One seed measured whole and per state: the configured world, again where everything is reused, larger worlds."""
 
 from __future__ import annotations
 
-import importlib
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from seg3b_assets.bench.targets import Target, goals, seg3b
 from seg3b_assets.contracts import contract
 from seg3b_assets.store import Snapshot, Store
 
@@ -34,27 +24,7 @@ EVIDENCE = (
     "rng_trace_log_3B",
     "rng_audit_log_3B",
 )
-# By name, because this module knows nothing of dagster.
-OVERHEAD = "seg3b_assets.orchestration.overhead"
 GUARDS = ("sparse_tail", "min_support", "country_cap", "tempering")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure and the most it should be."""
-
-    name: str
-    measured: float
-    at_most: float
-    unit: str
-
-    @property
-    def met(self) -> bool:
-        return self.measured <= self.at_most
-
-    def as_json(self) -> dict[str, Any]:
-        figures = {"measured": round(self.measured, 3), "at_most": self.at_most, "unit": self.unit}
-        return {"name": self.name, **figures, "met": self.met}
 
 
 @dataclass(frozen=True)
@@ -91,21 +61,15 @@ class Measured:
         }
 
 
-def main(
-    seed: Annotated[int, typer.Option(help="Seed to run.")] = 42,
-    surface: Annotated[float, typer.Option(help="Tile side of a larger surface, degrees; 0: none.")] = 0.05,
-    merchants: Annotated[int, typer.Option(help="Merchants of the scaling run; 0: none.")] = 100_000,
-    folder: Annotated[Path, typer.Option(help="Where fresh homes are made, and removed.")] = Path(".bench"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.")] = False,
-    dagster: Annotated[
-        bool, typer.Option("--dagster", help="Measure instead what Dagster adds to the seed's time.")
-    ] = False,
-    pairs: Annotated[int, typer.Option(help="With --dagster: how often each side takes its turn.")] = 3,
-) -> None:
-    """Measure the configured world, a run that reuses everything, a larger surface and more merchants."""
-    if dagster:
-        importlib.import_module(OVERHEAD).measure_dagster(seed, pairs, folder, as_json)
-        return
+def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_json: bool) -> None:
+    """Measure the configured world, a run that reuses everything, a larger surface and more merchants.
+
+    Args:
+        surface: tile side of the larger surface, degrees; 0 for none.
+        merchants: of the scaling run; 0 for none.
+        folder: where fresh homes are made, and removed.
+        as_json: print one JSON object, no tables.
+    """
     variants: dict[str, list[str]] = {"default": []}
     if surface:
         variants[f"surface {surface:g} deg"] = ["--world-resolution", f"{surface}"]
@@ -116,7 +80,7 @@ def main(
     for name, options in variants.items():
         typer.echo(f"{name}: building its world if it is not cached, then running", err=True)
         of_world = (option.replace("--world-", "--") for option in options)
-        _seg3b("world", "build", "--seed", str(seed), *of_world)
+        seg3b("world", "build", "--seed", str(seed), *of_world)
         home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
         try:
             runs[name] = measure(home, seed, options)
@@ -140,7 +104,7 @@ def measure(home: Path, seed: int, options: list[str]) -> Measured:
         typer.Exit: with the run's exit code, when it failed.
     """
     started = time.perf_counter()
-    printed = _seg3b("run", "--seed", str(seed), "--home", str(home), "--json", *options)
+    printed = seg3b("run", "--seed", str(seed), "--home", str(home), "--json", *options)
     elapsed = time.perf_counter() - started
     run = orjson.loads(printed)
     snapshot = Store(home, contract).snapshot("S2", run["states"]["S2"]["key"])
@@ -185,12 +149,8 @@ def _show(runs: dict[str, Measured], targets: list[Target]) -> None:
     for name in facts[0]:
         table.add_row(name, *(fact[name] for fact in facts))
     console.print(table)
-    goals = Table("target", "measured", "at most", "", box=None)
-    for target in targets:
-        limits = (f"{target.measured:.2f} {target.unit}", f"{target.at_most:.4g} {target.unit}")
-        goals.add_row(target.name, *limits, "met" if target.met else "MISSED")
     console.print()
-    console.print(goals)
+    console.print(goals(targets))
 
 
 def _facts(measured: Measured) -> dict[str, str]:
@@ -205,15 +165,3 @@ def _facts(measured: Measured) -> dict[str, str]:
         "evidence, MB": f"{measured.evidence_bytes / 1e6:.0f}",
         **guards,
     }
-
-
-def _seg3b(*arguments: str) -> bytes:
-    command = [sys.executable, "-m", "seg3b_assets.cli", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
-    return done.stdout
-
-
-if __name__ == "__main__":
-    typer.run(main)
