@@ -15,14 +15,23 @@ from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.orchestration.lineage import POLICIES, SOURCES
 from seg3b_assets.orchestration.partitions import SEEDS
-from seg3b_assets.orchestration.published_seed import published_by, snapshots_in_force
+from seg3b_assets.orchestration.published_seed import (
+    PublishedSeed,
+    published_by,
+    snapshots_in_force,
+    snapshots_of,
+)
+from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.orchestration.reporting import ABSENT, PartitionReport, latest_tags, source_version_tags
 from seg3b_assets.pipeline import RunRecord, Segment, StateResult, default_segment
-from seg3b_assets.pipeline.segment import seal_seed
+from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
 from seg3b_assets.store.targets import lineages_in_force
+
+Versions = dict[tuple[str, str | None], str]
+"""Version by source and partition."""
 
 UPSTREAM = sorted(SOURCES - set(POLICIES))
 # Versions do not depend on it, and no path holds it.
@@ -32,6 +41,7 @@ _ANY_TIME = "1970-01-01T00:00:00.000000Z"
 def report_in_force(instance: dg.DagsterInstance, settings: Settings, seeds: Iterable[int]) -> int:
     """Record materializations of the lineages in force for these seeds, then the sources as they are now.
 
+    Where a lineage is news, its checks are evaluated and recorded too, held against the policies as they are now.
     Seeds that are no partition, and seeds whose heads are not one whole lineage, are left alone.
 
     Returns:
@@ -40,15 +50,19 @@ def report_in_force(instance: dg.DagsterInstance, settings: Settings, seeds: Ite
     Raises:
         Seg3BError: what reading the home and sealing raise.
     """
-    told = 0
-    wanted = [seed for seed in seeds if str(seed) in SEEDS.get_partition_keys()]
-    for seed in wanted:
-        record = record_in_force(settings, seed)
-        events = PartitionReport(instance, str(seed)).recorded(record) if record else ()
-        for event in events:
+    told, segment = 0, default_segment()
+    versions = of_policies(policy_versions(settings))
+    for partition in (str(seed) for seed in seeds if str(seed) in SEEDS.get_partition_keys()):
+        sealed, is_news = sealed_now(settings, segment, int(partition)), False
+        record = record_in_force(settings, int(partition))
+        for event in PartitionReport(instance, partition).recorded(record) if record else ():
             instance.report_runless_asset_event(event)
             told += 1
-    for observation in source_changes(instance, source_versions(settings, wanted)):
+            is_news = is_news or isinstance(event, dg.AssetMaterialization)
+        if record and is_news:
+            record_checks(instance, partition, PublishedSeed.of(sealed, snapshots_of(record), segment))
+        versions |= {(name, partition): version for name, version in upstream_versions(sealed).items()}
+    for observation in source_changes(instance, versions):
         instance.report_runless_asset_event(observation)
         told += 1
     return told
@@ -82,35 +96,26 @@ def policy_versions(settings: Settings) -> dict[str, str]:
     return {name: file_digest(path) if path.is_file() else ABSENT for name, path in paths.items()}
 
 
-def upstream_versions(settings: Settings, segment: Segment, seed: int) -> dict[str, str]:
-    """Digest of everything sealed of one seed's upstream root, which is built when it is the embedded world's.
+def of_policies(versions: Mapping[str, str]) -> Versions:
+    """Versions of policies by source: a policy is of no partition."""
+    return {(name, None): version for name, version in versions.items()}
+
+
+def sealed_now(settings: Settings, segment: Segment, seed: int) -> SealedSeed:
+    """A seed sealed as it is now; its upstream root is built when it is the embedded world's.
 
     Raises:
         Seg3BError: what loading the policies and sealing raise.
     """
-    digests = seal_seed(segment, settings, segment.upstream_root(settings, seed, SILENT)).digests
-    return {name: digests.get(name, ABSENT) for name in UPSTREAM}
+    return seal_seed(segment, settings, segment.upstream_root(settings, seed, SILENT))
 
 
-def source_versions(settings: Settings, seeds: Iterable[int]) -> dict[tuple[str, str | None], str]:
-    """Version by source and partition: every policy, and the upstream of these seeds.
-
-    Raises:
-        Seg3BError: as ``upstream_versions``.
-    """
-    segment = default_segment()
-    versions: dict[tuple[str, str | None], str] = {
-        (name, None): version for name, version in policy_versions(settings).items()
-    }
-    for seed in seeds:
-        found = upstream_versions(settings, segment, seed)
-        versions |= {(name, str(seed)): version for name, version in found.items()}
-    return versions
+def upstream_versions(sealed: SealedSeed) -> dict[str, str]:
+    """Digest of everything sealed of a seed's upstream root."""
+    return {name: sealed.digests.get(name, ABSENT) for name in UPSTREAM}
 
 
-def source_changes(
-    instance: dg.DagsterInstance, versions: Mapping[tuple[str, str | None], str]
-) -> Iterator[dg.AssetObservation]:
+def source_changes(instance: dg.DagsterInstance, versions: Versions) -> Iterator[dg.AssetObservation]:
     """An observation of each source whose latest version in Dagster's record is another."""
     for (name, partition), version in versions.items():
         if latest_tags(instance, name, partition)[1].get(DATA_VERSION_TAG) != version:

@@ -17,7 +17,7 @@ from seg3b_assets.orchestration.certification import certified
 from seg3b_assets.orchestration.certification_record import record_certification
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.gate_definitions import certification_policy
-from seg3b_assets.orchestration.in_force import source_changes, source_versions
+from seg3b_assets.orchestration.in_force import of_policies, policy_versions, source_changes
 from seg3b_assets.orchestration.lineage import CERTIFICATION
 from seg3b_assets.orchestration.log_progress import LogProgress
 from seg3b_assets.orchestration.partitions import SEEDS
@@ -43,7 +43,7 @@ def bring_up_to_date(context: dg.OpExecutionContext, installation: Installation,
         stale = plan(settings, seed, segment, LogProgress(context.log)).stale
         record = SeedRun(settings, seed, segment, LogProgress(context.log)).run()
         told = _told(context, installation, record)
-        for change in source_changes(context.instance, source_versions(settings, [])):
+        for change in source_changes(context.instance, of_policies(policy_versions(settings))):
             context.log_event(change)
     outcome = {
         "seed": seed,

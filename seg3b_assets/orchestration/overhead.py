@@ -5,7 +5,7 @@ Dagster home to tell, a run launched at a webserver that is up, a ``dagster`` co
 of its own and a copy of a Dagster home that was used before; worlds and bytecode are built beforehand. Sides take
 turns, so that a busy machine is no side's alone; CPU seconds are those of every process a run needed.
 
-Dagster's sides also evaluate the seed's checks, as every materialization does.
+Whoever tells Dagster also evaluates the seed's checks, as every materialization does.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Comparison:
         return {"side": self.side, "base": self.base, **seconds, "met": self.met}
 
 
-TARGETS: Final = ((TOLD, ALONE, 2.0), (JOB, SEGMENT, 3.0), (LAUNCHED, ALONE, 3.0), (COLD, ALONE, 8.0))
+TARGETS: Final = ((TOLD, ALONE, 3.0), (JOB, SEGMENT, 3.0), (LAUNCHED, ALONE, 3.0), (COLD, ALONE, 8.0))
 
 
 def measure_dagster(seed: int, pairs: int, folder: Path, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.orchestration.datasets import OWNERS
 from seg3b_assets.orchestration.failures import explained_failures
 from seg3b_assets.orchestration.gate_definitions import certification_policy
-from seg3b_assets.orchestration.in_force import policy_versions, source_changes
+from seg3b_assets.orchestration.in_force import of_policies, policy_versions, source_changes
 from seg3b_assets.orchestration.lineage import POLICIES
 from seg3b_assets.orchestration.markdown import table
 from seg3b_assets.orchestration.recorded_checks import record_results
@@ -53,7 +53,7 @@ def rerun_plan_3B(  # noqa: N802 - a dataset's name
     settings = installation.settings()
     with explained_failures():
         policies, plans = policy_versions(settings), _plans(settings)
-    yield from source_changes(context.instance, {(name, None): one for name, one in policies.items()})
+    yield from source_changes(context.instance, of_policies(policies))
     facts, tags = _facts(plans), _tags(context.instance, plans, policies)
     yield dg.MaterializeResult(metadata=facts, data_version=dg.DataVersion(tags[DATA_VERSION_TAG]), tags=tags)
     yield _check(plans)
@@ -66,7 +66,7 @@ def record_plan(instance: dg.DagsterInstance, settings: Settings) -> None:
         Seg3BError: what planning raises.
     """
     policies, plans = policy_versions(settings), _plans(settings)
-    for change in source_changes(instance, {(name, None): one for name, one in policies.items()}):
+    for change in source_changes(instance, of_policies(policies)):
         instance.report_runless_asset_event(change)
     tags = _tags(instance, plans, policies)
     instance.report_runless_asset_event(

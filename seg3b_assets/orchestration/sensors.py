@@ -12,7 +12,14 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.orchestration.budgets import lineages_of
-from seg3b_assets.orchestration.in_force import policy_versions, source_changes, upstream_versions
+from seg3b_assets.orchestration.in_force import (
+    Versions,
+    of_policies,
+    policy_versions,
+    sealed_now,
+    source_changes,
+    upstream_versions,
+)
 from seg3b_assets.orchestration.lineage import CERTIFICATION
 from seg3b_assets.orchestration.partitions import SEEDS
 from seg3b_assets.orchestration.reporting import FLAG, LINEAGE
@@ -25,8 +32,6 @@ from seg3b_assets.world import world_root
 
 OBSERVED_EVERY_S = 5
 
-Versions = dict[tuple[str, str | None], str]
-
 
 @dg.sensor(
     description="Digests of policies and upstream, seconds after they changed; what is stale then shows.",
@@ -36,8 +41,7 @@ Versions = dict[tuple[str, str | None], str]
 def watch_sources(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult:
     """Observe every policy and upstream artefact whose version is not Dagster's latest."""
     settings = installation.settings()
-    policies: Versions = {(name, None): version for name, version in policy_versions(settings).items()}
-    events = list(source_changes(context.instance, policies))
+    events = list(source_changes(context.instance, of_policies(policy_versions(settings))))
     upstream, unsealed = _upstream(settings)
     before: Mapping[str, str] = orjson.loads(context.cursor or b"{}")
     now = {f"{name}@{seed}": version for (name, seed), version in upstream.items()}
@@ -60,7 +64,7 @@ def _upstream(settings: Settings) -> tuple[Versions, str | None]:
         if not _has_root(settings, int(partition)):
             continue
         try:
-            found = upstream_versions(settings, default_segment(), int(partition))
+            found = upstream_versions(sealed_now(settings, default_segment(), int(partition)))
         except Seg3BError as error:
             unsealed = f"Upstream of seed {partition} is not looked at: {error.code} at {error.place}."
             continue

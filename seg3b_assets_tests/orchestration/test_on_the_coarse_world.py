@@ -73,17 +73,20 @@ def test_observing_finds_what_the_states_read_and_a_changed_policy(
     assert installed.stale() == {}
 
 
-def test_the_users_own_command_rebuilds_s2_to_s5_and_not_one_hop(home: Path, tmp_path: Path) -> None:
+def test_the_users_own_command_rebuilds_s2_to_s5_and_not_one_hop(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dagster_home = tmp_path / "dagster"
     dagster_home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     (dagster_home / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
-    environment = {"DAGSTER_HOME": str(dagster_home), "DAGSTER_MODULE_NAME": "seg3b_assets.definitions"}
+    environment = {"DAGSTER_MODULE_NAME": "seg3b_assets.definitions"}
     command = ["-m", "dagster", "asset", "materialize", "--select", "edge_catalogue_3B+", "--partition", "42"]
     done = subprocess.run(
         [sys.executable, *command], env=os.environ | environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+    with dg.DagsterInstance.get() as instance:
         [run] = instance.get_runs()
         steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
         assert {step[:2] for step in steps if step.startswith("S")} == {"S2", "S3", "S4", "S5"}
