@@ -27,8 +27,8 @@ def report_to_dagster(
 ) -> None:
     """Report what is in force for these seeds, if there is a Dagster home and it watches over this one.
 
-    A report that fails changes nothing of what was published: it is said on standard error, and made up for by
-    the next run of the seed, here or in Dagster.
+    A report that fails changes nothing of what was published: it is said on standard error. What is in force is told
+    by the next run of the seed, here or in Dagster; checks, which come last, by Dagster's job for them.
     """
     if not os.environ.get("DAGSTER_HOME") or not settings.moves_heads:
         return
@@ -37,5 +37,6 @@ def report_to_dagster(
     try:
         importlib.import_module(REPORTER).report(settings, seeds, certification, page)
     except Exception as error:
-        told = f"Dagster was not told ({type(error).__name__}: {error}); the next run of the seed makes up for it"
-        typer.echo(told, err=True)
+        why = f"Dagster was not told everything ({type(error).__name__}: {error})."
+        remedy = "The next run of the seed tells what is in force; the job realism_checks evaluates checks."
+        typer.echo(f"{why} {remedy}", err=True)

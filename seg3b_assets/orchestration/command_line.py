@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from seg3b_assets.orchestration.in_force import report_in_force
+from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,11 +26,17 @@ def report(
     certification: CertificationRun | None = None,
     page: Path | None = None,
 ) -> None:
-    """Record what is in force for these seeds, and a certification with its page. Raises as ``report_in_force``."""
+    """Record what is in force for these seeds, a certification with its page, and the checks of what was news.
+
+    Raises:
+        Seg3BError: what reading the home and sealing raise.
+    """
     with dg.DagsterInstance.get() as instance:
-        report_in_force(instance, settings, seeds)
+        news = report_in_force(instance, settings, seeds)
         if certification is not None and page is not None:
             # Only a command that has certified has loaded what certifying needs.
             from seg3b_assets.orchestration.certification_record import record_certification  # noqa: PLC0415
 
             record_certification(instance, certification, page)
+        for partition, seed in news.items():
+            record_checks(instance, partition, seed)

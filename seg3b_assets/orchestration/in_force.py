@@ -21,7 +21,6 @@ from seg3b_assets.orchestration.published_seed import (
     snapshots_in_force,
     snapshots_of,
 )
-from seg3b_assets.orchestration.recorded_checks import record_checks
 from seg3b_assets.orchestration.reporting import ABSENT, PartitionReport, latest_tags, source_version_tags
 from seg3b_assets.pipeline import RunRecord, Segment, StateResult, default_segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
@@ -38,34 +37,33 @@ UPSTREAM = sorted(SOURCES - set(POLICIES))
 _ANY_TIME = "1970-01-01T00:00:00.000000Z"
 
 
-def report_in_force(instance: dg.DagsterInstance, settings: Settings, seeds: Iterable[int]) -> int:
+def report_in_force(
+    instance: dg.DagsterInstance, settings: Settings, seeds: Iterable[int]
+) -> dict[str, PublishedSeed]:
     """Record materializations of the lineages in force for these seeds, then the sources as they are now.
 
-    Where a lineage is news, its checks are evaluated and recorded too, held against the policies as they are now.
     Seeds that are no partition, and seeds whose heads are not one whole lineage, are left alone.
 
     Returns:
-        How many events were recorded; none where Dagster knew.
+        Lineages that were news to Dagster, by partition, as their checks look at them: held against the policies
+        as they are now.
 
     Raises:
         Seg3BError: what reading the home and sealing raise.
     """
-    told, segment = 0, default_segment()
-    versions = of_policies(policy_versions(settings))
+    news: dict[str, PublishedSeed] = {}
+    segment, versions = default_segment(), of_policies(policy_versions(settings))
     for partition in (str(seed) for seed in seeds if str(seed) in SEEDS.get_partition_keys()):
-        sealed, is_news = sealed_now(settings, segment, int(partition)), False
+        sealed = sealed_now(settings, segment, int(partition))
         record = record_in_force(settings, int(partition))
         for event in PartitionReport(instance, partition).recorded(record) if record else ():
             instance.report_runless_asset_event(event)
-            told += 1
-            is_news = is_news or isinstance(event, dg.AssetMaterialization)
-        if record and is_news:
-            record_checks(instance, partition, PublishedSeed.of(sealed, snapshots_of(record), segment))
+            if record and isinstance(event, dg.AssetMaterialization):
+                news[partition] = PublishedSeed.of(sealed, snapshots_of(record), segment)
         versions |= {(name, partition): version for name, version in upstream_versions(sealed).items()}
     for observation in source_changes(instance, versions):
         instance.report_runless_asset_event(observation)
-        told += 1
-    return told
+    return news
 
 
 def record_in_force(settings: Settings, seed: int) -> RunRecord | None:
