@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,8 +27,6 @@ PAIR_DRAWS_FROM: Final = 2**48
 _NORMAL_975: Final = 1.959963984540054
 _ROWS_PER_BLOCK: Final = 64
 _PAIRS_PER_CHUNK: Final = 1 << 14
-# A seed's merchants and its classes.
-_REMEMBERED: Final = 8
 
 
 @dataclass(frozen=True)
@@ -74,27 +71,11 @@ def median_divergence(shares: F64, sampling: PairSampling) -> MedianDivergence:
     """
     merchants = shares.shape[0]
     if merchants <= sampling.exact_up_to:
-        middle = _median_of_all_pairs(_Mixes(shares.tobytes(), shares.shape, sampling.workers))
-        pairs = merchants * (merchants - 1) // 2
-        return MedianDivergence(middle, middle, middle, pairs, exact=True)
+        every = pairwise_divergences(shares, sampling.workers)
+        middle = median(every)
+        return MedianDivergence(middle, middle, middle, every.shape[0], exact=True)
     drawn = np.sort(_sampled_divergences(shares, sampling))
     return MedianDivergence(median(drawn), *_median_interval(drawn), drawn.shape[0], exact=False)
-
-
-@dataclass(frozen=True)
-class _Mixes:
-    """Country mixes by content; ``workers`` is no part of it."""
-
-    content: bytes
-    shape: tuple[int, ...]
-    workers: int = field(compare=False)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _median_of_all_pairs(mixes: _Mixes) -> float:
-    """Remembered, because contract, checks and scoring of a seed ask for the same mixes, one after the other."""
-    shares = np.frombuffer(mixes.content, np.float64).reshape(mixes.shape)
-    return median(pairwise_divergences(shares, mixes.workers))
 
 
 def pairwise_divergences(shares: F64, workers: int) -> F64:
