@@ -1,7 +1,7 @@
 """What a plan does not do, so that its time hangs on no dataset: `make bench BENCH_ARGS=--commands` measures it.
 
 Neither a plan nor a run of what is stale where nothing is opens a dataset, published or upstream, or imports
-what works on one.
+what works on one. Seen are files that Python opens, which is how datasets are hashed.
 """
 
 from __future__ import annotations
