@@ -13,6 +13,7 @@ import dagster as dg
 # Dagster is a hundred thousand objects that stay; no collection while the rest loads goes through them again.
 gc.freeze()
 
+from seg3b_assets.orchestration.forked_workers import fork_run_workers  # noqa: E402
 from seg3b_assets.orchestration.quick_history import make_history_quick  # noqa: E402
 
 # Observed sources of several keys are a beta feature of the pinned Dagster; its users need not hear of it.
@@ -20,4 +21,5 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 make_history_quick()
+fork_run_workers()
 gc.freeze()

@@ -226,11 +226,10 @@ def tree_cpu_s(pid: int) -> float:
     """CPU seconds of a process, of its descendants, and of those of them that ended and were waited for."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     spent = sum(int(ticks) for ticks in after_name[11:15]) / TICKS
-    children = [
-        child
-        for thread in Path(f"/proc/{pid}/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
+    children: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread that has ended meanwhile
+            children += (thread / "children").read_text().split()
     for child in children:
         with suppress(OSError):
             spent += tree_cpu_s(int(child))

@@ -17,12 +17,12 @@ A kept connection is used again only by the process that opened it, and only whi
 
 from __future__ import annotations
 
-import atexit
 import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from threading import Lock
 from typing import Any, Final
 
@@ -47,7 +47,8 @@ def make_history_quick() -> None:
     """From now on, for every SQLite history Dagster opens in this process."""
     for storage in _STORAGES:
         storage.create_engine = _engine  # type: ignore[attr-defined]
-    atexit.register(_close_all)
+    # Not atexit, which a forked process does not get to.
+    Finalize(None, _close_all, exitpriority=0)
 
 
 class QuickSqliteStorage(DagsterSqliteStorage):
