@@ -82,7 +82,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
     yield from told_by_certification(context.instance, run)
     for seed, record in in_force(run).items():
         with explained_failures():
-            record_checks(context.instance, str(seed), installation.published_of(record))
+            record_checks(context.instance, str(seed), installation.published_of(record), context.run)
     yield dg.MaterializeResult(
         asset_key=CERTIFICATION,
         data_version=dg.DataVersion(run.certification_id),

@@ -32,5 +32,5 @@ def record_certification(instance: dg.DagsterInstance, run: CertificationRun, re
     instance.report_runless_asset_event(
         dg.AssetMaterialization(CERTIFICATION, metadata=certification_facts(run, report), tags=tags)
     )
-    record_results(instance, certification_results(run), None)
+    record_results(instance, certification_results(run))
     return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from seg3b_assets.orchestration.in_force import report_in_force
-from seg3b_assets.orchestration.recorded_checks import record_checks
+from seg3b_assets.orchestration.recorded_checks import record_checks, told_run
 from seg3b_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,5 +38,7 @@ def report(
             from seg3b_assets.orchestration.certification_record import record_certification  # noqa: PLC0415
 
             record_certification(instance, certification, page)
-        for partition, seed in news.items():
-            record_checks(instance, partition, seed)
+        if news:
+            run = told_run(instance)
+            for partition, seed in news.items():
+                record_checks(instance, partition, seed, run)

@@ -67,7 +67,7 @@ def _told(context: dg.OpExecutionContext, installation: Installation, record: Ru
         context.log_event(event)
         told += 1
     if told:
-        record_checks(context.instance, seed, installation.published_of(record))
+        record_checks(context.instance, seed, installation.published_of(record), context.run)
     return told
 
 

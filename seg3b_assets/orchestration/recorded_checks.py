@@ -7,12 +7,15 @@ materializations and checks that nobody evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluation,
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.utils import make_new_run_id
 
 from seg3b_assets.orchestration.gate_checks import gate_results
 from seg3b_assets.orchestration.judgement import judge
@@ -23,27 +26,51 @@ from seg3b_assets.orchestration.structural_checks import structural_results
 from seg3b_assets.settings import Settings
 
 Target = AssetCheckEvaluationTargetMaterializationData
+TOLD: Final = "told_by_seg3b"
 
 
-def record_checks(instance: dg.DagsterInstance, partition: str, seed: PublishedSeed) -> None:
-    """Evaluate every check of a whole lineage and record the results, of no run, in its partition.
+def told_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """A finished run that stands for a command of ``seg3b``, for what Dagster keeps only as something of a run."""
+    run = dg.DagsterRun(TOLD, make_new_run_id(), status=dg.DagsterRunStatus.SUCCESS)
+    return instance.run_storage.add_run(run)
+
+
+def record_checks(
+    instance: dg.DagsterInstance, partition: str, seed: PublishedSeed, run: dg.DagsterRun
+) -> None:
+    """Evaluate every check of a whole lineage and record the results in its partition, as the run's.
+
+    Dagster keeps one evaluation of a check per partition and run, and one in all of those of no run: a second is
+    refused (``asset_check_executions``, unique).
 
     Raises:
         Seg3BError: what reading the lineage raises.
     """
-    record_results(instance, _results(seed), partition)
+    for evaluation in _evaluations(instance, _results(seed), partition):
+        event = DagsterEvent(
+            DagsterEventType.ASSET_CHECK_EVALUATION.value,
+            job_name=run.job_name,
+            event_specific_data=evaluation,
+        )
+        instance.report_dagster_event(event, run_id=run.run_id)
 
 
-def record_results(
+def record_results(instance: dg.DagsterInstance, results: Iterable[dg.AssetCheckResult]) -> None:
+    """Record results of checks that have no partitions, of no run."""
+    for evaluation in _evaluations(instance, results, None):
+        instance.report_runless_asset_event(evaluation)
+
+
+def _evaluations(
     instance: dg.DagsterInstance, results: Iterable[dg.AssetCheckResult], partition: str | None
-) -> None:
-    """Record results of checks, of no run, each about the latest materialization of its asset."""
+) -> Iterator[AssetCheckEvaluation]:
+    """Each result, about the latest materialization of its asset."""
     targets: dict[dg.AssetKey, Target | None] = {}
     for result in results:
         key = dg.AssetKey.from_coercible(result.asset_key or ())
         if key not in targets:
             targets[key] = _latest(instance, key, partition)
-        instance.report_runless_asset_event(_evaluation(result, key, partition, targets[key]))
+        yield _evaluation(result, key, partition, targets[key])
 
 
 def _results(seed: PublishedSeed) -> Iterator[dg.AssetCheckResult]:

@@ -72,7 +72,7 @@ def record_plan(instance: dg.DagsterInstance, settings: Settings) -> None:
     instance.report_runless_asset_event(
         dg.AssetMaterialization(RERUN_PLAN, metadata=_facts(plans), tags=tags)
     )
-    record_results(instance, [_check(plans)], None)
+    record_results(instance, [_check(plans)])
 
 
 def _plans(settings: Settings) -> list[SeedPlan]:

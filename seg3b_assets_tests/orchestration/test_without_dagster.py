@@ -34,6 +34,7 @@ def dagster_was_imported(home: Path, *arguments: str, **environment: str) -> boo
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "Dagster was not told" not in done.stderr
     return done.stdout.splitlines()[-1] == "True"
 
 
@@ -56,16 +57,21 @@ CHECKS = set(defs.resolve_asset_graph().asset_check_keys)
 
 
 @pytest.mark.e2e
-def test_what_a_command_puts_in_force_shows_with_its_checks_and_is_told_once(
+def test_what_a_command_puts_in_force_shows_with_its_checks_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, dagster_home = tmp_path / "home", tmp_path / "dagster"
+    home, dagster_home, policies = tmp_path / "home", tmp_path / "dagster", tmp_path / "policies"
     dagster_home.mkdir()
     shutil.copy(REPOSITORY / "dagster.yaml", dagster_home)
+    shutil.copytree(REPOSITORY / "policies", policies)
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    places = {"DAGSTER_HOME": str(dagster_home), "SEG3B_POLICIES": str(policies)}
     seen = []
-    for _ in range(2):
-        dagster_was_imported(home, "run", "--seed", "42", DAGSTER_HOME=str(dagster_home))
+    for edited in (False, False, True):
+        if edited:
+            with (policies / "edge_topology.yaml").open("a") as policy:
+                policy.write("# edited\n")
+        dagster_was_imported(home, "run", "--seed", "42", **places)
         with dg.DagsterInstance.get() as instance:
             latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(CHECKS))
             seen.append({key: found.id for key, found in latest.items()})
@@ -80,3 +86,4 @@ def test_what_a_command_puts_in_force_shows_with_its_checks_and_is_told_once(
             assert evaluation.passed
             assert evaluation.target_materialization_data.storage_id == flag.storage_id
     assert seen[0] == seen[1]
+    assert not {*seen[1].values()} & {*seen[2].values()}
