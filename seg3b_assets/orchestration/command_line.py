@@ -39,6 +39,6 @@ def report(
 
             record_certification(instance, certification, page)
         if news:
-            run = told_run(instance)
+            run = told_run(instance, news)
             for partition, seed in news.items():
                 record_checks(instance, partition, seed, run)
