@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 
 from seg3b_assets.contracts import all_contracts
+from seg3b_assets.contracts.artefact_registry import REGISTRY_FILE
 from seg3b_assets.contracts.dictionary import DICTIONARY_FILE, DICTIONARY_SCHEMA
 from seg3b_assets.contracts.documents import validator
 from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, TYPES_FILE, read_schema
@@ -41,7 +42,11 @@ def test_every_file_is_a_2020_12_schema_named_by_its_id(name: str) -> None:
 def test_the_dictionary_and_the_folder_name_the_same_schemas() -> None:
     declared = {each.schema_file for each in all_contracts().values()}
     assert declared | {TYPES_FILE, DICTIONARY_SCHEMA} == set(FILES)
-    assert {path.name for path in CONTRACTS_FOLDER.iterdir()} - set(FILES) == {DICTIONARY_FILE}
+    assert {path.name for path in CONTRACTS_FOLDER.iterdir()} - set(FILES) == {
+        DICTIONARY_FILE,
+        REGISTRY_FILE,
+        "published",
+    }
     assert all(each.schema_file == f"{each.id}.schema.json" for each in all_contracts().values())
 
 
