@@ -108,7 +108,7 @@ def _global(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame, of_merchan
         return
     files = part_files(desk.tree.datasets[CATALOGUE])
     expected = {
-        "edge_catalogue_path": contract(CATALOGUE).path,
+        "edge_catalogue_path": contract(CATALOGUE).relative_path(desk.tree.identity),
         "edge_catalogue_size_bytes": sum(path.stat().st_size for path in files),
         "edge_count_total_all_merchants": catalogue.height,
         "edge_catalogue_digest_global": sha256_hex(b"".join(of_merchant)),

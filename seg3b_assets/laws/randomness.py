@@ -30,7 +30,7 @@ COUNTRY_ALLOC: Final = "3B_S2_country_alloc"
 WEIGHT_SHAPE: Final = "3B_S2_weight_shape"
 EDGE_TILE_ASSIGN: Final = "edge_tile_assign"
 EDGE_JITTER: Final = "edge_jitter"
-CDN_EDGE_PICK: Final = "cdn_edge_pick"
+ROUTING_PROBE: Final = "3B_S4_probe"
 REALISM_SAMPLE: Final = "realism_sample"
 
 SLOT_BITS: Final = 20

@@ -1,10 +1,10 @@
-"""The routing probe: picks drawn through the published alias blob, as the router will draw them (law 6).
+"""The routing probe: picks drawn through the published alias blob, as a router draws them (law 6).
 
-Every virtual merchant gets the same number of events on the addressed stream ``cdn_edge_pick``. An event
-becomes a receipt (IP country, latitude and longitude, operational and settlement zone, settlement day)
-whose fields are bound by policy; receipts are checked against the published tables and counted. It judges
-nothing: see ``probe_metrics``. Instants are spread evenly over the policy's window, from the upstream
-receipt's date.
+Every virtual merchant gets the same number of events on the addressed stream ``3B_S4_probe``: not the
+router's own, whose uniforms it would use up before the router does. An event becomes a receipt (IP country,
+latitude and longitude, operational and settlement zone, settlement day) whose fields are bound by policy;
+receipts are checked against the published tables and counted. It judges nothing: see ``probe_metrics``.
+Instants are spread evenly over the policy's window, from the upstream receipt's date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from seg3b_assets.laws.alias import HEADER_BYTES, AliasTables, pick
 from seg3b_assets.laws.alias_slices import routed_cells
 from seg3b_assets.laws.apportionment import segment_starts
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.randomness import CDN_EDGE_PICK, Stream
+from seg3b_assets.laws.randomness import ROUTING_PROBE, Stream
 from seg3b_assets.laws.zone_clock import ZoneClock
 from seg3b_assets.policies import VirtualRoutingFields
 from seg3b_assets.policies.validation import Probe
@@ -108,7 +108,7 @@ class RoutingProbe:
             outputs=outputs,
             tables=tables,
             policy=policy,
-            stream=Stream.of(outputs.identity, CDN_EDGE_PICK),
+            stream=Stream.of(outputs.identity, ROUTING_PROBE),
             clock=clock,
             zones=zones,
             days=clock.days(zones.to_list()),

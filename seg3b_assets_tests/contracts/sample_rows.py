@@ -113,6 +113,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "alias_table_length": 500,
         "merchant_alias_checksum": H64,
         "alias_layout_version": "2B.alias.blob.v1",
+        "universe_hash": None,
         "blob_sha256_hex": None,
         "notes": None,
     },

@@ -42,6 +42,8 @@ def test_paths_are_those_of_the_laws() -> None:
         f"seed=42/parameter_hash={parameters}/run_id={run}/part-00000.jsonl",
         "tile_surface_partition_precheck_3B": "reports/layer1/3B/state=S2/"
         f"seed=42/manifest_fingerprint={fingerprint}/tile_surface_partition_precheck.json",
+        "gamma_draw_log_3B": f"logs/layer1/3B/gamma_draw/seed=42/manifest_fingerprint={fingerprint}/"
+        "gamma_draw_log_3B.jsonl",
         "passed_flag_3B": f"data/layer1/3B/validation/manifest_fingerprint={fingerprint}/_passed.flag",
     }
     assert {name: contract(name).relative_path(Identity()) for name in expected} == expected

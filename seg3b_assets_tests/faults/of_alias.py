@@ -176,6 +176,7 @@ def _index() -> Iterator[Fault]:
     yield change("an alias row dropped", rows, edits.drop_row(3), bounds, *slices)
     yield change("an alias row of another merchant", rows, edits.set_cell(0, merchant_id=1), *_TABLE)
     yield change("another layout", own, edits.set_cell(3, alias_layout_version="2B.alias.blob.v2"))
+    yield change("a universe hash in the alias index", own, edits.set_cell(-1, universe_hash="0" * 64))
     yield change("a note in the alias index", "S3.notes", edits.set_cell(3, notes="seen"))
 
 

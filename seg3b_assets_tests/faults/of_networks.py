@@ -15,6 +15,7 @@ INDEX = "edge_catalogue_index_3B"
 PROFILE = "edge_merchant_profile_3B"
 SUMMARY = "s2_summary_3B"
 PRECHECK = "tile_surface_partition_precheck_3B"
+TEMPLATE = "data/layer1/3B/edge_catalogue/seed={seed}/manifest_fingerprint={manifest_fingerprint}/"
 
 
 def network_faults() -> Iterator[Fault]:
@@ -64,6 +65,7 @@ def _index() -> Iterator[Fault]:
         _rows(edits.add_to("edge_count_total_all_merchants", -1, 1), INDEX),
     )
     yield index("the catalogue's path", globally, cell(-1, edge_catalogue_path="../../elsewhere/"), own)
+    yield index("the catalogue's path as a template", globally, cell(-1, edge_catalogue_path=TEMPLATE))
     yield index("a second global row", globally, _rows(edits.repeat_row(-1), INDEX), f"S2.{INDEX}.unique")
     yield index("no global row", globally, _rows(edits.drop_row(-1), INDEX))
     yield index(

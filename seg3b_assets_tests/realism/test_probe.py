@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.randomness import CDN_EDGE_PICK, Stream
+from seg3b_assets.laws.randomness import ROUTING_PROBE, Stream
 from seg3b_assets.realism import METRICS, SeedOutputs
 from seg3b_assets.realism import probe as probe_module
 from seg3b_assets.realism.measurement import Measurement
@@ -22,8 +22,10 @@ POLICIES = policies(picks=300)
 FAITHFUL = published()
 
 
-def probed(outputs: SeedOutputs, fields: dict[str, str] | None = None) -> dict[str, Measurement]:
-    policy = POLICIES.virtual_validation
+def probed(
+    outputs: SeedOutputs, fields: dict[str, str] | None = None, picks: int = 300
+) -> dict[str, Measurement]:
+    policy = policies(picks).virtual_validation
     bound = POLICIES.virtual_routing_fields.model_copy(update=fields or {})
     tables = published_tables(outputs)
     tallies = run_probe(outputs, tables, policy.probe, bound)
@@ -98,7 +100,8 @@ def test_one_merchant_with_a_wrong_table_is_noticed_among_many() -> None:
                 .then(pl.col("edge_weight").reverse().over("merchant_id"))
                 .otherwise("edge_weight")
             )
-        )
+        ),
+        picks=600,
     )
     assert value(measured, "edge_usage_p_value") < 1e-7
 
@@ -143,7 +146,7 @@ def test_receipts_come_from_the_addressed_stream_and_carry_their_edge() -> None:
     merchant = FAITHFUL.settlement["merchant_id"][7]
     edges = FAITHFUL.edges.filter(pl.col("merchant_id") == merchant)
     assert (row["merchant_id"], row["event"]) == (merchant, 17)
-    uniform = float(Stream.of(FAITHFUL.identity, CDN_EDGE_PICK).uniform(merchant, 17))
+    uniform = float(Stream.of(FAITHFUL.identity, ROUTING_PROBE).uniform(merchant, 17))
     slot = int(uniform * edges.height)
     words = np.frombuffer(
         FAITHFUL.alias_blob, "<u4", offset=int(FAITHFUL.alias_index["blob_offset_bytes"][7])
@@ -155,6 +158,16 @@ def test_receipts_come_from_the_addressed_stream_and_carry_their_edge() -> None:
     assert (row["ip_latitude"], row["ip_longitude"]) == (expected["lat_deg"], expected["lon_deg"])
     assert row["tzid_operational"] == expected["tzid_operational"]
     assert row["tzid_settlement"] == FAITHFUL.settlement["tzid_settlement"][7]
+
+
+def test_the_probe_draws_no_uniform_of_the_routers_stream() -> None:
+    router = POLICIES.route_rng.substream_label
+    merchants, events = FAITHFUL.settlement["merchant_id"].to_numpy()[:, None], np.arange(300)[None, :]
+    ours, theirs = (
+        Stream.of(FAITHFUL.identity, label).uniform(merchants, events) for label in (ROUTING_PROBE, router)
+    )
+    assert np.intersect1d(ours, theirs).size == 0
+    assert router == "cdn_edge_pick"
 
 
 def test_power_and_false_alarm_rate_are_stated() -> None:

@@ -123,13 +123,11 @@ def _edge_digests(frame: pl.DataFrame, identity: RunIdentity, cdn_policy_version
     return row_digests(canonical_rows({**constants, **varying})).alias("edge_digest")
 
 
-def build_index(
-    catalogue: pl.DataFrame, identity: RunIdentity, path_template: str, part_bytes: int
-) -> pl.DataFrame:
+def build_index(catalogue: pl.DataFrame, identity: RunIdentity, folder: str, part_bytes: int) -> pl.DataFrame:
     """``edge_catalogue_index_3B``: a MERCHANT row each, ascending, and one GLOBAL row, last.
 
     Args:
-        path_template: the catalogue's path, as the dictionary has it.
+        folder: where its part files lie, relative to the tree's root.
         part_bytes: size of its part files together.
     """
     of_merchant = catalogue.group_by("merchant_id", maintain_order=True).agg(
@@ -149,7 +147,7 @@ def build_index(
     globally = pl.DataFrame(
         {
             "scope": ["GLOBAL"],
-            "edge_catalogue_path": [path_template],
+            "edge_catalogue_path": [folder],
             "edge_catalogue_size_bytes": [part_bytes],
             "edge_count_total_all_merchants": [catalogue.height],
             "edge_catalogue_digest_global": [sha256_hex(whole)],

@@ -179,7 +179,10 @@ def _publish_tables(context: StateContext, inputs: _Inputs, topology: Topology, 
     catalogue = build_catalogue(placed, identity, policies.cdn_country_weights.version)
     out.table("edge_catalogue_3B", catalogue, rows_per_part=policies.edge_topology.publish.edges_per_part)
     index = build_index(
-        catalogue, identity, contract("edge_catalogue_3B").path, out.outputs["edge_catalogue_3B"].bytes
+        catalogue,
+        identity,
+        contract("edge_catalogue_3B").relative_path(identity),
+        out.outputs["edge_catalogue_3B"].bytes,
     )
     out.table("edge_catalogue_index_3B", index)
     profile = build_profile(

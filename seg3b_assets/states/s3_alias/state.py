@@ -21,7 +21,7 @@ from seg3b_assets.states.context import StateContext, StateSpec
 
 STATE: Final = StateSpec(
     name="S3",
-    code_version="1.0.0",
+    code_version="2.0.0",
     objective="Pack every merchant's weights into alias tables and bind them in the universe hash.",
     reads=(
         "alias_layout",
@@ -152,6 +152,7 @@ def _index(
         seed=pl.lit(context.identity.seed, pl.UInt64),
         manifest_fingerprint=pl.lit(context.identity.manifest_fingerprint),
         alias_layout_version=pl.lit(context.policies.alias_layout.layout_version),
+        universe_hash=pl.lit(None, pl.String),
         notes=pl.lit(None, pl.String),
     )
 

@@ -8,7 +8,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S4",
-    code_version="1.1.0",
+    code_version="2.0.0",
     reads=(
         "alias_layout",
         "cdn_country_weights",
