@@ -23,6 +23,7 @@ PUBLISHED: Final = (
     "sealed_inputs_3B",
     "s0_gate_receipt_3B",
     "virtual_classification_3B",
+    "virtual_classification_lineage_3B",
     "virtual_settlement_3B",
     "edge_catalogue_3B",
     "edge_catalogue_index_3B",
@@ -74,7 +75,7 @@ SEALED: Final = (
 
 STATE: Final = StateSpec(
     name="S5",
-    code_version="1.4.0",
+    code_version="2.0.0",
     reads=(*SEALED, *PUBLISHED),
     writes=(BUNDLE, FLAG),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
