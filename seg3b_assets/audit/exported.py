@@ -20,6 +20,7 @@ from seg3b_assets.audit.listing import Listing
 from seg3b_assets.audit.tree import read_bounded
 from seg3b_assets.audit.tree_checks import bundle_documents
 from seg3b_assets.contracts import DatasetContract, contract
+from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
 
@@ -30,6 +31,8 @@ SEALED: Final = "sealed_inputs_3B"
 GATE: Final = "s0_gate_receipt_3B"
 BUNDLE: Final = "validation_bundle_3B"
 FLAG: Final = "passed_flag_3B"
+# An upstream bundle is sealed by its flag, which an export carries; the bundle itself stays with its root.
+LEFT_BEHIND: Final = "bundle"
 _FIELDS: Final = ("seed", "parameter_hash", "manifest_fingerprint", "created_utc")
 _TOKEN: Final = re.compile(r"(?:^|/)(seed|parameter_hash|manifest_fingerprint|run_id)=([^/]+)(?=/)")
 
@@ -86,12 +89,15 @@ class ExportedTree:
         """Path of every sealed input that is at hand: in the tree, or else below ``upstream``."""
         found: dict[str, Path] = {}
         for row in self.sealed:
-            path, logical_id = row["path"].rstrip("/"), row["logical_id"]
+            path, logical_id = row["path"].rstrip("/"), sealed_own_id(row)
             if row["artefact_kind"] == "policy":
                 inside = f"{POLICIES}/{path}"
             else:
                 inside = f"{UPSTREAM}/{path}"
-            if self.listing.is_file(inside) or self.listing.sound_folder(inside):
+            if row["artefact_kind"] == LEFT_BEHIND:
+                if upstream is not None and (upstream / path).exists():
+                    found[logical_id] = upstream / path
+            elif self.listing.is_file(inside) or self.listing.sound_folder(inside):
                 found[logical_id] = self.listing.root / inside
             elif upstream is not None and row["artefact_kind"] != "policy" and (upstream / path).exists():
                 found[logical_id] = upstream / path
@@ -106,6 +112,8 @@ class ExportedTree:
             path = declared.relative_path(self.identity)
             (folders if path.endswith("/") else files).add(path)
         for row in self.sealed:
+            if row["artefact_kind"] == LEFT_BEHIND:
+                continue
             base = POLICIES if row["artefact_kind"] == "policy" else UPSTREAM
             path = f"{base}/{row['path']}"
             (folders if path.endswith("/") else files).add(path)

@@ -6,14 +6,26 @@ other input, and what it says must be what the receipt says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
-from seg3b_assets.audit.tree import Desk
+import orjson
+
+from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
-from seg3b_assets.laws.hashing import file_digest
+from seg3b_assets.contracts.artefact_registry import (
+    LAYER_POLICIES,
+    LAYER_POLICY,
+    Artefact,
+    artefacts,
+    bundle_id,
+    by_own_id,
+    layer_policy_id,
+    sealed_own_id,
+)
+from seg3b_assets.laws.hashing import file_digest, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import SEALED_POLICIES
 
@@ -21,16 +33,18 @@ SEGMENTS: Final = ("1A", "1B", "2A", "3A")
 GATES: Final = {f"segment_{segment}_gate": segment for segment in SEGMENTS}
 COORDINATES: Final = "virtual_settlement_coords"
 _NOT_SEALED_THEMSELVES: Final = "validation_index_"
-_FLAG: Final = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
 _POLICY_KEYS: Final = ("logical_id", "path", "schema_ref", "sha256_hex", "role", "owner_segment")
 _BOUND: Final = {
     "virtual_rules_digest": "mcc_channel_rules",
     "cdn_weights_digest": "cdn_country_weights",
     "virtual_validation_digest": "virtual_validation",
-    "cdn_key_digest": "edge_topology",
-    "tzdata_archive_digest": "tz_world",
-    "tz_index_digest": "tz_world",
+    "settlement_coord_digest": COORDINATES,
 }
+# Of 2A's timetables, from their manifest.
+_RELEASE: Final = {"tzdata_archive_digest": "tzdb_archive_sha256", "tz_index_digest": "tz_index_digest"}
+_RELEASE_CACHE: Final = "tz_timetable_cache"
+_RELEASE_MANIFEST: Final = "tz_timetable_cache.json"
+_POLICY_KINDS: Final = ("policy", LAYER_POLICY)
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -46,9 +60,9 @@ def audit_seal(desk: Desk, policies_known: bool = True) -> None:
     _run_id(desk)
     if rows is None:
         return
-    sealed = {str(row["logical_id"]): row for row in rows}
+    sealed = {sealed_own_id(row): row for row in rows}
     _complete(desk, sealed)
-    _paths(desk, rows)
+    _paths(desk, sealed)
     _digests(desk, sealed)
     if receipt is not None:
         _gates(desk, sealed, receipt)
@@ -75,7 +89,7 @@ def _run_id(desk: Desk) -> None:
 
 
 def required_inputs() -> tuple[str, ...]:
-    """Logical ids every seal holds: the policies, the gates and the upstream datasets."""
+    """The segment's own ids of what every seal holds: policies, gates and their bundles, upstream datasets."""
     datasets = [
         dataset_id
         for dataset_id, declared in all_contracts().items()
@@ -83,13 +97,23 @@ def required_inputs() -> tuple[str, ...]:
         and declared.status == "active"
         and not dataset_id.startswith(_NOT_SEALED_THEMSELVES)
     ]
-    return (*SEALED_POLICIES, *GATES, *datasets)
+    return (*SEALED_POLICIES, *GATES, *map(bundle_id, SEGMENTS), *datasets)
+
+
+def optional_inputs() -> tuple[str, ...]:
+    """Ids a seal may hold besides: optional datasets, and policies of the layer that the root carries."""
+    datasets = [
+        name
+        for name, one in all_contracts().items()
+        if one.producer == "upstream" and one.status == "optional"
+    ]
+    return (*datasets, *map(layer_policy_id, LAYER_POLICIES))
 
 
 def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
     required = set(required_inputs())
     absent = sorted(required - set(sealed))
-    foreign = sorted(set(sealed) - required - {COORDINATES})
+    foreign = sorted(set(sealed) - required - set(optional_inputs()))
     if absent or foreign:
         example = {"missing": absent[:3], "unknown": foreign[:3]}
         desk.findings.fail("S0.sealed_set", len(absent) + len(foreign), example)
@@ -97,12 +121,11 @@ def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
         desk.findings.ok("S0.sealed_set")
 
 
-def _paths(desk: Desk, rows: Rows) -> None:
-    """Each row names the input's own path, schema, owner, kind and role."""
+def _paths(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each row says of its input what the registry and the contract say: name, path, schema, owner, kind, role."""
     roles = contract("sealed_inputs_3B").schema["x-roles"]
-    for row in rows:
-        name = str(row["logical_id"])
-        expected = _described(name, str(row["path"]), desk)
+    for name, row in sealed.items():
+        expected = _described(name, str(row["path"]), sealed, desk)
         if expected is None:
             continue  # an input nobody knows is the set's matter
         expected["role"] = roles[name]
@@ -111,23 +134,41 @@ def _paths(desk: Desk, rows: Rows) -> None:
     desk.findings.ok("S0.sealed_paths")
 
 
-def _described(name: str, path: str, desk: Desk) -> dict[str, str] | None:
+def _described(name: str, path: str, sealed: Mapping[str, Any], desk: Desk) -> dict[str, str] | None:
     """What a seal says of the input, but for its digest; the version folder of ``path`` is the input's to choose."""
-    contracts = all_contracts()
+    plain = name.removeprefix("layer_")
+    entry, contracts = by_own_id().get(plain), all_contracts()
+    if entry is None:
+        return None
+    beside = layer_policy_id(plain) in sealed
     if name in SEALED_POLICIES:
-        described = ("policy", "3B", f"{name}.yaml", f"policies/{name}")
-    elif name in GATES:
-        segment, index = GATES[name], contracts[f"validation_index_{GATES[name]}"]
-        flag = index.relative_path(desk.tree.identity).replace("index.json", "_passed.flag")
-        described = ("gate", segment, flag, index.schema_ref)
+        kind, where = "policy", f"{name}.yaml"
+    elif plain != name:
+        kind, where = LAYER_POLICY, entry.path
+    elif name in GATES or name == bundle_id(entry.owner_segment):
+        kind, where = "gate" if name in GATES else "bundle", _fitting(entry.path, path, desk)
     elif name in contracts and contracts[name].producer == "upstream":
-        declared = contracts[name]
-        owner = re.match(r"data/layer1/([^/]+)/", declared.path)
-        kind, segment = ("dataset", owner[1]) if owner else ("reference", "ingress")
-        described = (kind, segment, _fitting(declared.path, path, desk), declared.schema_ref)
+        where = _fitting(contracts[name].path, path, desk)
+        kind = "dataset" if where.startswith("data/layer1/") else "reference"
+        entry = _released(name, path)
     else:
         return None
-    return dict(zip(("artefact_kind", "owner_segment", "path", "schema_ref"), described, strict=True))
+    ours = name in SEALED_POLICIES and beside
+    return {
+        "logical_id": f"{name}_3B" if ours else entry.logical_id,
+        "artefact_kind": kind,
+        "owner_segment": "3B" if ours else entry.owner_segment,
+        "path": where,
+        "schema_ref": f"policies/{name}" if ours else entry.schema_ref,
+    }
+
+
+def _released(name: str, path: str) -> Artefact:
+    """The registry's entry of an input; of one the layer publishes by release, that of the release in its path."""
+    known = [entry for entry in artefacts().values() if entry.own_id == name]
+    of_release = [entry for entry in known if entry.published and Path(entry.path) == Path(path)]
+    unpublished = [entry for entry in known if not entry.published]
+    return (of_release or unpublished or known)[0]
 
 
 def _fitting(template: str, path: str, desk: Desk) -> str:
@@ -151,8 +192,13 @@ def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
         return
 
     def digest(logical_id: str) -> str:
+        location = desk.tree.inputs[logical_id]
         try:
-            return desk.tree.digest_of(desk.tree.inputs[logical_id])
+            if sealed[logical_id]["artefact_kind"] in ("gate", "bundle"):
+                return (
+                    stated_digest(location if location.is_file() else location / "_passed.flag") or "no flag"
+                )
+            return desk.tree.digest_of(location)
         except OSError as error:
             return f"unreadable: {error.strerror}"
 
@@ -172,19 +218,25 @@ def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping
         row = sealed.get(logical_id)
         if row is not None:
             desk.findings.equal("S0.receipt_gates", gate["flag_path"], row["path"], gate=segment)
+        for name in (logical_id, bundle_id(segment)):
+            if name in sealed:
+                desk.findings.equal(
+                    "S0.receipt_gates", gate["sha256_hex"], sealed[name]["sha256_hex"], gate=segment, of=name
+                )
         flag = desk.tree.inputs.get(logical_id)
         if flag is not None and flag.is_file():
-            said = _FLAG.fullmatch(flag.read_bytes())
-            found = said[1].decode() if said else "no flag"
+            found = stated_digest(flag) or "no flag"
             desk.findings.equal("S0.receipt_gates", gate["sha256_hex"], found, gate=segment)
 
 
 def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bool) -> None:
-    expected = [{key: row[key] for key in _POLICY_KEYS} for row in rows if row["artefact_kind"] == "policy"]
+    policies = [row for row in rows if row["artefact_kind"] in _POLICY_KINDS]
+    expected = [{key: row[key] for key in _POLICY_KEYS} for row in policies]
+    expected.sort(key=lambda row: str(row["logical_id"]).encode())
     desk.findings.equal("S0.receipt_policies", receipt["sealed_policy_set"], expected)
     loaded = desk.tree.policies.files if loaded_too else {}
-    for row in expected:
-        file = loaded.get(str(row["logical_id"]))
+    for row in policies:
+        file = loaded.get(sealed_own_id(row))
         if file is not None:
             desk.findings.equal(
                 "S0.receipt_policies", file.sha256, row["sha256_hex"], policy=row["logical_id"]
@@ -195,11 +247,31 @@ def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bo
 
 
 def _bound_digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
-    settlement = COORDINATES if COORDINATES in sealed else "settlement_gazetteer"
-    for name, logical_id in {**_BOUND, "settlement_coord_digest": settlement}.items():
-        row = sealed.get(logical_id)
-        if row is None:
-            continue
-        recomputed = str(row["sha256_hex"])
-        desk.findings.compare_digest(f"s0_gate_receipt.{name}", receipt["digests"][name], recomputed)
-        desk.findings.equal("S0.receipt_digests", receipt["digests"][name], recomputed, digest=name)
+    """A digest per artefact that was sealed, each its own; none of what was not."""
+    expected = {name: str(sealed[own]["sha256_hex"]) for name, own in _BOUND.items() if own in sealed}
+    found = receipt["digests"]
+    for name, digest in expected.items():
+        desk.findings.compare_digest(f"s0_gate_receipt.{name}", str(found.get(name, "")), digest)
+        desk.findings.equal("S0.receipt_digests", found.get(name), digest, digest=name)
+    release = _release(desk, sealed)
+    for name in sorted(set(found) - set(expected)):
+        if name not in _RELEASE or _RELEASE_CACHE not in sealed:
+            desk.findings.equal("S0.receipt_digests", found[name], None, digest=name)
+        elif release is not None:
+            desk.findings.equal("S0.receipt_digests", found[name], release.get(_RELEASE[name]), digest=name)
+    if _RELEASE_CACHE in sealed:
+        desk.findings.equal(
+            "S0.receipt_digests", sorted(set(_RELEASE) - set(found)), [], what="digests left out"
+        )
+
+
+def _release(desk: Desk, sealed: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The manifest of 2A's timetables, where it is at hand."""
+    folder = desk.tree.inputs.get(_RELEASE_CACHE)
+    if _RELEASE_CACHE not in sealed or folder is None:
+        return None
+    try:
+        manifest = orjson.loads(read_bounded(folder / _RELEASE_MANIFEST))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None

@@ -20,7 +20,8 @@ from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.sealing import SEGMENTS
 from seg3b_assets.audit.tree import read_bounded
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.hashing import file_digest, path_digest
+from seg3b_assets.contracts.artefact_registry import sealed_own_id
+from seg3b_assets.laws.hashing import file_digest, path_digest, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
 
 INPUTS: Final = "S0.upstream_inputs"
@@ -76,10 +77,11 @@ def audit_upstream(
     findings.ok(INPUTS)
     for row in sealed:
         location = root / str(row["path"]).rstrip("/")
-        if row["artefact_kind"] == "policy" or carried.get(row["logical_id"]) == location:
+        kind = row["artefact_kind"]
+        if kind in ("policy", "bundle") or carried.get(sealed_own_id(row)) == location:
             continue
         try:
-            found = path_digest(location)
+            found = stated_digest(location) if kind == "gate" else path_digest(location)
         except OSError as error:
             found = f"unreadable: {error.strerror}"
         findings.equal(INPUTS, row["sha256_hex"], found, logical_id=row["logical_id"])

@@ -33,6 +33,7 @@ from seg3b_assets.audit.tree_checks import (
 from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
 from seg3b_assets.audit.upstream import audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json
 from seg3b_assets.laws.identity import RunIdentity
@@ -239,7 +240,7 @@ def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[
             raise
         findings.fail(POLICY_CHECK, 1, {"place": error.place, "reason": error.validator, **error.detail})
         return load_policies(elsewhere), False
-    sealed = {row["logical_id"]: row["sha256_hex"] for row in tree.sealed}
+    sealed = {sealed_own_id(row): row["sha256_hex"] for row in tree.sealed}
     foreign = [
         name
         for name in SEALED_POLICIES
@@ -259,7 +260,7 @@ def _excerpt(tree: ExportedTree) -> Path | None:
 
 def _surface_sealed(tree: ExportedTree, inputs: Mapping[str, Path], digest_of: Callable[[Path], str]) -> bool:
     """Whether the tile surfaces at hand have the bytes that were sealed."""
-    sealed = {row["logical_id"]: row["sha256_hex"] for row in tree.sealed}
+    sealed = {sealed_own_id(row): row["sha256_hex"] for row in tree.sealed}
     try:
         return all(digest_of(inputs[name]) == sealed[name] for name in SURFACES if name in inputs)
     except OSError:
@@ -276,7 +277,7 @@ def _versions(tree: ExportedTree) -> dict[str, str]:
 
 def _judge_inputs(findings: Findings, tree: ExportedTree, held: AuditTree) -> None:
     """Which sealed inputs nobody could hash again."""
-    absent = [row["logical_id"] for row in tree.sealed if row["logical_id"] not in held.inputs]
+    absent = [row["logical_id"] for row in tree.sealed if sealed_own_id(row) not in held.inputs]
     if not absent:
         findings.ok(AT_HAND)
         return

@@ -39,6 +39,10 @@ _OWN_NAMES: Final = {published: own for own, published in PUBLISHED_NAMES.items(
 # Zone polygons are published under their release; another release is the segment's own artefact.
 ZONES: Final = "tz_world"
 _ZONES_PREFIX: Final = "tz_world_"
+# A policy of segment 2A or 2B in the upstream root: sealed under its published id, compared, never read.
+LAYER_POLICY: Final = "layer_policy"
+LAYER_POLICIES: Final = ("alias_layout", "route_rng", "tz_nudge", "tz_overrides")
+_LAYER_PREFIX: Final = "layer_"
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,38 @@ def own_id(logical_id: str) -> str:
     return _OWN_NAMES.get(logical_id, logical_id)
 
 
+def sealed_own_id(row: Mapping[str, Any]) -> str:
+    """What the segment calls the input that a row of ``sealed_inputs_3B`` is about.
+
+    Where an upstream root carries a policy of the layer itself, that file has the published id; the segment's own,
+    which it goes by, then has the segment's name behind its id.
+    """
+    name = str(row["logical_id"])
+    if row["artefact_kind"] == LAYER_POLICY:
+        return f"{_LAYER_PREFIX}{own_id(name)}"
+    if row["artefact_kind"] == "policy":
+        return own_id(name.removesuffix(f"_{SEGMENT}"))
+    return own_id(name)
+
+
+def sealed_id(name: str, beside_layer_policy: bool = False, version: str = "") -> str:
+    """The logical id a sealed input has in ``sealed_inputs_3B``.
+
+    Args:
+        name: the segment's own id; ``layer_NAME`` for a policy of the layer that the root carries.
+        beside_layer_policy: whether the root carries the layer's policy of that name.
+        version: the input's version folder.
+    """
+    if name.startswith(_LAYER_PREFIX):
+        return published_id(name.removeprefix(_LAYER_PREFIX))
+    return f"{name}_{SEGMENT}" if beside_layer_policy else published_id(name, version)
+
+
+def layer_policy_id(policy_id: str) -> str:
+    """The segment's own id of the layer's policy of that name."""
+    return f"{_LAYER_PREFIX}{policy_id}"
+
+
 @cache
 def artefacts() -> Mapping[str, Artefact]:
     """Every artefact the segment reads or writes, by manifest key, keys ascending."""
@@ -121,7 +157,8 @@ def _policy_ids() -> tuple[str, ...]:
     """The sealed policies: what the seal has a role for that is neither a dataset nor a gate."""
     gates = {name for segment in SEGMENTS_BEFORE for name in (f"segment_{segment}_gate", bundle_id(segment))}
     roles = all_contracts()["sealed_inputs_3B"].schema["x-roles"]
-    return tuple(name for name in roles if name not in gates and name not in all_contracts())
+    known = {*gates, *all_contracts()}
+    return tuple(name for name in roles if name not in known and not name.startswith(_LAYER_PREFIX))
 
 
 def bundle_id(segment: str) -> str:

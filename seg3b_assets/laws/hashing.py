@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 _CHUNK = 1 << 20
+_FLAG = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
+_FLAG_BYTES = 78
 
 
 def canonical_json(value: Any) -> bytes:
@@ -79,3 +82,10 @@ def directory_digest(root: Path) -> str:
 def path_digest(path: Path) -> str:
     """Digest of a dataset on disk, a file or a folder."""
     return directory_digest(path) if path.is_dir() else file_digest(path)
+
+
+def stated_digest(flag: Path) -> str | None:
+    """The bundle digest a ``_passed.flag`` states; None for a file that is no flag."""
+    with flag.open("rb") as handle:
+        matched = _FLAG.fullmatch(handle.read(_FLAG_BYTES + 1))
+    return matched[1].decode() if matched else None

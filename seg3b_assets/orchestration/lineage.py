@@ -26,7 +26,7 @@ SEALED_INPUTS = "sealed_inputs_3B"
 EDGE_CATALOGUE = "edge_catalogue_3B"
 POLICIES = tuple(POLICY_MODELS)
 GATES = tuple(gate_id(segment) for segment in SEGMENTS)
-UPSTREAM_DATASETS = tuple(artefact.logical_id for artefact in UPSTREAM)
+UPSTREAM_DATASETS = tuple(artefact.own_id for artefact in UPSTREAM)
 CERTIFICATION = "certification_3B"
 # What a certification of all seeds hangs on; none of them one hop behind the edge catalogue's own selection.
 CERTIFIED_DATASETS = ("virtual_validation_results_3B", "passed_flag_3B")

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.progress import Progress
@@ -52,7 +53,7 @@ class SealedSeed:
         identity: seed, upstream identity and sealed-inputs digest.
         policies: as loaded.
         inputs: what a state may read of upstream.
-        digests: digest by logical id of everything sealed.
+        digests: digest by the segment's own id of everything sealed.
     """
 
     identity: RunIdentity
@@ -107,5 +108,5 @@ def seal_seed(
         created_utc=world.created_utc,
         sealed_inputs_digest=sha256_hex(sealed.sealed_bytes),
     )
-    rows = {str(row["logical_id"]): str(row["sha256_hex"]) for row in sealed.sealed_inputs}
-    return SealedSeed(identity, policies, sealed.inputs, rows)
+    found = {sealed_own_id(row): str(row["sha256_hex"]) for row in sealed.sealed_inputs}
+    return SealedSeed(identity, policies, sealed.inputs, found)

@@ -41,7 +41,7 @@ class SealedInputs:
     """What S0 sealed.
 
     Attributes:
-        entries: by logical id.
+        entries: by the segment's own id, whatever the row calls the input.
         rows: the array of ``sealed_inputs_3B``, in its order.
         receipt: the document ``s0_gate_receipt_3B``.
         digests: re-reads an input's digest at every opening.
@@ -85,10 +85,7 @@ class SealedInputs:
 
     def version(self, logical_id: str, state: str = "S0") -> str:
         """The ``{version}`` or ``{vintage}`` folder the input was found in; empty for one without."""
-        found = str(self._entry(logical_id, state).row["path"]).split("/")
-        template = contract(logical_id).path.split("/")
-        at = [place for place, part in enumerate(template) if part in ("{version}", "{vintage}")]
-        return found[at[0]] if at else ""
+        return version_folder(contract(logical_id).path, str(self._entry(logical_id, state).row["path"]))
 
     def table(
         self,
@@ -132,6 +129,13 @@ class SealedInputs:
                 {"logical_id": logical_id, "sealed": sorted(self.entries)},
             )
         return entry
+
+
+def version_folder(template: str, path: str) -> str:
+    """The folder of ``path`` where the contract's template has ``{version}`` or ``{vintage}``; empty without one."""
+    parts = template.split("/")
+    at = [place for place, part in enumerate(parts) if part in ("{version}", "{vintage}")]
+    return path.split("/")[at[0]] if at else ""
 
 
 def digest_of(location: Path, digests: DigestCache) -> str:

@@ -3,7 +3,7 @@
 Policies, gates, merchant facts, places and polygons whole, as sealed: their digests are in the tree. Of the tile
 surfaces, which may be hundreds of times larger than the run, only the rows of tiles that hold an edge: with the
 weight before each and the country's total, every draw can be made again. Sites are sealed but nothing of the
-run depends on them; they stay behind.
+run depends on them; they stay behind, and so do the upstream bundles, whose flags are carried.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import path_digest, regular_files, sha256_hex
+from seg3b_assets.laws.hashing import path_digest, regular_files, sha256_hex, stated_digest
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.policy_bytes import PolicyBytes
 
@@ -52,10 +53,10 @@ def input_copies(
     for row in sealed:
         if row["artefact_kind"] == "policy":
             policies[f"{POLICIES}/{row['path']}"] = kept.read(row["sha256_hex"])
-        elif row["logical_id"] not in LEFT_BEHIND:
+        elif sealed_own_id(row) not in LEFT_BEHIND and row["artefact_kind"] != "bundle":
             files |= _upstream_files(row, upstream)
     for row in sealed:
-        if row["logical_id"] in SURFACES:
+        if sealed_own_id(row) in SURFACES:
             _require_sealed(row, upstream)
     copied = copy_files(files, folder)
     for path, content in policies.items():
@@ -79,7 +80,7 @@ def _require_sealed(row: Row, upstream: Path) -> Path:
     """Where an input lies, its bytes being those that were sealed."""
     location = upstream / str(row["path"]).rstrip("/")
     try:
-        found = path_digest(location)
+        found = stated_digest(location) if row["artefact_kind"] == "gate" else path_digest(location)
     except OSError as error:
         raise _not_sealed(row, location, "INPUT_OPEN_FAILED", error.strerror or str(error)) from error
     if found != row["sha256_hex"]:
@@ -87,7 +88,7 @@ def _require_sealed(row: Row, upstream: Path) -> Path:
     return location
 
 
-def _not_sealed(row: Row, location: Path, name: str, found: str) -> Seg3BError:
+def _not_sealed(row: Row, location: Path, name: str, found: str | None) -> Seg3BError:
     return Seg3BError(
         "S0",
         name,
@@ -106,7 +107,7 @@ def tile_excerpt(catalogue: Path, sealed: Sequence[Row], upstream: Path) -> pl.D
         catalogue: folder of ``edge_catalogue_3B``.
     """
     folders = {
-        row["logical_id"]: upstream / str(row["path"]) for row in sealed if row["logical_id"] in SURFACES
+        sealed_own_id(row): upstream / str(row["path"]) for row in sealed if sealed_own_id(row) in SURFACES
     }
     used = (
         pl.read_parquet(

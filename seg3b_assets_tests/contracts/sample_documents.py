@@ -27,7 +27,7 @@ _SEALED = {
     "owner_segment": "3B",
 }
 _DIGESTS = """
-    virtual_rules settlement_coord cdn_weights virtual_validation cdn_key tzdata_archive tz_index
+    virtual_rules settlement_coord cdn_weights virtual_validation tzdata_archive tz_index
 """
 _FILES_1A = [{"artifact_id": "a", "kind": "table", "path": "a.json", "mime": None, "notes": None}]
 MEMBER_FILES = [
@@ -85,8 +85,16 @@ DOCUMENTS: dict[str, Any] = {
         }
         for logical_id in ("edge_topology", "tz_nudge")
     ],
+    "tz_timetable_cache": {
+        "manifest_fingerprint": H64,
+        "tzdb_release_tag": "2025a",
+        "tzdb_archive_sha256": H64,
+        "tz_index_digest": H64,
+        "rle_cache_bytes": 1,
+        "created_utc": UTC,
+    },
     "s0_gate_receipt_3B": {
-        "version": "1.0.0",
+        "version": "2.0.0",
         "manifest_fingerprint": H64,
         "parameter_hash": H64,
         "seed": 42,
@@ -94,6 +102,7 @@ DOCUMENTS: dict[str, Any] = {
         "upstream_gates": {f"segment_{segment}": _GATE for segment in ("1A", "1B", "2A", "3A")},
         "sealed_policy_set": [{**_SEALED, "logical_id": "edge_topology"}],
         "digests": {f"{name}_digest": H64 for name in _DIGESTS.split()},
+        "notes": "zones newer than 2A's tz database 2025a: America/Coyhaique",
     },
     "s2_summary_3B": {
         "manifest_fingerprint": H64,

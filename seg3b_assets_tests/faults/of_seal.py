@@ -70,6 +70,20 @@ def _seal() -> Iterator[Fault]:
         SEAL, "sealed inputs exchanged", own, rows(lambda listed: listed.insert(0, listed.pop(1))), digests
     )
     yield edited(SEAL, "a role changed", "S0.sealed_paths", rows(policy("role", "reference")), digests)
+    yield edited(
+        SEAL,
+        "a shape of another policy",
+        "S0.sealed_paths",
+        rows(policy("schema_ref", "policies/tz_nudge")),
+        digests,
+    )
+
+    def gate(listed: list[dict[str, Any]]) -> None:
+        next(row for row in listed if row["logical_id"] == "validation_bundle_1B")["sha256_hex"] = "0" * 64
+
+    yield edited(
+        SEAL, "a bundle by another digest", "S0.receipt_gates", rows(gate), (ran, "S0.sealed_digests")
+    )
 
 
 def _receipt() -> Iterator[Fault]:
@@ -109,6 +123,12 @@ def _receipt() -> Iterator[Fault]:
             "upstream_gates",
             lambda gates: gates["segment_1B"].update(flag_path=gates["segment_1A"]["flag_path"]),
         ),
+    )
+    yield edited(
+        RECEIPT,
+        "a digest of what was not sealed",
+        "S0.receipt_digests",
+        inside("digests", lambda digests: digests.update(tz_index_digest="0" * 64)),
     )
     yield edited(
         RECEIPT,

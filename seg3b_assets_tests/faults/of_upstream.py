@@ -220,14 +220,17 @@ def _lies() -> Iterator[Fault]:
     paths, seal = "S0.sealed_paths", f"{_S0}.inventory:_sealed"
     yield lie("a sealed input of another role", paths, seal, changed(_with_row("world_countries", role="x")))
     yield lie(
-        "a gate of another segment", paths, seal, changed(_with_row("segment_2A_gate", owner_segment="3A"))
+        "a gate of another segment",
+        paths,
+        seal,
+        changed(_with_row("validation_passed_flag_2A", owner_segment="3A")),
     )
     yield lie("1A's gate for 1B's", paths, f"{_S0}.seal:verify_bundle", _first_gate_again)
     yield lie(
         "a gate that never passed",
         "S0.receipt_gates",
-        f"{_S0}.seal:verify_bundle",
-        changed(lambda gate: replace(gate, sha256_hex="0" * 64)),
+        f"{_S0}.seal:gate_receipt",
+        changed(_with_gate("segment_1A", sha256_hex="0" * 64)),
     )
     yield lie(
         "a world dated by the clock",
@@ -242,6 +245,14 @@ def _with_row(logical_id: str, **fields: str) -> Callable[[Any], Any]:
         if sealed.row["logical_id"] != logical_id:
             return sealed
         return replace(sealed, row={**sealed.row, **fields})
+
+    return change
+
+
+def _with_gate(segment: str, **fields: str) -> Callable[[Any], Any]:
+    def change(receipt: Any) -> Any:
+        gates = receipt["upstream_gates"]
+        return {**receipt, "upstream_gates": {**gates, segment: {**gates[segment], **fields}}}
 
     return change
 

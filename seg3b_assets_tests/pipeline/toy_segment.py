@@ -90,7 +90,10 @@ def load_toy_policies(folder: Path) -> ToyPolicies:
 def seal_toy(root: Path, policies: ToyPolicies, digests: DigestCache) -> ToySealed:
     receipt = orjson.loads((root / "run_receipt.json").read_bytes())
     paths = {name: file.path for name, file in policies.files.items()} | {"tiles": root / "tiles"}
-    rows = [{"logical_id": name, "sha256_hex": digests.file(paths[name])} for name in sorted(paths)]
+    rows = [
+        {"logical_id": name, "artefact_kind": "dataset", "sha256_hex": digests.file(paths[name])}
+        for name in sorted(paths)
+    ]
     world = WorldIdentity(receipt["seed"], PARAMETERS, FINGERPRINT, "2026-01-01T00:00:00.000000Z")
     return ToySealed(world, rows, ToyInputs(root, rows))
 

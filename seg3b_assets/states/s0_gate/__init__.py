@@ -14,7 +14,7 @@ __all__ = ["STATE", "SealedWorld", "resolve_upstream", "run", "seal"]
 
 STATE = StateSpec(
     name="S0",
-    code_version="1.0.0",
+    code_version="2.0.0",
     reads=(),
     writes=("sealed_inputs_3B", "s0_gate_receipt_3B"),
     objective="verify the four upstream gates and seal every input of the segment",

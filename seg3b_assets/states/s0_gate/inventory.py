@@ -7,43 +7,55 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import (
+    LAYER_POLICY,
+    artefacts,
+    bundle_id,
+    by_own_id,
+    layer_policy_id,
+    sealed_id,
+)
+from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet
 from seg3b_assets.states.s0_gate.bundles import VerifiedGate
+from seg3b_assets.states.s0_gate.layer_policies import carried_policies
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_ID, locate
-from seg3b_assets.states.sealed import SealedInput, digest_of, open_failed
+from seg3b_assets.states.sealed import SealedInput, digest_of, open_failed, version_folder
 
 if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache
 
+SEGMENT: Final = "3B"
 DATASET: Final = "dataset"
 REFERENCE: Final = "reference"
-INGRESS: Final = "ingress"
+GATE: Final = "gate"
+BUNDLE: Final = "bundle"
 
 
 class Artefact(NamedTuple):
-    """An upstream dataset: who owns its bytes, what kind it is, what the segment wants it for."""
+    """An upstream dataset: what the segment calls it, what kind it is, what it is wanted for."""
 
-    logical_id: str
-    owner_segment: str
+    own_id: str
     artefact_kind: str
     role: str
 
 
 UPSTREAM: Final = (
-    Artefact(RECEIPT_ID, INGRESS, REFERENCE, "world_identity"),
-    Artefact("transaction_schema_merchant_ids", INGRESS, REFERENCE, "merchant_universe"),
-    Artefact("outlet_catalogue", "1A", DATASET, "merchant_outlets"),
-    Artefact("site_locations", "1B", DATASET, "outlet_places"),
-    Artefact("site_timezones", "2A", DATASET, "outlet_zones"),
-    Artefact("zone_alloc", "3A", DATASET, "merchant_zones"),
-    Artefact("tile_index", "1B", DATASET, "tile_surface"),
-    Artefact("tile_bounds", "1B", DATASET, "tile_surface"),
-    Artefact("tile_weights", "1B", DATASET, "tile_surface"),
-    Artefact("world_countries", INGRESS, REFERENCE, "country_polygons"),
-    Artefact("tz_world", INGRESS, REFERENCE, "zone_polygons"),
-    Artefact("settlement_gazetteer", INGRESS, REFERENCE, "settlement_places"),
-    Artefact("virtual_settlement_coords", INGRESS, REFERENCE, "settlement_evidence"),
+    Artefact(RECEIPT_ID, REFERENCE, "world_identity"),
+    Artefact("transaction_schema_merchant_ids", REFERENCE, "merchant_universe"),
+    Artefact("outlet_catalogue", DATASET, "merchant_outlets"),
+    Artefact("site_locations", DATASET, "outlet_places"),
+    Artefact("site_timezones", DATASET, "outlet_zones"),
+    Artefact("tz_timetable_cache", DATASET, "zone_release"),
+    Artefact("zone_alloc", DATASET, "merchant_zones"),
+    Artefact("tile_index", DATASET, "tile_surface"),
+    Artefact("tile_bounds", DATASET, "tile_surface"),
+    Artefact("tile_weights", DATASET, "tile_surface"),
+    Artefact("world_countries", REFERENCE, "country_polygons"),
+    Artefact("tz_world", REFERENCE, "zone_polygons"),
+    Artefact("settlement_gazetteer", REFERENCE, "settlement_places"),
+    Artefact("virtual_settlement_coords", REFERENCE, "settlement_evidence"),
 )
 
 POLICY_ROLES: Final = {
@@ -61,38 +73,53 @@ POLICY_ROLES: Final = {
 
 
 def gate_id(segment: str) -> str:
-    """Logical id of a segment's gate."""
+    """The segment's own id of an upstream segment's flag."""
     return f"segment_{segment}_gate"
 
 
-def sealed_policies(policies: PolicySet, world: WorldIdentity) -> Iterator[SealedInput]:
-    """The ten policies, by the bytes they were loaded from."""
+def sealed_policies(policies: PolicySet, root: Path, world: WorldIdentity) -> Iterator[SealedInput]:
+    """The ten policies, by the bytes they were loaded from; of the layer's own, those the root carries.
+
+    A policy of ours that stands beside the layer's leaves it the published id.
+    """
+    carried = dict(carried_policies(root))
     for policy_id in SEALED_POLICIES:
-        file = policies.files[policy_id]
-        yield _sealed(
-            world,
-            Artefact(policy_id, "3B", "policy", POLICY_ROLES[policy_id]),
-            file.path,
-            {"path": file.relative_path, "schema_ref": f"policies/{policy_id}", "sha256_hex": file.sha256},
-        )
+        file, beside = policies.files[policy_id], policy_id in carried
+        artefact = Artefact(policy_id, "policy", POLICY_ROLES[policy_id])
+        entry = by_own_id()[policy_id]
+        found = {
+            "logical_id": sealed_id(policy_id, beside),
+            "owner_segment": SEGMENT if beside else entry.owner_segment,
+            "path": file.relative_path,
+            "schema_ref": f"policies/{policy_id}" if beside else entry.schema_ref,
+            "sha256_hex": file.sha256,
+        }
+        yield _sealed(world, artefact, file.path, found)
+    for policy_id, path in carried.items():
+        artefact = Artefact(layer_policy_id(policy_id), LAYER_POLICY, "layer_policy")
+        entry = by_own_id()[policy_id]
+        found = {
+            "logical_id": entry.logical_id,
+            "owner_segment": entry.owner_segment,
+            "path": entry.path,
+            "schema_ref": entry.schema_ref,
+            "sha256_hex": _digest(artefact.own_id, path, None),
+        }
+        yield _sealed(world, artefact, path, found)
 
 
-def sealed_gates(
-    gates: Iterable[VerifiedGate], root: Path, world: WorldIdentity, digests: DigestCache
-) -> Iterator[SealedInput]:
-    """The flags of the verified gates."""
+def sealed_gates(gates: Iterable[VerifiedGate], root: Path, world: WorldIdentity) -> Iterator[SealedInput]:
+    """The verified bundles and their flags, each by the bundle's digest."""
     for gate in gates:
-        artefact = Artefact(gate_id(gate.segment), gate.segment, "gate", "upstream_gate")
-        yield _sealed(
-            world,
-            artefact,
-            gate.flag,
-            {
-                "path": gate.flag.relative_to(root).as_posix(),
-                "schema_ref": contract(f"validation_index_{gate.segment}").schema_ref,
-                "sha256_hex": _digest(artefact.logical_id, gate.flag, digests),
-            },
-        )
+        flag = Artefact(gate_id(gate.segment), GATE, "upstream_gate")
+        bundle = Artefact(bundle_id(gate.segment), BUNDLE, "upstream_bundle")
+        for artefact, location in ((flag, gate.flag), (bundle, gate.folder)):
+            relative = location.relative_to(root).as_posix()
+            found = _registered(artefact.own_id) | {
+                "path": f"{relative}/" if artefact is bundle else relative,
+                "sha256_hex": gate.sha256_hex,
+            }
+            yield _sealed(world, artefact, location, found)
 
 
 def sealed_datasets(root: Path, world: WorldIdentity, digests: DigestCache) -> Iterator[SealedInput]:
@@ -102,30 +129,37 @@ def sealed_datasets(root: Path, world: WorldIdentity, digests: DigestCache) -> I
         Seg3BError: ``INPUT_OPEN_FAILED``, ``IDENTITY_MISMATCH``.
     """
     for artefact in UPSTREAM:
-        declared = contract(artefact.logical_id)
+        declared = contract(artefact.own_id)
         location = locate(declared, root, world)
         if location is None:
             continue
         relative = location.relative_to(root).as_posix()
-        yield _sealed(
-            world,
-            artefact,
-            location,
-            {
-                "path": relative + "/" if location.is_dir() else relative,
-                "schema_ref": declared.schema_ref,
-                "sha256_hex": _digest(artefact.logical_id, location, digests),
-            },
-        )
+        version = version_folder(declared.path, relative)
+        found = _registered(artefact.own_id, version) | {
+            "path": relative + "/" if location.is_dir() else relative,
+            "sha256_hex": _digest(artefact.own_id, location, digests),
+        }
+        yield _sealed(world, artefact, location, found)
+
+
+def _registered(name: str, version: str = "") -> dict[str, str]:
+    """What the registry says of an input; of an unpublished release of a published one, our own contract."""
+    logical_id = sealed_id(name, version=version)
+    entry = next(one for one in artefacts().values() if one.own_id == name and one.logical_id == logical_id)
+    return {
+        "logical_id": logical_id,
+        "owner_segment": entry.owner_segment,
+        "schema_ref": entry.schema_ref,
+    }
 
 
 def _sealed(world: WorldIdentity, artefact: Artefact, location: Path, found: dict[str, str]) -> SealedInput:
-    row = {"manifest_fingerprint": world.manifest_fingerprint, **artefact._asdict(), **found}
-    return SealedInput(row, location)
+    said = {"artefact_kind": artefact.artefact_kind, "role": artefact.role}
+    return SealedInput({"manifest_fingerprint": world.manifest_fingerprint, **said, **found}, location)
 
 
-def _digest(logical_id: str, location: Path, digests: DigestCache) -> str:
+def _digest(name: str, location: Path, digests: DigestCache | None) -> str:
     try:
-        return digest_of(location, digests)
+        return path_digest(location) if digests is None else digest_of(location, digests)
     except OSError as error:
-        raise open_failed("S0", logical_id, location, error.strerror) from error
+        raise open_failed("S0", name, location, error.strerror) from error

@@ -8,30 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import LAYER_POLICY, sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate, verify_bundle
 from seg3b_assets.states.s0_gate.inventory import sealed_datasets, sealed_gates, sealed_policies
+from seg3b_assets.states.s0_gate.layer_policies import differences
 from seg3b_assets.states.s0_gate.upstream import read_receipt
+from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
 from seg3b_assets.states.sealed import SealedInput, SealedInputs
 
 if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache
 
-RECEIPT_VERSION: Final = "1.0.0"
+RECEIPT_VERSION: Final = "2.0.0"
+POLICY_KINDS: Final = ("policy", LAYER_POLICY)
 ROW_ORDER: Final = ("owner_segment", "artefact_kind", "logical_id", "path")
 _POLICY_KEYS: Final = ("logical_id", "path", "schema_ref", "sha256_hex", "role", "owner_segment")
 
-# What the receipt calls each digest, and whose it is.
+# What the receipt calls each digest, and whose it is; one whose artefact was not sealed is left out.
 BOUND_DIGESTS: Final = {
     "virtual_rules_digest": "mcc_channel_rules",
     "cdn_weights_digest": "cdn_country_weights",
     "virtual_validation_digest": "virtual_validation",
-    "cdn_key_digest": "edge_topology",
-    "tzdata_archive_digest": "tz_world",
-    "tz_index_digest": "tz_world",
+    "settlement_coord_digest": "virtual_settlement_coords",
 }
 
 
@@ -74,25 +76,36 @@ def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWor
     world = read_receipt(upstream)
     gates = [verify_bundle(segment, _bundle_folder(segment, upstream, world), world) for segment in SEGMENTS]
     sealed = [
-        *sealed_policies(policies, world),
-        *sealed_gates(gates, upstream, world, digests),
+        *sealed_policies(policies, upstream, world),
+        *sealed_gates(gates, upstream, world),
         *sealed_datasets(upstream, world, digests),
     ]
     sealed.sort(key=lambda entry: tuple(str(entry.row[key]).encode() for key in ROW_ORDER))
     rows = [entry.row for entry in sealed]
-    receipt = gate_receipt(world, gates, sealed, upstream)
-    entries = {str(entry.row["logical_id"]): entry for entry in sealed}
+    entries = {sealed_own_id(entry.row): entry for entry in sealed}
+    release = read_release(entries, world.manifest_fingerprint)
+    notes = [*differences(upstream, policies), *release_notes(release, entries)]
+    receipt = gate_receipt(world, gates, entries, upstream, release) | _noted(notes)
     return SealedWorld(
         world, rows, canonical_json(rows), receipt, SealedInputs(entries, rows, receipt, digests)
     )
 
 
 def gate_receipt(
-    world: WorldIdentity, gates: Sequence[VerifiedGate], sealed: Sequence[SealedInput], root: Path
+    world: WorldIdentity,
+    gates: Sequence[VerifiedGate],
+    sealed: Mapping[str, SealedInput],
+    root: Path,
+    release: ZoneRelease | None,
 ) -> dict[str, Any]:
-    """The document ``s0_gate_receipt_3B``."""
-    digest = {str(entry.row["logical_id"]): entry.sha256_hex for entry in sealed}
-    settlement = digest.get("virtual_settlement_coords", digest["settlement_gazetteer"])
+    """The document ``s0_gate_receipt_3B``, without notes.
+
+    Args:
+        sealed: by the segment's own id.
+        release: of 2A's timetable cache, where the root has it.
+    """
+    policies = [entry.row for entry in sealed.values() if entry.row["artefact_kind"] in POLICY_KINDS]
+    bound = {name: sealed[own].sha256_hex for name, own in BOUND_DIGESTS.items() if own in sealed}
     return {
         "version": RECEIPT_VERSION,
         "manifest_fingerprint": world.manifest_fingerprint,
@@ -109,15 +122,16 @@ def gate_receipt(
             for gate in gates
         },
         "sealed_policy_set": [
-            {key: entry.row[key] for key in _POLICY_KEYS}
-            for entry in sealed
-            if entry.row["artefact_kind"] == "policy"
+            {key: row[key] for key in _POLICY_KEYS}
+            for row in sorted(policies, key=lambda row: str(row["logical_id"]).encode())
         ],
-        "digests": {
-            **{name: digest[logical_id] for name, logical_id in BOUND_DIGESTS.items()},
-            "settlement_coord_digest": settlement,
-        },
+        "digests": bound if release is None else bound | release.digests,
     }
+
+
+def _noted(notes: Sequence[str]) -> dict[str, str]:
+    """The receipt's member for what a reader should know; absent when there is nothing."""
+    return {"notes": "; ".join(notes)} if notes else {}
 
 
 def _bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:

@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import published_id, sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import file_digest
+from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_hex
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
 from seg3b_assets.states.s0_gate import SealedWorld, seal
 from seg3b_assets.store.digest_cache import DigestCache
-from seg3b_assets_tests.states.miniature_upstream import POLICIES, Root, Tables, write_root
+from seg3b_assets_tests.states.miniature_upstream import POLICIES, Root, Tables, write, write_root
 
 COORDINATES = "merchant_id,lat_deg,lon_deg,evidence_url,coord_source,tzid_settlement,notes\n"
 
@@ -40,11 +42,39 @@ def test_every_input_is_sealed_once_in_order(root: Root, policies: PolicySet) ->
     assert order == sorted(order)
     ids = {row["logical_id"] for row in rows}
     assert len(ids) == len(rows)
-    gates = {f"segment_{segment}_gate" for segment in ("1A", "1B", "2A", "3A")}
-    assert ids >= set(SEALED_POLICIES) | gates
-    assert "certification" not in ids
-    assert "virtual_settlement_coords" not in ids
-    assert len(ids) == 10 + 4 + 12
+    segments = ("1A", "1B", "2A", "3A")
+    gates = {f"validation_{what}_{segment}" for segment in segments for what in ("passed_flag", "bundle")}
+    assert ids >= {published_id(policy) for policy in SEALED_POLICIES} | gates
+    assert ids.isdisjoint({"certification", "virtual_settlement_coords", "tz_timetable_cache"})
+    assert len(ids) == 10 + 8 + 12
+    assert {sealed_own_id(row) for row in rows} >= {*SEALED_POLICIES, "segment_1A_gate", "tz_world"}
+
+
+def test_published_inputs_speak_the_layers_names_owners_and_shapes(root: Root, policies: PolicySet) -> None:
+    rows = {row["logical_id"]: row for row in sealed(root, policies).sealed_inputs}
+    said = {name: (rows[name]["owner_segment"], rows[name]["schema_ref"]) for name in rows}
+    assert said["alias_layout_policy_v1"] == ("2B", "schemas.2B.yaml#/policy/alias_layout_policy_v1")
+    assert said["tz_nudge"] == ("2A", "schemas.2A.yaml#/policy/tz_nudge_v1")
+    assert said["virtual_validation_policy"] == ("3B", "schemas.3B.yaml#/policy/virtual_validation_policy_v1")
+    assert said["zone_alloc"] == ("3A", "schemas.3A.yaml#/egress/zone_alloc")
+    assert said["world_countries"][0] == said["transaction_schema_merchant_ids"][0] == "ingress"
+    assert said["edge_topology"] == ("3B", "policies/edge_topology")
+    assert (
+        rows["tz_world"]["schema_ref"] == "contracts/tz_world.schema.json"
+    )  # 2026c: not the published release
+    flag, bundle = rows["validation_passed_flag_2A"], rows["validation_bundle_2A"]
+    assert flag["sha256_hex"] == bundle["sha256_hex"] and bundle["path"] + "_passed.flag" == flag["path"]
+    assert flag["sha256_hex"] in (root.path / flag["path"]).read_text()
+
+
+def test_zone_polygons_of_the_published_release_have_the_published_name(
+    root: Root, policies: PolicySet
+) -> None:
+    folder = root.path / "reference/spatial/tz_world"
+    (folder / "2026c").rename(folder / "2025a")
+    rows = {row["logical_id"]: row for row in sealed(root, policies).sealed_inputs}
+    assert "tz_world" not in rows
+    assert rows["tz_world_2025a"]["schema_ref"] == "schemas.ingress.layer1.yaml#/tz_world_2025a"
 
 
 def test_both_documents_keep_their_contracts(root: Root, policies: PolicySet) -> None:
@@ -58,8 +88,9 @@ def test_the_receipt_binds_the_digests_of_what_was_sealed(root: Root, policies: 
     digests = receipt["digests"]
     assert digests["virtual_rules_digest"] == file_digest(POLICIES / "mcc_channel_rules.yaml")
     assert digests["cdn_weights_digest"] == file_digest(POLICIES / "cdn_country_weights.yaml")
-    zones = root.path / "reference/spatial/tz_world/2026c/tz_world.parquet"
-    assert digests["tz_index_digest"] == digests["tzdata_archive_digest"] == file_digest(zones)
+    assert digests["virtual_validation_digest"] == file_digest(POLICIES / "virtual_validation.yaml")
+    assert len(digests) == 3, "a digest whose artefact is not there is left out"
+    assert "notes" not in receipt
     assert receipt["verified_at_utc"] == root.world.created_utc
     assert [gate["status"] for gate in receipt["upstream_gates"].values()] == ["PASS"] * 4
     flag = root.path / receipt["upstream_gates"]["segment_3A"]["flag_path"]
@@ -72,6 +103,106 @@ def test_ingested_coordinates_are_sealed_and_bound(tmp_path: Path, policies: Pol
     found = file_digest(root.path / "artefacts/virtual/virtual_settlement_coords.csv")
     assert world.inputs.digest("virtual_settlement_coords") == found
     assert world.receipt["digests"]["settlement_coord_digest"] == found
+
+
+def with_timetables(root: Root, **changed: object) -> None:
+    manifest = {
+        "manifest_fingerprint": root.world.manifest_fingerprint,
+        "tzdb_release_tag": "2021a",
+        "tzdb_archive_sha256": "a" * 64,
+        "tz_index_digest": "b" * 64,
+        "rle_cache_bytes": 2,
+        "created_utc": root.world.created_utc,
+    }
+    fingerprint = root.world.manifest_fingerprint
+    folder = root.path / f"data/layer1/2A/tz_timetable_cache/manifest_fingerprint={fingerprint}"
+    write(folder / "tz_timetable_cache.json", canonical_json(manifest | changed))
+    write(folder / "tz_cache_v1.bin", b"\x00\x01")
+
+
+def test_upstreams_timetables_are_sealed_and_their_digests_bound(root: Root, policies: PolicySet) -> None:
+    with_timetables(root)
+    world = sealed(root, policies)
+    assert world.inputs.has("tz_timetable_cache")
+    digests = world.receipt["digests"]
+    assert (digests["tzdata_archive_digest"], digests["tz_index_digest"]) == ("a" * 64, "b" * 64)
+    assert contract("s0_gate_receipt_3B").check_document(world.receipt) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"manifest_fingerprint": "8" * 64}, "E3B_S0_IDENTITY_MISMATCH"),
+        ({"tzdb_release_tag": "latest"}, "E3B_S0_INPUT_SCHEMA_MISMATCH"),
+        ({"more": 1}, "E3B_S0_INPUT_SCHEMA_MISMATCH"),
+    ],
+)
+def test_timetables_of_another_world_or_shape_are_refused(
+    root: Root, policies: PolicySet, changed: dict[str, object], code: str
+) -> None:
+    with_timetables(root, **changed)
+    with pytest.raises(Seg3BError) as caught:
+        sealed(root, policies)
+    assert caught.value.code == code and "tz_timetable_cache.json" in caught.value.place
+
+
+def test_zones_newer_than_upstreams_release_are_named(tmp_path: Path, policies: PolicySet) -> None:
+    root = write_root(tmp_path / "upstream")
+    zones = next(root.path.glob("reference/spatial/tz_world/*/tz_world.parquet"))
+    frame = pl.read_parquet(zones, glob=False)
+    renamed = pl.Series("tzid", ["America/Coyhaique", *frame["tzid"][1:]])
+    frame.with_columns(renamed).sort("tzid", "country_iso").write_parquet(zones)
+    with_timetables(root, tzdb_release_tag="2025a")
+    assert sealed(root, policies).receipt["notes"] == (
+        "zones newer than 2A's tz database 2025a: America/Coyhaique"
+    )
+    with_timetables(root, tzdb_release_tag="2025b")
+    assert "notes" not in sealed(root, policies).receipt
+
+
+def test_the_layers_own_policies_are_sealed_under_the_published_id_and_compared(
+    root: Root, policies: PolicySet
+) -> None:
+    write(root.path / "config/layer1/2A/timezone/tz_nudge.yml", b'semver: "1.3.0"\nepsilon_degrees: 0.001\n')
+    layout = b'{"quantised_bits": 24, "alignment_bytes": 8, "record_layout": {"prob_qbits": 32}}'
+    write(root.path / "config/layer1/2B/policy/alias_layout_policy_v1.json", layout)
+    zones = b"- {scope: country, target: RS, tzid: Europe/Belgrade}\n- {scope: mcc, target: 1, tzid: Europe/Rome}\n"
+    write(root.path / "config/layer1/2A/timezone/tz_overrides.yaml", zones)
+    streams = (
+        b'{"algorithm": "philox2x64-10", "substreams": [{"id": "virtual_edge", "label": "cdn_edge_pick"}]}'
+    )
+    write(root.path / "config/layer1/2B/policy/route_rng_policy_v1.json", streams)
+    world = sealed(root, policies)
+    rows = {row["logical_id"]: row for row in world.sealed_inputs}
+    assert rows["tz_nudge"]["path"] == "config/layer1/2A/timezone/tz_nudge.yml"
+    assert rows["tz_nudge_3B"]["path"] == "tz_nudge.yaml" and rows["tz_nudge_3B"]["owner_segment"] == "3B"
+    assert rows["alias_layout_policy_v1"]["sha256_hex"] == sha256_hex(layout)
+    assert rows["alias_layout_3B"]["schema_ref"] == "policies/alias_layout"
+    assert world.inputs.digest("tz_nudge") == file_digest(POLICIES / "tz_nudge.yaml")
+    assert {"layer_tz_nudge", "layer_alias_layout", "layer_tz_overrides", "layer_route_rng"} <= set(
+        world.inputs.entries
+    )
+    notes = world.receipt["notes"]
+    assert "tz_nudge of the root says epsilon_deg 0.001; tz_nudge.yaml, in force, 0.002" in notes
+    assert (
+        "alias_layout_policy_v1 of the root says quantised_bits 24; alias_layout.yaml, in force, 32" in notes
+    )
+    assert "tz_overrides of the root says overrides RS Europe/Belgrade; " in notes
+    assert "alignment_bytes" not in notes and "route_rng" not in notes
+    listed = [row["logical_id"] for row in world.receipt["sealed_policy_set"]]
+    assert listed == sorted(listed) and {"tz_nudge", "tz_nudge_3B"} <= set(listed)
+    assert contract("sealed_inputs_3B").check_document(orjson.loads(world.sealed_bytes)) == []
+    assert contract("s0_gate_receipt_3B").check_document(world.receipt) == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff\xff"])
+def test_a_layer_policy_that_is_no_document_is_refused(
+    root: Root, policies: PolicySet, content: bytes
+) -> None:
+    path = write(root.path / "config/layer1/2A/timezone/tz_overrides.yaml", content)
+    with pytest.raises(Seg3BError) as caught:
+        sealed(root, policies)
+    assert caught.value.code == "E3B_S0_INPUT_SCHEMA_MISMATCH" and caught.value.place == str(path)
 
 
 def test_the_same_bytes_elsewhere_seal_the_same(root: Root, policies: PolicySet, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""The tz database release that 2A's timetables follow, and the zones that are newer than it.
+
+A router that tells local times by 2A's timetables knows no zone of a later release. Where the upstream root has the
+timetables, their manifest is sealed with them, its digests enter the gate receipt, and every zone of the polygons
+that the release cannot know is named in the receipt's notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.tz_database import zones_newer_than
+from seg3b_assets.states.sealed import SealedInput
+from seg3b_assets.states.tables import read_table
+
+CACHE: Final = "tz_timetable_cache"
+MANIFEST: Final = "tz_timetable_cache.json"
+ZONES: Final = "tz_world"
+
+
+@dataclass(frozen=True)
+class ZoneRelease:
+    """What the manifest of 2A's timetables says: the release's tag, and digests of archive and index."""
+
+    tag: str
+    archive_digest: str
+    index_digest: str
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """As the gate receipt names them."""
+        return {"tzdata_archive_digest": self.archive_digest, "tz_index_digest": self.index_digest}
+
+
+def read_release(sealed: Mapping[str, SealedInput], manifest_fingerprint: str) -> ZoneRelease | None:
+    """The release of the sealed timetables; None where the root has none.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH``, ``IDENTITY_MISMATCH``.
+    """
+    if CACHE not in sealed:
+        return None
+    path = sealed[CACHE].location / MANIFEST
+    document = _document(path)
+    violations = contract(CACHE).check_document(document)
+    if violations:
+        first = violations[0]
+        facts = {"at": first.column, "found": first.example, "expected": first.expected}
+        raise _refused(path, "release_schema", facts)
+    found = document["manifest_fingerprint"]
+    if found != manifest_fingerprint:
+        raise Seg3BError(
+            "S0",
+            "IDENTITY_MISMATCH",
+            "release_identity",
+            f"{path}:manifest_fingerprint",
+            "Give the root the timetables of its own world, or take them out: they are optional.",
+            {"expected": manifest_fingerprint, "found": found},
+        )
+    return ZoneRelease(
+        document["tzdb_release_tag"], document["tzdb_archive_sha256"], document["tz_index_digest"]
+    )
+
+
+def release_notes(release: ZoneRelease | None, sealed: Mapping[str, SealedInput]) -> list[str]:
+    """A sentence that names the zones newer than the release; none where there are none."""
+    if release is None or ZONES not in sealed:
+        return []
+    frame = read_table(contract(ZONES), sealed[ZONES].location, "S0")
+    held = set(frame["tzid"].unique().to_list()) if "tzid" in frame.columns else set()
+    newer = sorted(held & zones_newer_than(release.tag))
+    if not newer:
+        return []
+    return [f"zones newer than 2A's tz database {release.tag}: {', '.join(newer)}"]
+
+
+def _document(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise Seg3BError(
+            "S0",
+            "INPUT_OPEN_FAILED",
+            "release_readable",
+            str(path),
+            "Restore 2A's timetables with their manifest, or take the folder out: it is optional.",
+            {"reason": error.strerror},
+        ) from error
+    except orjson.JSONDecodeError as error:
+        raise _refused(path, "release_json", {"reason": str(error)}) from error
+
+
+def _refused(path: Path, validator: str, detail: dict[str, object]) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        "INPUT_SCHEMA_MISMATCH",
+        validator,
+        str(path),
+        "Restore the manifest of 2A's timetables as it was published, or take the folder out: it is optional.",
+        detail,
+    )
