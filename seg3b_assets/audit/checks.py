@@ -40,6 +40,8 @@ _LISTED: Final = (
     ("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have"),
     ("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited"),
     ("S1.classification_digest", "§3 classification", "the row or its digest was edited afterwards"),
+    ("S1.lineage_set", "§3 classification", "a merchant's lineage is missing, or somebody else's"),
+    ("S1.lineage", "§3 classification", "rule, reason, rank, propensity or draw is not what the policy gives"),
     ("S1.notes", "§3 classification", "a note stands where S1 writes none"),
     ("S1.settlement_set", "§3 settlement", "a virtual merchant without its one settlement"),
     ("S1.settlement_site_id", "§3 settlement", "the id is not the merchant's"),

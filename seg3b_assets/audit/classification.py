@@ -7,6 +7,7 @@ one matrix of merchants by deciders in the law's order, and the first yes in a r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.row_digests import row_digests
-from seg3b_assets.policies import McChannelRules, MerchantMatch
+from seg3b_assets.policies import ChannelRule, McChannelRules, MerchantMatch
 from seg3b_assets.policies.classification import DEFAULT_RULE_ID
 
 BOOL = NDArray[np.bool_]
@@ -32,8 +33,16 @@ _DECIDED: Final = (
     "decision_reason",
     "rule_id",
     "rule_version",
+)
+_LINEAGE: Final = (
+    "decision_reason",
+    "rule_id",
+    "decision",
     "reason_code",
     "rule_priority",
+    "propensity",
+    "propensity_draw",
+    "rules_passed_over",
 )
 _DECISIONS: Final = (
     "S1.merchant_set",
@@ -97,6 +106,50 @@ def hash_draws(rule_id: str, seed: int, merchant_id: U64) -> NDArray[np.float64]
     return (np.array(heads, np.uint64).astype(np.float64) + 0.5) / 2.0**64
 
 
+@dataclass(frozen=True)
+class RuleMatrix:
+    """Every decider's answer for every merchant, in the law's order: overrides, rules, default.
+
+    Attributes:
+        rules: by priority descending, then rule_id.
+        first: int64 (merchants,), the first decider that says yes: 0 deny, 1 accept, from 2 the rules.
+        passed_over: int64 (merchants,), rules before it that speak of the merchant and did not take it.
+    """
+
+    rules: tuple[ChannelRule, ...]
+    first: NDArray[np.int64]
+    passed_over: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, facts: MerchantFacts, policy: McChannelRules, seed: int) -> RuleMatrix:
+        """Ask everyone about everyone."""
+        overrides, everyone = policy.overrides, np.ones(facts.merchant_id.shape[0], bool)
+        rules = tuple(sorted(policy.rules, key=lambda rule: (-rule.priority, rule.rule_id)))
+        answers = [
+            np.isin(facts.merchant_id, np.array(listed.merchants, np.uint64))
+            for listed in (overrides.deny, overrides.accept)
+        ]
+        fits = [facts.fits(rule.match) for rule in rules]
+        answers += [
+            facts.drawn(rule.rule_id, rule.propensity, seed, spoken_of)
+            for rule, spoken_of in zip(rules, fits, strict=True)
+        ]
+        first = np.argmax(np.stack([*answers, everyone]), axis=0)
+        passed_over = np.zeros(everyone.shape[0], np.int64)
+        for position, spoken_of in enumerate(fits, start=2):
+            passed_over += spoken_of & ~answers[position] & (position < first)
+        return cls(rules, first, passed_over)
+
+    def draws(self, merchant_id: U64, seed: int) -> pl.Series:
+        """The uniform that let the deciding rule apply; null where it needed none."""
+        drawn = np.full(merchant_id.shape[0], np.nan)
+        for position, rule in enumerate(self.rules, start=2):
+            if rule.propensity < 1.0:
+                at = np.flatnonzero(self.first == position)
+                drawn[at] = hash_draws(rule.rule_id, seed, merchant_id[at])
+        return pl.Series(drawn).fill_nan(None)
+
+
 def read_merchants(desk: Desk) -> pl.DataFrame | None:
     """The upstream merchants in ascending id; None when they are not at hand."""
     frame = desk.input_table(MERCHANTS, MERCHANT_COLUMNS)
@@ -122,16 +175,18 @@ def audit_classification(desk: Desk, table: pl.DataFrame | None, merchants: pl.D
     _digests(desk, joined)
 
 
-def _same_merchants(desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame) -> None:
+def _same_merchants(
+    desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame, check_id: str = "S1.merchant_set"
+) -> None:
     missing = merchants.join(table, on="merchant_id", how="anti")["merchant_id"]
     extra = table.join(merchants, on="merchant_id", how="anti")["merchant_id"]
     repeated = table.height - table["merchant_id"].n_unique()
     count = len(missing) + len(extra) + repeated
     if count:
         example = {"missing": missing[:2].to_list(), "unknown": extra[:2].to_list(), "repeated": repeated}
-        desk.findings.fail("S1.merchant_set", count, example)
+        desk.findings.fail(check_id, count, example)
     else:
-        desk.findings.ok("S1.merchant_set")
+        desk.findings.ok(check_id)
 
 
 def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
@@ -155,22 +210,25 @@ def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
 
 
 def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) -> pl.DataFrame:
-    """What the policy decides for each merchant: the decided columns and ``decision``, in merchant order."""
-    deny, accept = policy.overrides.deny, policy.overrides.accept
-    rules = sorted(policy.rules, key=lambda rule: (-rule.priority, rule.rule_id))
-    answers = [np.isin(facts.merchant_id, np.array(listed.merchants, np.uint64)) for listed in (deny, accept)]
-    answers += [facts.drawn(rule.rule_id, rule.propensity, seed, facts.fits(rule.match)) for rule in rules]
-    answers.append(np.ones(facts.merchant_id.shape[0], bool))
-    first = np.argmax(np.stack(answers), axis=0)
-    default = policy.default
+    """What the policy decides for each merchant, and why: the columns of both tables, in merchant order."""
+    matrix = RuleMatrix.of(facts, policy, seed)
+    deny, accept, default = policy.overrides.deny, policy.overrides.accept, policy.default
     deciders = [
-        ("physical", "OVERRIDE_DENY", deny.rule_id, deny.rule_version, deny.reason_code, None),
-        ("virtual", "OVERRIDE_ACCEPT", accept.rule_id, accept.rule_version, accept.reason_code, None),
+        ("physical", "OVERRIDE_DENY", deny.rule_id, deny.rule_version, deny.reason_code, None, None),
+        ("virtual", "OVERRIDE_ACCEPT", accept.rule_id, accept.rule_version, accept.reason_code, None, None),
         *(
-            (rule.decision, "RULE_MATCH", rule.rule_id, rule.rule_version, rule.reason_code, rule.priority)
-            for rule in rules
+            (
+                rule.decision,
+                "RULE_MATCH",
+                rule.rule_id,
+                rule.rule_version,
+                rule.reason_code,
+                rule.priority,
+                rule.propensity,
+            )
+            for rule in matrix.rules
         ),
-        (default.decision, "DEFAULT_GUARD", DEFAULT_RULE_ID, policy.version, default.reason_code, None),
+        (default.decision, "DEFAULT_GUARD", DEFAULT_RULE_ID, policy.version, default.reason_code, None, None),
     ]
     names = {
         "decision": pl.String,
@@ -179,28 +237,54 @@ def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) ->
         "rule_version": pl.String,
         "reason_code": pl.String,
         "rule_priority": pl.Int64,
+        "propensity": pl.Float64,
     }
-    derived: pl.DataFrame = pl.DataFrame(deciders, schema=names, orient="row")[first]
+    derived: pl.DataFrame = pl.DataFrame(deciders, schema=names, orient="row")[matrix.first]
     return derived.with_columns(
         is_virtual=pl.col("decision") != "physical",
         virtual_mode=pl.col("decision").replace_strict(MODES, return_dtype=pl.String),
+        propensity_draw=matrix.draws(facts.merchant_id, seed),
+        rules_passed_over=pl.Series(matrix.passed_over, dtype=pl.Int64),
     )
 
 
 def _decisions(desk: Desk, joined: pl.DataFrame, policy: McChannelRules) -> None:
     derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
-    differs = {name: joined[name].ne_missing(derived[name]).to_numpy() for name in _DECIDED}
+    _differences(desk, "S1.decision", joined, derived, _DECIDED)
+
+
+def audit_lineage(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+    """``virtual_classification_lineage_3B``: a row per merchant, and each what policy and seed give.
+
+    Args:
+        table: the lineage; merchants: the upstream table.
+    """
+    checks = ("S1.lineage_set", "S1.lineage")
+    if table is None or merchants is None:
+        desk.findings.skip("lineage or merchants are not at hand", *checks)
+        return
+    _same_merchants(desk, table, merchants, "S1.lineage_set")
+    joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
+    policy = desk.tree.policies.mcc_channel_rules
+    derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
+    _differences(desk, "S1.lineage", joined, derived, _LINEAGE)
+
+
+def _differences(
+    desk: Desk, check_id: str, joined: pl.DataFrame, derived: pl.DataFrame, columns: Sequence[str]
+) -> None:
+    differs = {name: joined[name].ne_missing(derived[name]).to_numpy() for name in columns}
     failing = np.logical_or.reduce(list(differs.values()))
 
     def example(row: int) -> dict[str, object]:
-        names = [name for name in _DECIDED if differs[name][row]]
+        names = [name for name in columns if differs[name][row]]
         return {
             "merchant_id": joined["merchant_id"][row],
             "expected": {name: derived[name][row] for name in names},
             "found": {name: joined[name][row] for name in names},
         }
 
-    desk.findings.rows("S1.decision", failing, example)
+    desk.findings.rows(check_id, failing, example)
 
 
 def _digests(desk: Desk, joined: pl.DataFrame) -> None:

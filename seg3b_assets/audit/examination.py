@@ -16,7 +16,7 @@ import polars as pl
 
 from seg3b_assets.audit.alias_blob import audit_alias, audit_gamma_log, audit_universe
 from seg3b_assets.audit.checks import check_specs
-from seg3b_assets.audit.classification import audit_classification, read_merchants
+from seg3b_assets.audit.classification import audit_classification, audit_lineage, read_merchants
 from seg3b_assets.audit.edges import altered_merchants, audit_rows
 from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
 from seg3b_assets.audit.excerpt import audit_excerpt
@@ -105,6 +105,7 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
         audit_seal(desk)
     with examining(desk, "classification"):
         audit_classification(desk, tables.classification, tables.merchants)
+        audit_lineage(desk, desk.table("virtual_classification_lineage_3B"), tables.merchants)
     with examining(desk, "notes"):
         _notes(desk, tables)
     with examining(desk, "alias tables"):

@@ -26,6 +26,10 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "virtual_mode": _RULED,
         "decision_reason": _RULED,
         "rule_id": _RULED,
+    },
+    "virtual_classification_lineage_3B": {
+        "merchant_id": (f"{MERCHANTS}.merchant_id",),
+        "rule_id": _RULED,
         "reason_code": _RULED,
     },
     "virtual_settlement_3B": {

@@ -37,8 +37,17 @@ ROWS: dict[str, dict[str, Any]] = {
         "source_policy_version": "1.0.0",
         "classification_digest": H64,
         "notes": None,
+    },
+    "virtual_classification_lineage_3B": {
+        **_LINEAGE,
+        "decision_reason": "RULE_MATCH",
+        "rule_id": "telecom.cnp",
+        "decision": "hybrid",
         "reason_code": "TELECOM",
         "rule_priority": 10,
+        "propensity": 0.4,
+        "propensity_draw": 0.25,
+        "rules_passed_over": 1,
     },
     "virtual_settlement_3B": {
         **_LINEAGE,

@@ -15,6 +15,7 @@ from seg3b_assets_tests.faults.fault import Fault, edited, forged
 from seg3b_assets_tests.faults.forgery import Forgery
 
 CLASSIFICATION = "virtual_classification_3B"
+LINEAGE = "virtual_classification_lineage_3B"
 SETTLEMENT = "virtual_settlement_3B"
 
 _S1 = "seg3b_assets.states.s1_classification"
@@ -23,6 +24,7 @@ _S1 = "seg3b_assets.states.s1_classification"
 def merchant_faults() -> Iterator[Fault]:
     """Classification and settlement."""
     yield from _classification()
+    yield from _lineage()
     yield from _settlement()
     yield from _forged()
 
@@ -71,12 +73,6 @@ def _classification() -> Iterator[Fault]:
         cells(5, decision_reason="OVERRIDE_ACCEPT"),
         (f"S1.{CLASSIFICATION}.contract", results),
     )
-    yield edited(
-        CLASSIFICATION,
-        "a rule's priority",
-        "S1.decision",
-        lambda tree: tree.table(CLASSIFICATION, _priority_raised),
-    )
     yield edited(CLASSIFICATION, "a row digest zeroed", digest, cells(5, classification_digest="0" * 64))
     yield edited(
         CLASSIFICATION,
@@ -99,17 +95,61 @@ def _classification() -> Iterator[Fault]:
     yield edited(CLASSIFICATION, "a note nobody wrote", "S1.notes", cells(5, notes="seen and approved"))
 
 
+def _lineage() -> Iterator[Fault]:
+    def change(name: str, alter: edits.Change, *also: str, check: str = "S1.lineage") -> Fault:
+        return edited(LINEAGE, name, check, lambda tree: tree.table(LINEAGE, alter), also)
+
+    own = f"S1.{LINEAGE}.contract"
+    yield change("a rule's priority", _raised("rule_priority"))
+    yield change("a rule's propensity", _where("propensity", 0.123456789))
+    yield change("a draw just below the propensity", _draw_at_the_propensity)
+    yield change("a draw off by one ulp", _next_draw)
+    yield change("a draw that was never made", _draw_made_up)
+    yield change("a draw left out", _where("propensity_draw", None))
+    yield change("a reason of another rule", _where("reason_code", "NO_SUCH_REASON"))
+    yield change("rules passed over", edits.add_to("rules_passed_over", 5, 1))
+    yield change("a rule's decision", _decision_turned)
+    yield change("another rule in the lineage", edits.set_cell(5, rule_id="NO_SUCH_RULE"), own)
+    yield change("a merchant's lineage dropped", edits.drop_row(5), check="S1.lineage_set")
+
+
+def _raised(column: str) -> edits.Change:
+    return lambda frame: edits.add_to(column, int(frame[column].is_not_null().arg_true()[0]), 1)(frame)
+
+
+def _where(column: str, value: Any) -> edits.Change:
+    """Another value in the first row that has one."""
+    return lambda frame: edits.set_cell(int(frame[column].is_not_null().arg_true()[0]), **{column: value})(
+        frame
+    )
+
+
+def _draw_at_the_propensity(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int(frame["propensity_draw"].is_not_null().arg_true()[0])
+    return edits.set_cell(row, propensity_draw=float(np.nextafter(frame["propensity"][row], 0.0)))(frame)
+
+
+def _next_draw(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int(frame["propensity_draw"].is_not_null().arg_true()[0])
+    return edits.next_float("propensity_draw", row)(frame)
+
+
+def _draw_made_up(frame: pl.DataFrame) -> pl.DataFrame:
+    ruled = (frame["decision_reason"] == "RULE_MATCH") & frame["propensity_draw"].is_null()
+    return edits.set_cell(int(ruled.arg_true()[0]), propensity_draw=0.5)(frame)
+
+
+def _decision_turned(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int((frame["decision"] == "virtual").arg_true()[0])
+    return edits.set_cell(row, decision="hybrid")(frame)
+
+
 def _turned(tree: Tree) -> None:
     def change(frame: pl.DataFrame) -> pl.DataFrame:
         row = int(frame["is_virtual"].not_().arg_true()[0])
         return edits.set_cell(row, is_virtual=True, virtual_mode="VIRTUAL_ONLY")(frame)
 
     tree.table(CLASSIFICATION, change)
-
-
-def _priority_raised(frame: pl.DataFrame) -> pl.DataFrame:
-    row = int(frame["rule_priority"].is_not_null().arg_true()[0])
-    return edits.add_to("rule_priority", row, 1)(frame)
 
 
 def _exchanged(column: str) -> edits.Change:
@@ -265,7 +305,7 @@ def _forged() -> Iterator[Fault]:
         CLASSIFICATION,
         "a merchant declared virtual, and all that follows",
         "S1.decision",
-        Forgery(functions={f"{_S1}.state:classification_table": _one_more_virtual}),
+        Forgery(functions={f"{_S1}.state:classification_tables": _one_more_virtual}),
         ("S1.classification_digest", "S1.settlement_place"),
     )
 
@@ -296,8 +336,8 @@ def _all_at_home(true: Any) -> Any:
 
 
 def _one_more_virtual(true: Any) -> Any:
-    def table(merchants: pl.DataFrame, policies: Any, identity: Any) -> pl.DataFrame:
-        frame = true(merchants, policies, identity)
+    def tables(merchants: pl.DataFrame, policies: Any, identity: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+        frame, lineage = true(merchants, policies, identity)
         row = int(np.flatnonzero(~frame["is_virtual"].to_numpy())[0])
         facts = merchants.row(row, named=True)
         digest = sha256_json(
@@ -309,8 +349,9 @@ def _one_more_virtual(true: Any) -> Any:
                 "policy_sha256": policies.files["mcc_channel_rules"].sha256,
             }
         )
-        return edits.set_cell(
+        declared = edits.set_cell(
             row, is_virtual=True, virtual_mode="VIRTUAL_ONLY", classification_digest=digest
-        )(frame)
+        )
+        return declared(frame), lineage
 
-    return table
+    return tables

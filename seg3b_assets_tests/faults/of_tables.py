@@ -16,6 +16,7 @@ from seg3b_assets_tests.faults.implied import of_bytes, of_rows
 # The check that misses the rows of a table that has none.
 _EMPTY = {
     "virtual_classification_3B": "S1.merchant_set",
+    "virtual_classification_lineage_3B": "S1.lineage_set",
     "virtual_settlement_3B": "S1.settlement_set",
     "edge_catalogue_3B": "S2.edge_sequence",
     "edge_catalogue_index_3B": "S2.index_merchants",

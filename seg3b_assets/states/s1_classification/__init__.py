@@ -8,7 +8,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S1",
-    code_version="1.0.0",
+    code_version="2.0.0",
     reads=(
         "mcc_channel_rules",
         "settlement",
@@ -19,7 +19,7 @@ STATE = StateSpec(
         "tz_world",
         "virtual_settlement_coords",
     ),
-    writes=("virtual_classification_3B", "virtual_settlement_3B"),
+    writes=("virtual_classification_3B", "virtual_classification_lineage_3B", "virtual_settlement_3B"),
     objective="decide which merchants are virtual and anchor each of them at a legal settlement point",
 )
 

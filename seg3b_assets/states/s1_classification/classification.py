@@ -1,4 +1,8 @@
-"""The table ``virtual_classification_3B``: one row per merchant, each with a digest of what decided it."""
+"""Every merchant's decision as two tables: ``virtual_classification_3B`` and, beside it, its lineage.
+
+The first has the columns the layer publishes, each row with a digest of what decided it; the second what we
+know beyond them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ POLICY_ID: Final = "mcc_channel_rules"
 _MODES: Final = {"virtual": "VIRTUAL_ONLY", "hybrid": "HYBRID", "physical": "NON_VIRTUAL"}
 
 
-def classification_table(merchants: pl.DataFrame, policies: PolicySet, world: WorldIdentity) -> pl.DataFrame:
+def classification_tables(
+    merchants: pl.DataFrame, policies: PolicySet, world: WorldIdentity
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Classify and describe every merchant.
 
     Args:
@@ -25,10 +31,17 @@ def classification_table(merchants: pl.DataFrame, policies: PolicySet, world: Wo
         world: whose seed the draws and the rows carry.
 
     Returns:
-        The columns of ``virtual_classification_3B``, plus nothing else, ascending merchant_id.
+        The columns of ``virtual_classification_3B`` and of ``virtual_classification_lineage_3B``, plus nothing
+        else, ascending merchant_id.
     """
+    decided = classify(merchants, policies.mcc_channel_rules, world.seed).columns()
+    return _published(merchants, decided, policies, world), _lineage(merchants, decided, world)
+
+
+def _published(
+    merchants: pl.DataFrame, decided: pl.DataFrame, policies: PolicySet, world: WorldIdentity
+) -> pl.DataFrame:
     policy = policies.mcc_channel_rules
-    decided = classify(merchants, policy, world.seed).columns()
     digest = row_digests(
         canonical_rows(
             {
@@ -57,6 +70,20 @@ def classification_table(merchants: pl.DataFrame, policies: PolicySet, world: Wo
         source_policy_version=pl.lit(policy.version),
         classification_digest=digest,
         notes=pl.lit(None, pl.String),
-        reason_code=pl.col("reason_code"),
-        rule_priority=pl.col("rule_priority"),
+    )
+
+
+def _lineage(merchants: pl.DataFrame, decided: pl.DataFrame, world: WorldIdentity) -> pl.DataFrame:
+    return decided.select(
+        pl.lit(world.seed, pl.UInt64).alias("seed"),
+        pl.lit(world.manifest_fingerprint).alias("manifest_fingerprint"),
+        merchants["merchant_id"],
+        "decision_reason",
+        "rule_id",
+        "decision",
+        "reason_code",
+        "rule_priority",
+        "propensity",
+        "propensity_draw",
+        "rules_passed_over",
     )

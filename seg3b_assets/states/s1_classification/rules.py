@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.policies import ChannelRule, McChannelRules, MerchantMatch
 from seg3b_assets.policies.classification import DEFAULT_RULE_ID
-from seg3b_assets.states.s1_classification.propensity import Propensity
+from seg3b_assets.states.s1_classification.propensity import Propensity, hash_uniform
 
 BOOL = NDArray[np.bool_]
 
@@ -35,7 +35,7 @@ class Decider:
     Attributes:
         decision: virtual, hybrid or physical.
         decision_reason: why it came to decide.
-        rule_priority: of a rule; None for overrides and the default.
+        rule_priority, propensity: of a rule; None for overrides and the default.
     """
 
     rule_id: str
@@ -44,6 +44,7 @@ class Decider:
     decision_reason: str
     reason_code: str
     rule_priority: int | None = None
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,14 @@ class Classification:
     Attributes:
         deciders: in the order they were asked.
         decided_by: int64 (merchants,), position in ``deciders``.
+        draw: float64 (merchants,), the uniform that let the rule apply; NaN where none was drawn.
+        passed_over: int64 (merchants,), rules that matched before and whose draw said no.
     """
 
     deciders: tuple[Decider, ...]
     decided_by: NDArray[np.int64]
+    draw: NDArray[np.float64]
+    passed_over: NDArray[np.int64]
 
     def columns(self) -> pl.DataFrame:
         """One row per merchant with its decider's fields, in the merchants' order."""
@@ -67,8 +72,13 @@ class Classification:
             "decision_reason": pl.String,
             "reason_code": pl.String,
             "rule_priority": pl.Int64,
+            "propensity": pl.Float64,
         }
-        return pl.DataFrame([vars(decider) for decider in self.deciders], schema=schema)[self.decided_by]
+        decided = pl.DataFrame([vars(decider) for decider in self.deciders], schema=schema)[self.decided_by]
+        return decided.with_columns(
+            propensity_draw=pl.Series(self.draw).fill_nan(None),
+            rules_passed_over=pl.Series(self.passed_over, dtype=pl.Int64),
+        )
 
 
 def match_expression(match: MerchantMatch) -> pl.Expr:
@@ -96,9 +106,13 @@ def taken(
         merchants: merchant_id u64, mcc, channel, home_country_iso.
         undecided: bool (merchants,); only these can be taken, and only for them a hash is drawn.
     """
-    matched = merchants.select(pl.repeat(True, pl.len()) & match_expression(match)).to_series().to_numpy()
-    at = np.flatnonzero(matched & undecided)
+    at = _matched(merchants, match, undecided)
     return at[propensity.takes(merchants["merchant_id"].to_numpy()[at])]
+
+
+def _matched(merchants: pl.DataFrame, match: MerchantMatch, undecided: BOOL) -> NDArray[np.int64]:
+    matched = merchants.select(pl.repeat(True, pl.len()) & match_expression(match)).to_series().to_numpy()
+    return np.flatnonzero(matched & undecided)
 
 
 def ordered_rules(policy: McChannelRules) -> list[ChannelRule]:
@@ -116,15 +130,23 @@ def classify(merchants: pl.DataFrame, policy: McChannelRules, seed: int) -> Clas
     """
     rules = ordered_rules(policy)
     decided = np.full(merchants.height, _UNDECIDED, np.int64)
+    draw, passed_over = np.full(merchants.height, np.nan), np.zeros(merchants.height, np.int64)
+    ids = merchants["merchant_id"].to_numpy()
     for position, listed in enumerate((policy.overrides.deny, policy.overrides.accept)):
         named = merchants["merchant_id"].is_in(pl.Series(listed.merchants, dtype=pl.UInt64).implode())
         decided[named.to_numpy() & (decided == _UNDECIDED)] = position
     for position, rule in enumerate(rules, start=2):
-        propensity = Propensity(rule.rule_id, rule.propensity, seed)
-        decided[taken(merchants, rule.match, propensity, decided == _UNDECIDED)] = position
+        at = _matched(merchants, rule.match, decided == _UNDECIDED)
+        if rule.propensity < 1.0:
+            uniform = hash_uniform(rule.rule_id, seed, ids[at])
+            takes = uniform < rule.propensity
+            passed_over[at[~takes]] += 1
+            at = at[takes]
+            draw[at] = uniform[takes]
+        decided[at] = position
     deciders = _deciders(policy, rules)
     decided[decided == _UNDECIDED] = len(deciders) - 1
-    return Classification(deciders, decided)
+    return Classification(deciders, decided, draw, passed_over)
 
 
 def _deciders(policy: McChannelRules, rules: list[ChannelRule]) -> tuple[Decider, ...]:
@@ -134,7 +156,13 @@ def _deciders(policy: McChannelRules, rules: list[ChannelRule]) -> tuple[Decider
         Decider(accept.rule_id, accept.rule_version, "virtual", OVERRIDE_ACCEPT, accept.reason_code),
         *(
             Decider(
-                rule.rule_id, rule.rule_version, rule.decision, RULE_MATCH, rule.reason_code, rule.priority
+                rule.rule_id,
+                rule.rule_version,
+                rule.decision,
+                RULE_MATCH,
+                rule.reason_code,
+                rule.priority,
+                rule.propensity,
             )
             for rule in rules
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from seg3b_assets.states.s1_classification.classification import classification_table
+from seg3b_assets.states.s1_classification.classification import classification_tables
 from seg3b_assets.states.s1_classification.settlement import (
     COORDINATES,
     GAZETTEER,
@@ -32,7 +32,7 @@ _FAULTS: Final = {
 
 
 def run(context: StateContext) -> None:
-    """Write ``virtual_classification_3B`` and ``virtual_settlement_3B``.
+    """Write ``virtual_classification_3B``, its lineage, and ``virtual_settlement_3B``.
 
     Raises:
         Seg3BError: ``MERCHANT_REF_INVALID``, ``SETTLEMENT_COORD_INVALID``, ``SETTLEMENT_COORD_MISSING``,
@@ -40,13 +40,14 @@ def run(context: StateContext) -> None:
     """
     with context.lanes("classification"):
         merchants = read_merchants(context.inputs)
-        classified = classification_table(merchants, context.policies, context.identity)
+        classified, lineage = classification_tables(merchants, context.policies, context.identity)
     with context.lanes("settlement"):
         virtual = merchants.filter(classified["is_virtual"])
         sources = read_sources(context.inputs)
         settled = settlement_table(virtual, sources, context.policies, context.identity)
     with context.lanes("publish"):
         context.out.table("virtual_classification_3B", classified)
+        context.out.table("virtual_classification_lineage_3B", lineage)
         context.out.table("virtual_settlement_3B", settled)
 
 

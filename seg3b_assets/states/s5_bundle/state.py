@@ -23,6 +23,7 @@ PUBLISHED: Final = (
     "sealed_inputs_3B",
     "s0_gate_receipt_3B",
     "virtual_classification_3B",
+    "virtual_classification_lineage_3B",
     "virtual_settlement_3B",
     "edge_catalogue_3B",
     "edge_catalogue_index_3B",

@@ -93,5 +93,9 @@ def fits(row: dict[str, Any], match: MerchantMatch) -> bool:
 
 
 def falls_under(merchant: int, rule: ChannelRule, seed: int) -> bool:
-    head = hashlib.sha256(f"{rule.rule_id}|{seed}|{merchant}".encode()).digest()[:8]
-    return (int.from_bytes(head, "big") + 0.5) / 2**64 < rule.propensity or rule.propensity == 1.0
+    return uniform_by_hand(merchant, rule.rule_id, seed) < rule.propensity or rule.propensity == 1.0
+
+
+def uniform_by_hand(merchant: int, rule_id: str, seed: int) -> float:
+    head = hashlib.sha256(f"{rule_id}|{seed}|{merchant}".encode()).digest()[:8]
+    return (float(int.from_bytes(head, "big")) + 0.5) / 2**64

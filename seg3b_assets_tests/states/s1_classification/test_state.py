@@ -31,9 +31,10 @@ def test_s0_stages_the_bytes_its_digest_is_of(tmp_path: Path) -> None:
     assert set(staged.dataset_ids) == set(s0_gate.STATE.writes)
 
 
-def test_s1_stages_both_tables_and_they_agree(tmp_path: Path) -> None:
+def test_s1_stages_its_tables_and_they_agree(tmp_path: Path) -> None:
     staged = staged_run(s1_classification, write_root(tmp_path / "upstream", Tables(VIRTUAL)), tmp_path)
-    classified, settled = (staged.table(name) for name in s1_classification.STATE.writes)
+    classified, lineage, settled = (staged.table(name) for name in s1_classification.STATE.writes)
+    assert lineage["rule_id"].to_list() == classified["rule_id"].to_list()
     virtual = classified.filter("is_virtual")
     assert virtual.height
     assert settled["merchant_id"].to_list() == virtual["merchant_id"].to_list()
