@@ -10,7 +10,9 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver, groups
+from seg3b_assets.laws.geography import CountryPolygons, groups
+from seg3b_assets.laws.polygons import UnfitPolygonsError
+from seg3b_assets.laws.zones import ZoneResolver
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.tree import Desk
@@ -58,7 +60,7 @@ def read_maps(desk: Desk) -> Maps | None:
             _countries(countries),
             _zones(zones, policies.tz_nudge.epsilon_deg, policies.tz_overrides.tzid_by_country()),
         )
-    except shapely.errors.ShapelyError:
+    except UnfitPolygonsError:
         return None
 
 
@@ -69,7 +71,7 @@ def _countries(frame: pl.DataFrame) -> CountryPolygons:
 def _zones(frame: pl.DataFrame, epsilon_deg: float, overrides: dict[str, str]) -> ZoneResolver:
     return ZoneResolver.from_wkb(
         frame["tzid"].to_list(),
-        frame["country_iso"].to_list(),
+        frame["country_iso"].to_list() if "country_iso" in frame.columns else None,
         frame["geometry"].to_list(),
         epsilon_deg,
         overrides,

@@ -133,7 +133,7 @@ class _Recomputation:
         attempts = self._attempts(iso, at)
         placed = at[~np.isnan(self.lon[at])]
         self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(
-            np.full(placed.shape[0], iso), self.lon[placed], self.lat[placed]
+            np.full(placed.shape[0], iso), self.lon[placed], self.lat[placed], any_zone=True
         )
         return attempts
 

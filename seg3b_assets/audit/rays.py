@@ -15,7 +15,9 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.geography import POLYGON, groups
+from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.tz_database import present_name
+from seg3b_assets.laws.zones import POLYGON, ZoneRows
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.ledger import EdgeLedger
@@ -120,11 +122,18 @@ def _zones(desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, sampl
     tzid = chosen["tzid_operational"].to_numpy().astype("U64")
     country = ledger.country_text[known[sample[at]]].to_numpy().astype("U2")
     for code, here in groups(country):
-        for name, polygon in maps.zones.zones.get(str(code), ()):
-            inside, apart = crossings(polygon, lon[here], lat[here])
-            covers[here] += inside
-            named[here] |= inside & (tzid[here] == name)
-            clear[here] &= apart
+        covers[here], named[here], clear[here] = _zone_cover(
+            maps.zones.zones.get(str(code), ()), tzid[here], lon[here], lat[here]
+        )
+        beyond = here[covers[here] == 0]
+        if beyond.size:
+            covers[beyond], named[beyond], apart = _zone_cover(
+                maps.zones.everywhere.near(shapely.MultiPoint(np.stack([lon[beyond], lat[beyond]], axis=1))),
+                tzid[beyond],
+                lon[beyond],
+                lat[beyond],
+            )
+            clear[beyond] &= apart
     desk.findings.rows(
         "S2.edge_zone",
         clear & ~((covers == 1) & named),
@@ -134,6 +143,22 @@ def _zones(desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, sampl
             "route": "ray casting",
         },
     )
+
+
+def _zone_cover(rows: ZoneRows, tzid: NDArray[np.str_], lon: F64, lat: F64) -> tuple[I64, BOOL, BOOL]:
+    """How many zones cover each point (n,), whether the named one does, and whether it is clear of all their rings.
+
+    Polygons of one zone, under its old and its present name, are one zone.
+    """
+    hits: dict[str, BOOL] = {}
+    named, clear = np.zeros(lon.shape[0], bool), np.ones(lon.shape[0], bool)
+    for name, polygon in rows:
+        inside, apart = crossings(polygon, lon, lat)
+        zone = present_name(name)
+        hits[zone] = hits.get(zone, np.zeros(lon.shape[0], bool)) | inside
+        named |= inside & (tzid == name)
+        clear &= apart
+    return np.sum([*hits.values(), np.zeros(lon.shape[0], bool)], axis=0, dtype=np.int64), named, clear
 
 
 def _rejects(desk: Desk, ledger: EdgeLedger, placement: Placement, maps: Maps) -> None:

@@ -18,10 +18,10 @@ from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows
-from seg3b_assets.laws.geography import OVERRIDE
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
+from seg3b_assets.laws.zones import OVERRIDE
 from seg3b_assets.policies import SeatRule
 
 TEXT = NDArray[np.str_]

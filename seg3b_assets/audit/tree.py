@@ -24,6 +24,7 @@ from seg3b_assets.audit.parquet_files import (
     read_text_table,
 )
 from seg3b_assets.contracts import DatasetContract, Violation, contract
+from seg3b_assets.contracts.geotables import declared_geometry
 from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import PolicySet
@@ -144,6 +145,9 @@ class Desk:
         dtypes = {**declared.optional_columns, **declared.polars_schema}
         try:
             frame = read_text_table(path) if declared.format == "csv" else read_table(part_files(path))
+            frame, refused = declared_geometry(declared, frame, part_files(path))
+            if refused:
+                return None
             present = [name for name in columns if name in frame.columns]
             return frame.select(pl.col(name).cast(dtypes[name]) for name in present)
         except (UnreadableTableError, pl.exceptions.PolarsError):

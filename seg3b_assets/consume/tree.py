@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 
 from seg3b_assets.contracts import all_contracts, contract
+from seg3b_assets.contracts.columns import dtype_name
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
@@ -62,7 +63,7 @@ class PublishedRun:
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise _unreadable(str(path), str(error)) from error
         differs = {
-            name: {"expected": str(declared.get(name)), "found": str(dtype)}
+            name: {"expected": str(declared.get(name)), "found": dtype_name(dtype)}
             for name, dtype in frame.schema.items()
             if declared.get(name) != dtype
         }

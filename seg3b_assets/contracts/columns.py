@@ -58,6 +58,17 @@ _ANNOTATIONS: Final = frozenset(
 )
 
 
+_LONGEST_DTYPE: Final = 80
+
+
+def dtype_name(dtype: pl.DataType) -> str:
+    """A dtype in a few words: an extension type's metadata may be a reference system of kilobytes."""
+    if isinstance(dtype, pl.BaseExtension):
+        return f"extension {dtype.ext_name()} of {dtype.ext_storage()}"
+    text = str(dtype)
+    return text if len(text) <= _LONGEST_DTYPE else f"{text[:_LONGEST_DTYPE]}…"
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table.

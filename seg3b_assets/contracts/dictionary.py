@@ -79,6 +79,12 @@ class DatasetContract:
         return f"contracts/{self.schema_file}"
 
     @property
+    def geometry(self) -> str | None:
+        """The column that holds the rows' geometry as WKB; None for a table without one."""
+        name = self.schema.get("x-geometry")
+        return None if name is None else str(name)
+
+    @property
     def is_table(self) -> bool:
         """Whether the schema is of a row: parquet, JSON lines and CSV."""
         return self.format in TABULAR

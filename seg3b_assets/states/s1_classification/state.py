@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from seg3b_assets.states.maps import read_zones
 from seg3b_assets.states.s1_classification.classification import classification_tables
 from seg3b_assets.states.s1_classification.settlement import (
     COORDINATES,
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from seg3b_assets.contracts import Violation
+    from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.context import StateContext
     from seg3b_assets.states.sealed import SealedInputs
 
 MERCHANTS: Final = "transaction_schema_merchant_ids"
-ZONES: Final = "tz_world"
 _GAZETTEER_COLUMNS: Final = ("place_id", "country_iso", "lat_deg", "lon_deg", "population")
 _FAULTS: Final = {
     "lat_deg": "SETTLEMENT_COORD_INVALID",
@@ -43,7 +44,7 @@ def run(context: StateContext) -> None:
         classified, lineage = classification_tables(merchants, context.policies, context.identity)
     with context.lanes("settlement"):
         virtual = merchants.filter(classified["is_virtual"])
-        sources = read_sources(context.inputs)
+        sources = read_sources(context.inputs, context.policies)
         settled = settlement_table(virtual, sources, context.policies, context.identity)
     with context.lanes("publish"):
         context.out.table("virtual_classification_3B", classified)
@@ -61,7 +62,7 @@ def read_merchants(inputs: SealedInputs) -> pl.DataFrame:
     return merchants.sort("merchant_id")
 
 
-def read_sources(inputs: SealedInputs) -> AnchorSources:
+def read_sources(inputs: SealedInputs, policies: PolicySet) -> AnchorSources:
     """The gazetteer, the zone polygons and, where upstream has them, the ingested coordinates.
 
     Raises:
@@ -69,7 +70,7 @@ def read_sources(inputs: SealedInputs) -> AnchorSources:
             ``TZID_INVALID`` for something that cannot be a zone's name.
     """
     gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=_coordinate_fault)
-    zones = inputs.table(ZONES, "S1", ("tzid", "country_iso", "geometry"))
+    zones = read_zones(inputs, policies, "S1")
     version = inputs.version(GAZETTEER)
     if not inputs.has(COORDINATES):
         return AnchorSources(gazetteer, version, zones)

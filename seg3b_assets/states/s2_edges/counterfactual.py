@@ -18,6 +18,7 @@ from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.policies import PolicySet
+from seg3b_assets.states.maps import read_countries
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
 from seg3b_assets.states.s2_edges.placement import place
@@ -59,8 +60,7 @@ def redrawn_edges(
         Seg3BError: as S2, of a country that only this network needs.
     """
     read = partial(inputs.table, state="S2")
-    countries = read("world_countries", columns=["country_iso", "geom"])
-    polygons = CountryPolygons.from_wkb(countries["country_iso"].to_list(), countries["geom"].to_list())
+    polygons = read_countries(inputs, "S2")
     gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
     atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer)
     policy = policies.edge_topology

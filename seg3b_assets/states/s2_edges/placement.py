@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver, groups, wrap_longitude
+from seg3b_assets.laws.geography import CountryPolygons, groups, wrap_longitude
 from seg3b_assets.laws.randomness import Stream, jitter_index, unit_interval
 from seg3b_assets.laws.tz_database import tz_database_zones
+from seg3b_assets.laws.zones import UNRESOLVED, ZoneResolver
+from seg3b_assets.states.maps import unresolved_zone
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.surface import TilePicks
 
@@ -132,38 +134,38 @@ def resolve_zones(edges: EdgeSlots, lon: F64, lat: F64, resolver: ZoneResolver, 
         Seg3BError: ``TZ_RESOLUTION_FAILED`` when no rule yields a zone; ``TZ_ASSET_INVALID`` when the zone
             is unknown to the pinned tz database.
     """
-    tzid, source = np.zeros(edges.total, "U40"), np.zeros(edges.total, "U8")
+    tzid, source = np.zeros(edges.total, "U64"), np.zeros(edges.total, "U8")
 
     def resolve_country(part: tuple[object, I64]) -> None:
         at = part[1]
         country = np.full(at.shape[0], edges.iso[int(edges.country[at[0]])])
-        tzid[at], source[at] = resolver.resolve(country, lon[at], lat[at])
+        tzid[at], source[at] = resolver.resolve(country, lon[at], lat[at], any_zone=True)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(resolve_country, groups(edges.country)))
-    _require_zones(edges, tzid, source, lon, lat)
+    _require_zones(edges, tzid, source, (lon, lat), resolver)
     return EdgeZones(tzid, source)
 
 
 def _require_zones(
-    edges: EdgeSlots, tzid: NDArray[np.str_], source: NDArray[np.str_], lon: F64, lat: F64
+    edges: EdgeSlots,
+    tzid: NDArray[np.str_],
+    source: NDArray[np.str_],
+    point: tuple[F64, F64],
+    resolver: ZoneResolver,
 ) -> None:
-    failed = np.flatnonzero(source == "")
+    failed = np.flatnonzero(source == UNRESOLVED)
     if failed.size:
         edge = int(failed[0])
         country = edges.iso[int(edges.country[edge])]
-        raise Seg3BError(
+        lon, lat = float(point[0][edge]), float(point[1][edge])
+        raise unresolved_zone(
             "S2",
-            "TZ_RESOLUTION_FAILED",
             "zone_resolved",
             f"merchant {int(edges.merchant_id[edge])}, edge_seq_index {int(edges.seq[edge])}",
-            f"Add an override for {country} to tz_overrides.yaml, or mend its polygons in tz_world.",
-            {
-                "country_iso": country,
-                "lon_deg": float(lon[edge]),
-                "lat_deg": float(lat[edge]),
-                "count": int(failed.size),
-            },
+            (country, lon, lat),
+            resolver,
+            {"count": int(failed.size)},
         )
     unknown = sorted(set(tzid.tolist()) - tz_database_zones())
     if unknown:

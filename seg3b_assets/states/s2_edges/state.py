@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import polars as pl
-import shapely
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver
+from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
+from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.states.context import StateContext
+from seg3b_assets.states.maps import read_countries, read_zones
 from seg3b_assets.states.s2_edges.catalogue import PlacedEdges, build_catalogue, build_index, build_profile
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.evidence import (
@@ -78,7 +78,7 @@ def _read_inputs(context: StateContext) -> _Inputs:
     classification = context.published.table("virtual_classification_3B").select(
         "merchant_id", "is_virtual", "virtual_mode"
     )
-    polygons = _country_polygons(read("world_countries", columns=["country_iso", "geom"]))
+    polygons = read_countries(context.inputs, "S2")
     described = describe_merchants(
         classification.join(merchants, on="merchant_id", how="left"),
         context.published.table("virtual_settlement_3B"),
@@ -91,40 +91,7 @@ def _read_inputs(context: StateContext) -> _Inputs:
     )
     gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
     atlas = CountryAtlas.of(context.policies.cdn_country_weights, gazetteer)
-    return _Inputs(described, atlas, polygons, _zone_resolver(context))
-
-
-def _country_polygons(frame: pl.DataFrame) -> CountryPolygons:
-    try:
-        return CountryPolygons.from_wkb(frame["country_iso"].to_list(), frame["geom"].to_list())
-    except shapely.errors.ShapelyError as error:
-        raise _bad_geometry("world_countries", "geom", error) from error
-
-
-def _zone_resolver(context: StateContext) -> ZoneResolver:
-    frame = context.inputs.table("tz_world", "S2", ["tzid", "country_iso", "geometry"])
-    overrides = {row.country_iso: row.tzid for row in context.policies.tz_overrides.overrides}
-    try:
-        return ZoneResolver.from_wkb(
-            frame["tzid"].to_list(),
-            frame["country_iso"].to_list(),
-            frame["geometry"].to_list(),
-            context.policies.tz_nudge.epsilon_deg,
-            overrides,
-        )
-    except shapely.errors.ShapelyError as error:
-        raise _bad_geometry("tz_world", "geometry", error) from error
-
-
-def _bad_geometry(dataset: str, column: str, error: Exception) -> Seg3BError:
-    return Seg3BError(
-        "S2",
-        "INPUT_SCHEMA_MISMATCH",
-        "well_known_binary",
-        f"{dataset}:{column}",
-        "Write polygons as WKB in EPSG:4326.",
-        {"reason": str(error)[:200]},
-    )
+    return _Inputs(described, atlas, polygons, read_zones(context.inputs, context.policies, "S2"))
 
 
 def require_polygons(edges: EdgeSlots, polygons: CountryPolygons) -> None:

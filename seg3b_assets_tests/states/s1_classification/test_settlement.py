@@ -13,27 +13,30 @@ import shapely
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.policies import PolicySet, SeatRule, load_policies
 from seg3b_assets.policies.settlement import PlaceCapacity
-from seg3b_assets.policies.zones import TzOverride
 from seg3b_assets.states.s1_classification.seats import legal_countries
 from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_table
 from seg3b_assets_tests.states.miniature_upstream import POLICIES, SQUARES, WORLD, gazetteer, merchants
 from seg3b_assets_tests.states.staged import homebound_policies
 
+SHIPPED = load_policies(POLICIES)
 
-def _zones(squares: tuple[tuple[str, str, tuple[float, float, float, float]], ...] = SQUARES) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "tzid": [tzid for _, tzid, _ in squares],
-            "country_iso": [country for country, _, _ in squares],
-            "geometry": [shapely.to_wkb(shapely.box(*square)) for _, _, square in squares],
-        },
-        schema={"tzid": pl.String, "country_iso": pl.String, "geometry": pl.Binary},
+
+def _zones(
+    squares: tuple[tuple[str, str, tuple[float, float, float, float]], ...] = SQUARES,
+    overrides: dict[str, str] | None = None,
+) -> ZoneResolver:
+    return ZoneResolver.from_wkb(
+        [tzid for _, tzid, _ in squares],
+        [country for country, _, _ in squares],
+        [shapely.to_wkb(shapely.box(*square)) for _, _, square in squares],
+        SHIPPED.tz_nudge.epsilon_deg,
+        overrides or {},
     )
 
 
-SHIPPED = load_policies(POLICIES)
 AT_HOME = homebound_policies()
 SOURCES = AnchorSources(gazetteer(12), "v3", _zones())
 CROWD = merchants(30)
@@ -162,18 +165,20 @@ def test_a_place_in_no_zone_takes_its_countrys_override_or_fails() -> None:
     with pytest.raises(Seg3BError) as caught:
         settled(CROWD, nowhere)
     assert caught.value.code == "E3B_S1_TZ_RESOLUTION_FAILED"
-    override = TzOverride(country_iso="MT", tzid="Europe/Malta", reason="the test took its polygon away")
-    overrides = AT_HOME.tz_overrides.model_copy(update={"overrides": (override,)})
-    table = settled(CROWD, nowhere, replace(AT_HOME, tz_overrides=overrides))
+    overridden = replace(SOURCES, zones=_zones(SQUARES[:2], {"MT": "Europe/Malta"}))
+    table = settled(CROWD, overridden)
     assert set(table.filter(pl.col("tzid_settlement") == "Europe/Malta")["tz_source"]) == {"OVERRIDE"}
     assert set(table["tz_source"]) == {"DERIVED", "OVERRIDE"}
 
 
-def test_polygons_that_are_not_wkb_are_a_schema_mismatch() -> None:
-    broken = SOURCES.zones.with_columns(geometry=pl.lit(b"not a polygon"))
+def test_a_place_in_two_zones_is_told_with_both_and_no_override_for_the_country_is_advised() -> None:
+    doubled = _zones((*SQUARES, ("MT", "Europe/Rome", SQUARES[2][2])))
     with pytest.raises(Seg3BError) as caught:
-        settled(CROWD, replace(SOURCES, zones=broken))
-    assert caught.value.code == "E3B_S1_INPUT_SCHEMA_MISMATCH"
+        settled(CROWD, replace(SOURCES, zones=doubled))
+    assert caught.value.code == "E3B_S1_TZ_RESOLUTION_FAILED"
+    assert caught.value.detail["zones_covering"] == ["Europe/Malta", "Europe/Rome"]
+    assert "Europe/Malta or Europe/Rome" in caught.value.remedy
+    assert "tz_overrides" not in caught.value.remedy
 
 
 def test_nobody_virtual_is_an_empty_table() -> None:

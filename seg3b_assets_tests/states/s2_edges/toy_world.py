@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from seg3b_assets.laws.geography import CountryPolygons, ZoneResolver
+from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.states.s2_edges.edges import EdgeSlots, allot_slots
 from seg3b_assets.states.s2_edges.shares import SHARE_UNITS
 from seg3b_assets.states.s2_edges.surface import TilePicks
