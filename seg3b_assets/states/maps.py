@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.polygons import PolygonFault, UnfitPolygonsError
@@ -77,7 +78,7 @@ def unfit(state: str, dataset: str, names: Sequence[str], faults: Mapping[int, P
         state,
         "INPUT_SCHEMA_MISMATCH",
         "fit_polygons",
-        f"{dataset}: {', '.join(names[at] for at in sorted(faults)[:10])}",
+        f"{dataset}.{contract(dataset).geometry}: {', '.join(names[at] for at in sorted(faults)[:10])}",
         f"Mend the geometry of {dataset}: valid polygons in degrees, longitude first (EPSG:4326), cut at 180 "
         "degrees. First fault: " + f"{first['row']}, {first['fault']} ({first['found']}).",
         {"logical_id": dataset, "count": len(listed), "faults": listed},

@@ -8,7 +8,6 @@ anew.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,12 +18,13 @@ import shapely
 from seg3b_assets.laws.hashing import canonical_json, path_digest, sha256_json, sha256_raw
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.progress import Progress, Step
-from seg3b_assets.world.columns import write_table
+from seg3b_assets.world.columns import table_digest, write_geotable, write_table
 from seg3b_assets.world.draws import Draws
 from seg3b_assets.world.gates import write_bundles
 from seg3b_assets.world.geometry import zone_polygons
 from seg3b_assets.world.merchants import draw_trade
-from seg3b_assets.world.places import gazetteer, inhabited_countries
+from seg3b_assets.world.places import country_facts, gazetteer, inhabited_countries
+from seg3b_assets.world.published import published_tables
 from seg3b_assets.world.recipe import WORLD_VERSION, WorldRecipe, ingredients
 from seg3b_assets.world.sites import place_sites
 from seg3b_assets.world.stages import Stage, build_stage, link_dataset, open_staging, publish, sweep
@@ -34,7 +34,6 @@ CREATED_UTC: Final = "2026-11-01T00:00:00.000000Z"
 """A constant: a world's bytes know no clock."""
 
 RECEIPT: Final = "run_receipt.json"
-_SEED_DATASETS: Final = "datasets"
 _TABLE: Final = "part-00000.parquet"
 
 
@@ -50,15 +49,17 @@ def build_root(target: Path, seed: int, recipe: WorldRecipe, stages_folder: Path
     tiles = _tile_stage(stages_folder, recipe, geometry, progress)
     root = open_staging(target.parent, target.name)
     with progress.task(f"world: merchants and outlets of seed {seed}"):
-        own = _write_seed_datasets(root / _SEED_DATASETS, geometry, Draws(seed), recipe)
-    digests = {**own, **geometry.digests, **tiles.digests}
-    world = WorldIdentity(seed, recipe.digest(), sha256_json(digests), CREATED_UTC)
+        facts = _draw_facts(geometry, Draws(seed), recipe)
+    shared = {**geometry.digests, **tiles.digests}
+    # Published rows carry the fingerprint, so it is taken of the facts that become them.
+    fingerprint = sha256_json({**{name: table_digest(frame) for name, frame in facts.items()}, **shared})
+    world = WorldIdentity(seed, recipe.digest(), fingerprint, CREATED_UTC)
     layout = _Layout.of(world)
-    for dataset in own:
-        path = root / layout.paths[dataset]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (root / _SEED_DATASETS / dataset).rename(path)
-    shutil.rmtree(root / _SEED_DATASETS)
+    own = {}
+    for dataset, frame in published_tables(facts, world).items():
+        write_table(frame, root / layout.paths[dataset] / _TABLE)
+        own[dataset] = path_digest(root / layout.paths[dataset])
+    digests = {**own, **shared}
     for stage in (geometry, tiles):
         for dataset in stage.digests:
             link_dataset(stage.folder / dataset, root / layout.paths[dataset])
@@ -130,15 +131,18 @@ def _write_geometry(folder: Path, simplify_deg: float, step: Step) -> dict[str, 
     codes, polygons = zones.countries()
     tz_world = {
         "tzid": zones.tzid.tolist(),
+        # A zone has one row here, of one country.
+        "polygon_id": pl.zeros(len(zones.tzid), dtype=pl.Int32, eager=True),
         "country_iso": zones.country_iso.tolist(),
         "geometry": pl.Series(shapely.to_wkb(zones.geometry).tolist(), dtype=pl.Binary),
     }
     countries = {
         "country_iso": codes.tolist(),
+        "name": [country_facts()[code].name for code in codes.tolist()],
         "geom": pl.Series(shapely.to_wkb(polygons).tolist(), dtype=pl.Binary),
     }
-    write_table(pl.DataFrame(tz_world), folder / "tz_world" / "tz_world.parquet")
-    write_table(pl.DataFrame(countries), folder / "world_countries" / "world_countries.parquet")
+    write_geotable(pl.DataFrame(tz_world), "geometry", folder / "tz_world" / "tz_world.parquet")
+    write_geotable(pl.DataFrame(countries), "geom", folder / "world_countries" / "world_countries.parquet")
     step(1)
     places = gazetteer(zones)
     write_table(places, folder / "settlement_gazetteer" / "settlement_gazetteer.parquet")
@@ -169,16 +173,15 @@ def _tile_stage(folder: Path, recipe: WorldRecipe, geometry: Stage, progress: Pr
     )
 
 
-def _write_seed_datasets(folder: Path, geometry: Stage, draws: Draws, recipe: WorldRecipe) -> dict[str, str]:
-    """Write what depends on the seed, a folder per dataset; returns the digests."""
+def _draw_facts(geometry: Stage, draws: Draws, recipe: WorldRecipe) -> dict[str, pl.DataFrame]:
+    """What depends on the seed: merchants, outlets, their places and zones, by dataset, without identity."""
     countries = _table(geometry, "world_countries", ["country_iso"])["country_iso"].to_list()
     trade = draw_trade(countries, recipe, draws)
     places = _table(geometry, "settlement_gazetteer")
     sites = place_sites(trade, places, _table(geometry, "tz_world", ["tzid", "geometry"]), draws)
-    write_table(trade.merchant_table(), folder / "transaction_schema_merchant_ids" / _TABLE)
-    for dataset in ("outlet_catalogue", "site_locations", "site_timezones", "zone_alloc"):
-        write_table(getattr(sites, dataset), folder / dataset / _TABLE)
-    return {path.name: path_digest(path) for path in sorted(folder.iterdir())}
+    names = ("outlet_catalogue", "site_locations", "site_timezones", "zone_alloc")
+    facts = {name: getattr(sites, name) for name in names}
+    return {**facts, "transaction_schema_merchant_ids": trade.merchant_table()}
 
 
 def _table(stage: Stage, dataset: str, columns: list[str] | None = None) -> pl.DataFrame:

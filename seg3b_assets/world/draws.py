@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.hashing import sha256_raw
-from seg3b_assets.world.recipe import WORLD_VERSION
+from seg3b_assets.world.recipe import DRAWS_VERSION
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Draws:
 
     def words(self, label: str, count: int) -> NDArray[np.uint64]:
         """The first ``count`` 64-bit words of the label's sequence."""
-        key = sha256_raw(f"seg3b.world|{WORLD_VERSION}|{self.seed}|{label}".encode())[:16]
+        key = sha256_raw(f"seg3b.world|{DRAWS_VERSION}|{self.seed}|{label}".encode())[:16]
         generator = np.random.Philox(key=int.from_bytes(key, "little"))
         words: NDArray[np.uint64] = generator.random_raw(count)
         return words

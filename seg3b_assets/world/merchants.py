@@ -85,8 +85,8 @@ def draw_trade(countries: Sequence[str], recipe: WorldRecipe, draws: Draws) -> T
 
 
 def _merchant_ids(draws: Draws, count: int) -> NDArray[np.uint64]:
-    """Distinct ids scattered over 1..2⁶⁴−1, ascending."""
-    words = np.unique(draws.words("merchant_id", count + 64))
+    """Distinct ids scattered over 1..2⁶³−1, ascending: ingress publishes ids as signed integers."""
+    words = np.unique(draws.words("merchant_id", count + 64) >> np.uint64(1))
     words = words[words > 0]
     # The surplus that makes up for a repeated word is dropped at random, not from the top.
     keep = np.sort(np.argsort(draws.words("merchant_id_kept", words.shape[0]), kind="stable")[:count])

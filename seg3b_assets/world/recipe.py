@@ -14,9 +14,12 @@ from typing import Any, Final
 
 from seg3b_assets.laws.hashing import file_digest, sha256_json
 
-WORLD_VERSION: Final = "1.0.0"
+WORLD_VERSION: Final = "2.0.0"
 """Version of how a world is built. Raise it with any change to this package that changes a world's bytes:
 caches and parameter_hash follow it (the pinned fingerprint in the tests tells)."""
+
+DRAWS_VERSION: Final = "1.0.0"
+"""Version of the draws alone: merchants and outlets stay who and where they are while only tables change form."""
 
 DATA: Final = Path(__file__).parent / "data"
 

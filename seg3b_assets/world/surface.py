@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.snapping import snap
 from seg3b_assets.progress import Step
 from seg3b_assets.world.columns import write_table
 from seg3b_assets.world.people import tile_weights
@@ -40,30 +41,38 @@ def write_surface(
         covered = cover(shapely.from_wkb(geom), raster)
         at = of_country[country]
         weights = tile_weights(covered, place_tile[at], population[at], raster, recipe)
-        _write_country(folder, country, covered, weights, recipe.weight_dp)
+        _write_country(folder, country, raster, covered, weights, recipe.weight_dp)
         tiles += covered.tile_id.size
         step(1)
     return tiles
 
 
 def _write_country(
-    folder: Path, country: str, covered: TileCover, weights: NDArray[np.int64], weight_dp: int
+    folder: Path, country: str, raster: Raster, covered: TileCover, weights: NDArray[np.int64], weight_dp: int
 ) -> None:
-    tile_id = pl.Series("tile_id", covered.tile_id.astype(np.uint64))
+    tiles = pl.DataFrame({"tile_id": covered.tile_id.astype(np.uint64)})
+    tiles = tiles.select(country_iso=pl.lit(country), tile_id="tile_id")
     partition = Path(f"country={country}") / "part-00000.parquet"
-    write_table(pl.DataFrame([tile_id]), folder / "tile_index" / partition)
-    bounds = pl.DataFrame(
-        [
-            tile_id,
-            pl.Series("min_lon_deg", covered.min_lon),
-            pl.Series("max_lon_deg", covered.max_lon),
-            pl.Series("min_lat_deg", covered.min_lat),
-            pl.Series("max_lat_deg", covered.max_lat),
-            pl.Series("centroid_lon_deg", covered.centroid_lon),
-            pl.Series("centroid_lat_deg", covered.centroid_lat),
-        ]
+    row, column = np.divmod(covered.tile_id, raster.ncols)
+    index = tiles.with_columns(
+        raster_row=pl.Series(row.astype(np.uint64)),
+        raster_col=pl.Series(column.astype(np.uint64)),
+        centroid_lon=pl.Series(snap(raster.west(column) + raster.side_deg / 2.0)),
+        centroid_lat=pl.Series(snap(raster.north(row) - raster.side_deg / 2.0)),
+        pixel_area_m2=pl.Series(raster.area_m2(row)),
+        inclusion_rule=pl.lit("any_overlap"),
+    )
+    write_table(index, folder / "tile_index" / partition)
+    bounds = tiles.with_columns(
+        min_lat_deg=pl.Series(covered.min_lat),
+        max_lat_deg=pl.Series(covered.max_lat),
+        min_lon_deg=pl.Series(covered.min_lon),
+        max_lon_deg=pl.Series(covered.max_lon),
+        centroid_lat_deg=pl.Series(covered.centroid_lat),
+        centroid_lon_deg=pl.Series(covered.centroid_lon),
     )
     write_table(bounds, folder / "tile_bounds" / partition)
-    weighed = pl.DataFrame([tile_id, pl.Series("weight_fp", weights)])
-    weighed = weighed.with_columns(dp=pl.lit(weight_dp, dtype=pl.Int32))
+    weighed = tiles.with_columns(
+        weight_fp=pl.Series(weights), dp=pl.lit(weight_dp, pl.Int64), basis=pl.lit("population")
+    )
     write_table(weighed, folder / "tile_weights" / f"part-{country}.parquet")

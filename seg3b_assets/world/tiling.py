@@ -30,6 +30,9 @@ F64 = NDArray[np.float64]
 _TOUCH_SHARE: Final = 1e-9
 _SIDE_COVERED: Final = 1e-7
 _VERTEX_UNITS: Final = 10**7
+# WGS 84 (NIMA TR8350.2): semi-minor axis in metres, first eccentricity.
+_POLAR_RADIUS_M: Final = 6_356_752.314245
+_ECCENTRICITY: Final = 0.081_819_190_842_622
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,18 @@ class Raster:
     def north(self, row: I64) -> F64:
         """Latitude of a row's upper edge."""
         return (90 * MICRO - row * self.step) / MICRO
+
+    def area_m2(self, row: I64) -> F64:
+        """Area of a tile of each row on the WGS 84 ellipsoid, square metres, snapped to whole ones.
+
+        b²·Δλ·½·[sin φ / (1 − e²sin²φ) + artanh(e·sin φ) / e] between the row's parallels; source: Snyder, Map
+        Projections (USGS 1395, 1987), the authalic zone.
+        """
+        sine = np.sin(np.radians(np.stack([self.north(row), self.north(row + 1)])))
+        eccentric = _ECCENTRICITY * sine
+        zone = sine / (1.0 - eccentric * eccentric) + np.arctanh(eccentric) / _ECCENTRICITY
+        width = np.radians(self.side_deg) * _POLAR_RADIUS_M * _POLAR_RADIUS_M / 2.0
+        return snap(width * (zone[0] - zone[1]), 1)
 
     def tile_of(self, lon: F64, lat: F64) -> I64:
         """tile_id of each point; the raster's own east and south edges belong to its last tiles."""

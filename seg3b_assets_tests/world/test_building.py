@@ -18,7 +18,7 @@ from seg3b_assets.world.stages import link_dataset
 from seg3b_assets_tests.world.conftest import COARSE, World
 
 pytestmark = pytest.mark.e2e
-KNOWN_FINGERPRINT = "3cb3ed1d4a86ef795b295af437d286b483fcd82e6059b1e95df42b4753bdab88"
+KNOWN_FINGERPRINT = "650d6acac27696bcf72015fcef604eb5244dbcac069eeb810b2778117a3992a5"
 BUILD = "from seg3b_assets.world import *; from pathlib import Path; import sys"
 ENSURE = "ensure_world(42, WorldRecipe(resolution_deg=1.0, merchants=1_500), Path(sys.argv[1]))"
 KILL_AT = """

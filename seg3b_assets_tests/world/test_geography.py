@@ -44,7 +44,7 @@ def test_places_lie_in_their_country_and_in_one_zone_of_it(world: World) -> None
         shapely.prepare(polygon)
         assert shapely.intersects_xy(polygon, lon[at], lat[at]).all(), code
     covering = np.zeros(places.height, np.int64)
-    for zone, code, wkb in zones.iter_rows():
+    for zone, code, wkb in zones.select("tzid", "country_iso", "geometry").iter_rows():
         polygon = shapely.from_wkb(wkb)
         shapely.prepare(polygon)
         covered = shapely.intersects_xy(polygon, lon, lat) & (country == code)
