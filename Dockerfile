@@ -16,7 +16,7 @@ COPY docs/laws.md docs/laws.md
 COPY policies policies
 COPY seg3b_assets seg3b_assets
 COPY deploy deploy
-COPY dagster.yaml ./
+COPY dagster.yaml workspace.yaml ./
 RUN uv sync --frozen --no-dev --extra deployment
 
 FROM ${PYTHON_IMAGE}

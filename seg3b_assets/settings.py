@@ -6,15 +6,22 @@ reach an output; what people tune about the segment itself is in ``policies/``.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seg3b_assets.shipped import shipped
 from seg3b_assets.world.recipe import WorldRecipe
 
 T = TypeVar("T")
+_SHOWN = 200
+# Others, such as a missing folder or one that may not be read, are met where it is used.
+_NO_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
+# For what only a checkout does: its documents, its benches, its tests. What ships, `shipped` knows.
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -29,7 +36,7 @@ class Settings:
     Attributes:
         home: where snapshots, heads and run records live (SEG3B_HOME, ``.seg3b`` in the working folder); of a home
             by URL, its mirror below the cache (``store.mirror``).
-        policies: folder of policy files (SEG3B_POLICIES, the repository's).
+        policies: folder of policy files (SEG3B_POLICIES, the shipped ones).
         upstream: an upstream root, or a folder of ``seed={seed}`` roots (SEG3B_UPSTREAM); None for the
         embedded
             world.
@@ -79,7 +86,7 @@ class Settings:
         settings = replace(base, **given)
         settings = replace(settings, home=_home(home, settings.cache))
         for path in (settings.home, settings.policies, settings.upstream, settings.cache):
-            require_text(path)
+            require_folder(path)
         return replace(settings, configured=_inputs(settings) == _inputs(base))
 
     @classmethod
@@ -94,7 +101,7 @@ class Settings:
         )
         return cls(
             home=Path(),
-            policies=Path(environment.get("SEG3B_POLICIES") or REPOSITORY / "policies").absolute(),
+            policies=Path(environment.get("SEG3B_POLICIES") or shipped("policies")).absolute(),
             upstream=Path(upstream).absolute() if upstream else None,
             recipe=recipe,
             cache=Path(environment.get("SEG3B_CACHE") or caches / "seg3b").absolute(),
@@ -114,6 +121,24 @@ def require_text(path: object) -> None:
         raise SettingError(
             f"{str(path)!a} is no text under this locale: set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
         ) from None
+
+
+def require_folder(path: Path | None) -> None:
+    """Return for a path that is a folder, or where one can be made as far as its name goes.
+
+    Raises:
+        SettingError: naming the path and what it is instead.
+    """
+    require_text(path)
+    if path is None:
+        return
+    shown = str(path) if len(str(path)) <= _SHOWN else f"{str(path)[:_SHOWN]}…"
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise SettingError(f"{shown} is not a folder")
+    except OSError as error:
+        if error.errno in _NO_NAME:
+            raise SettingError(f"{shown} can be no folder: {error.strerror}") from None
 
 
 def _home(text: str, cache: Path) -> Path:

@@ -74,7 +74,7 @@ def test_several_seeds_are_keyed_by_seed_and_one_failure_does_not_stop_the_other
     assert printed["1"]["error"]["code"] == "E3B_S4_FIELD_BINDING_INVALID"
 
 
-@pytest.mark.parametrize("seed", ["-1", "x", "1.5", str(2**64), "", "٤٢"])
+@pytest.mark.parametrize("seed", ["-1", "x", "1.5", str(2**64), "", "٤٢", "9" * 5000, "0x10", "1e3", "1_000"])
 def test_a_seed_that_is_no_uint64_is_a_usage_error(settings: Settings, seed: str) -> None:
     done = seg3b(settings, "run", f"--seed={seed}")
     assert done.exit_code == 2
@@ -128,7 +128,9 @@ def test_a_defect_is_reported_without_traceback_unless_debugging(settings: Setti
     assert (done.exit_code, orjson.loads(done.stdout)["error"]["code"]) == (3, "INTERNAL")
     assert "--debug" in done.stderr
     shown = seg3b(settings, "run", "--seed", "42", "--debug", segment=broken)
-    assert isinstance(shown.exception, ZeroDivisionError)
+    assert shown.exit_code == 3
+    assert "Traceback" in shown.stderr
+    assert "ZeroDivisionError: by zero" in shown.stderr
 
 
 def test_an_interrupt_is_neither_pass_nor_fail(settings: Settings) -> None:

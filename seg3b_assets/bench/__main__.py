@@ -12,15 +12,18 @@ import typer
 
 from seg3b_assets.bench.commands import measure_commands
 from seg3b_assets.bench.seed_runs import measure_seed
+from seg3b_assets.doors import through_door
 
 # By name, because this module knows nothing of dagster.
 OVERHEAD = "seg3b_assets.orchestration.overhead"
 
 
 def main(
-    seed: Annotated[int, typer.Option(help="Seed to run.")] = 42,
-    surface: Annotated[float, typer.Option(help="Tile side of a larger surface, degrees; 0: none.")] = 0.05,
-    merchants: Annotated[int, typer.Option(help="Merchants of the scaling run; 0: none.")] = 100_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed to run.")] = 42,
+    surface: Annotated[
+        float, typer.Option(min=0, help="Tile side of a larger surface, degrees; 0: none.")
+    ] = 0.05,
+    merchants: Annotated[int, typer.Option(min=0, help="Merchants of the scaling run; 0: none.")] = 100_000,
     folder: Annotated[Path, typer.Option(help="Where fresh homes are made, and removed.")] = Path(".bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.")] = False,
     commands: Annotated[
@@ -30,7 +33,7 @@ def main(
         bool, typer.Option("--dagster", help="Measure instead what Dagster adds to the seed's time.")
     ] = False,
     pairs: Annotated[
-        int, typer.Option(help="With --commands or --dagster: how often each takes its turn.")
+        int, typer.Option(min=1, help="With --commands or --dagster: how often each takes its turn.")
     ] = 3,
 ) -> None:
     """Measure one seed, whole and per state, and hold it against the project's targets."""
@@ -43,4 +46,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    through_door(lambda: typer.run(main))

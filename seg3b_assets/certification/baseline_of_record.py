@@ -15,6 +15,7 @@ import orjson
 
 from seg3b_assets.certification.report import certification_named
 from seg3b_assets.certification.yardsticks import OF_RECORD
+from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.realism import metrics_file_name
 from seg3b_assets.realism.report import metric_values
 
@@ -39,5 +40,14 @@ def write(home: Path) -> None:
     OF_RECORD.write_bytes(orjson.dumps(figures(documents), option=orjson.OPT_INDENT_2) + b"\n")
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Exit code 2 unless it is told exactly one home."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m seg3b_assets.certification.baseline_of_record HOME\n")
+        return EXIT_USAGE
     write(Path(sys.argv[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    through_door(main)

@@ -18,7 +18,7 @@ from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.strict_yaml import YamlRefusedError, parse_document
 from seg3b_assets.realism import metrics_file_name
 from seg3b_assets.realism.report import PolicyChange, Yardstick, metric_values
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.shipped import shipped
 from seg3b_assets.store import Refs, Runs
 from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.compare import flattened
@@ -27,7 +27,7 @@ from seg3b_assets.store.policy_bytes import PolicyBytes
 BASELINE: Final = "baseline"
 LAST_GOOD: Final = "last_good"
 OF_RECORD: Final = Path(__file__).with_name("baseline_of_record.json")
-BASELINE_POLICIES: Final = REPOSITORY / "policies" / "baseline"
+BASELINE_POLICIES: Final = shipped("policies/baseline")
 CERTIFICATION_POLICY: Final = "certification"
 
 Lineages = Mapping[int, str]

@@ -26,14 +26,13 @@ from seg3b_assets.cli.options import (
     settings_from,
 )
 from seg3b_assets.cli.reporting import (
-    EXIT_REALISM,
-    EXIT_STRUCTURAL,
     console,
     log_to_stderr,
     print_json,
     reported,
     show_error,
 )
+from seg3b_assets.doors import EXIT_REALISM, EXIT_STRUCTURAL
 from seg3b_assets.laws.errors import Seg3BError
 
 

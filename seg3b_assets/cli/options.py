@@ -15,11 +15,31 @@ if TYPE_CHECKING:
     from seg3b_assets.settings import Settings
 
 
+_SHOWN = 60
+# More than any machine has processors, and few enough to start.
+MOST_WORKERS = 1024
+
+
 def parse_seed(given: str | int) -> int:
     text = str(given)  # typer parses a default, too, and that is a number already
-    if not text.isascii() or not text.isdigit() or int(text) > UINT64_MAX:
-        raise typer.BadParameter(f"{text!r} is not an integer from 0 to 2^64-1 ({UINT64_MAX})")
-    return int(text)
+    if (number := uint64(text)) is None:
+        raise typer.BadParameter(f"{shortened(text)!r} is not an integer from 0 to 2^64-1 ({UINT64_MAX})")
+    return number
+
+
+def uint64(text: str) -> int | None:
+    """The number a text writes; None unless it is one from 0 to 2^64-1 in ASCII digits, however long the text."""
+    if not text.isascii() or not text.isdigit():
+        return None
+    digits = text.lstrip("0") or "0"
+    # Python refuses to read thousands of digits.
+    number = int(digits) if len(digits) <= len(str(UINT64_MAX)) else UINT64_MAX + 1
+    return number if number <= UINT64_MAX else None
+
+
+def shortened(text: str) -> str:
+    """A text as a message shows it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
 Seeds = Annotated[
@@ -67,7 +87,8 @@ Resolution = Annotated[
 ]
 Merchants = Annotated[int | None, typer.Option(help="Merchants of the embedded world.", show_default="10000")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, envvar="SEG3B_WORKERS", help="Never changes a byte of an output.")
+    int | None,
+    typer.Option(min=1, max=MOST_WORKERS, envvar="SEG3B_WORKERS", help="Never changes a byte of an output."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 NoDigestCache = Annotated[
@@ -86,11 +107,11 @@ def settings_from(**overrides: Any) -> Settings:
         raise typer.BadParameter(str(error)) from error
 
 
-def require_readable_name(path: Path) -> None:
-    """A usage error for a path that is no text under the locale."""
-    from seg3b_assets.settings import require_text
+def require_folder_name(path: Path) -> None:
+    """A usage error for a path that is no text under the locale, or can be no folder."""
+    from seg3b_assets.settings import require_folder
 
     try:
-        require_text(path)
+        require_folder(path)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

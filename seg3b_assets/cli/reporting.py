@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
+from seg3b_assets.doors import (
+    EXIT_INTERRUPTED,
+    EXIT_REALISM,
+    EXIT_STRUCTURAL,
+    is_broken_pipe,
+    tell,
+    told,
+)
 from seg3b_assets.laws.errors import Seg3BError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-EXIT_REALISM, EXIT_USAGE, EXIT_STRUCTURAL, EXIT_INTERRUPTED = 1, 2, 3, 130
-_DEFECT = "This is a defect of seg3b; run again with --debug and report the traceback."
 
 
 @contextmanager
@@ -41,13 +46,13 @@ def reported(as_json: bool, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
-        if debug:
+        if debug or is_broken_pipe(error):
             raise
-        defect = {"code": "INTERNAL", "place": type(error).__name__, "remedy": _DEFECT, "detail": str(error)}
+        record, code = told(error)
         if as_json:
-            print_json({"error": defect})
-        typer.echo(f"INTERNAL {type(error).__name__}: {error}\n  remedy: {_DEFECT}", err=True)
-        raise typer.Exit(EXIT_STRUCTURAL) from error
+            print_json({"error": record})
+        tell(record)
+        raise typer.Exit(code) from error
     except KeyboardInterrupt as interrupt:
         typer.echo("interrupted; published states are kept", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from
+from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from, shortened, uint64
 from seg3b_assets.cli.reporting import console, print_json, reported
-from seg3b_assets.laws.identity import UINT64_MAX
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,14 +20,16 @@ if TYPE_CHECKING:
     from seg3b_assets.settings import Settings
 
 SHOWN_MERCHANTS = 20
+_MOST_EVENTS = 10_000_000
+_LAST_EVENT = 2**64 - 1 - _MOST_EVENTS  # an event's number is a u64
 _WIDTH = 150
 
 
 def _merchant(given: str | int) -> int:
     text = str(given)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= UINT64_MAX:
-        raise typer.BadParameter(f"{text!r} is not a merchant id from 1 to 2^64-1")
-    return int(text)
+    if not (number := uint64(text)):
+        raise typer.BadParameter(f"{shortened(text)!r} is not a merchant id from 1 to 2^64-1")
+    return number
 
 
 def sample(
@@ -38,10 +39,15 @@ def sample(
             parser=_merchant, metavar="[MERCHANT]", help="A virtual merchant's id; without one, lists them."
         ),
     ] = None,
-    count: Annotated[int, typer.Option("-n", min=0, max=10_000_000, help="Events to draw.")] = 10,
+    count: Annotated[int, typer.Option("-n", min=0, max=_MOST_EVENTS, help="Events to draw.")] = 10,
     first_event: Annotated[
         int,
-        typer.Option("--from-event", min=0, help="Number of the first event; a pick is a function of it."),
+        typer.Option(
+            "--from-event",
+            min=0,
+            max=_LAST_EVENT,
+            help="Number of the first event; a pick is a function of it.",
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(parser=parse_seed, metavar="UINT64", help="Seed in force.")] = 42,
     tree: Annotated[

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seg3b_assets.cli.options import AsJson, Debug, Workers, require_readable_name, settings_from
-from seg3b_assets.cli.reporting import EXIT_STRUCTURAL, print_json, reported
+from seg3b_assets.cli.options import AsJson, Debug, Workers, require_folder_name, settings_from
+from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.doors import EXIT_STRUCTURAL
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.verification import Verification
@@ -49,7 +50,7 @@ def verify(
     """
     with reported(as_json, debug):
         settings = settings_from(policies=policies, workers=workers)
-        require_readable_name(tree)
+        require_folder_name(tree)
         from seg3b_assets.audit.presentation import as_object, lines
         from seg3b_assets.audit.verification import verify as verify_tree
 

@@ -7,15 +7,16 @@ Knows where the folder is and how a ``$ref`` is followed. What a schema means fo
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import orjson
 from jsonschema_rs import Registry
 
+from seg3b_assets.shipped import shipped
+
 Schema: TypeAlias = dict[str, Any]
 
-CONTRACTS_FOLDER: Final = Path(__file__).resolve().parents[2] / "contracts"
+CONTRACTS_FOLDER: Final = shipped("contracts")
 TYPES_FILE: Final = "types.schema.json"
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import dagster as dg
 
 from seg3b_assets.contracts import DatasetContract
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.shipped import shipped
 from seg3b_assets.states.context import StateSpec
 from seg3b_assets.states.registry import states
 
-LAWS = REPOSITORY / "docs" / "laws.md"
+LAWS = shipped("docs/laws.md")
 _SECTION = re.compile(r"^## (?P<number>\d+)\. ", re.MULTILINE)
 
 
@@ -71,7 +71,7 @@ def _code(state: StateSpec | None) -> Iterator[dg.LocalFileCodeReference]:
 
 
 def _contract(declared: DatasetContract) -> Iterator[dg.LocalFileCodeReference]:
-    file = REPOSITORY / declared.schema_ref.split("#")[0]
+    file = shipped(declared.schema_ref.split("#")[0])
     yield dg.LocalFileCodeReference(file_path=str(file), line_number=1, label="contract")
 
 

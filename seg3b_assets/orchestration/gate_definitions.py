@@ -12,7 +12,8 @@ from pathlib import Path
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies import Certification, Policy, VirtualValidation, parse_policy
-from seg3b_assets.settings import REPOSITORY, Settings
+from seg3b_assets.settings import Settings
+from seg3b_assets.shipped import shipped
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def certification_policy() -> Certification:
 
 
 def _virtual_validation() -> VirtualValidation:
-    """The policy in force or, while that one cannot be read, the repository's: S0 is who refuses it."""
+    """The policy in force or, while that one cannot be read, the shipped one: S0 is who refuses it."""
     name = "virtual_validation.yaml"
     try:
         policy = _parsed(Settings.from_environment().policies / name, VirtualValidation)
     except (Seg3BError, OSError):
-        policy = _parsed(REPOSITORY / "policies" / name, VirtualValidation)
+        policy = _parsed(shipped(f"policies/{name}"), VirtualValidation)
     assert isinstance(policy, VirtualValidation)
     return policy
 

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import yaml
 
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.doors import EXIT_USAGE, through_door
+from seg3b_assets.shipped import shipped
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.locks import exclusive
 
@@ -37,7 +38,7 @@ def instance_config(environment: Mapping[str, str]) -> dict[str, Any]:
     names = [BASE, *(file for variable, file in LAYERS.items() if environment.get(variable))]
     merged: dict[str, Any] = {}
     for name in names:
-        merged |= yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
+        merged |= yaml.safe_load(shipped(name).read_text(encoding="utf-8"))
     return merged
 
 
@@ -52,5 +53,14 @@ def write_instance_config(home: Path, environment: Mapping[str, str]) -> Path:
     return target
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Exit code 2 unless it is told exactly one folder."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m seg3b_assets.orchestration.instance_home DAGSTER_HOME\n")
+        return EXIT_USAGE
     write_instance_config(Path(sys.argv[1]), os.environ)
+    return 0
+
+
+if __name__ == "__main__":
+    through_door(main)

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.shipped import shipped
 
 ALONE, TOLD, LAUNCHED, COLD = "seg3b run", "seg3b run, told", "launched in the UI", "dagster command"
 SEGMENT, JOB = "warm: segment alone", "warm: through a job"
@@ -142,7 +143,7 @@ class Workshop:
         _command(["-m", "seg3b_assets.cli", "world", "build", "--seed", str(self.seed)], self._environment())
         used = self.folder / "used"
         used.mkdir()
-        shutil.copy(REPOSITORY / "dagster.yaml", used)
+        shutil.copy(shipped("dagster.yaml"), used)
         _command(["-c", _OPEN_INSTANCE], self._environment() | {"DAGSTER_HOME": str(used)})
         for measure in (cold, launched):
             with self.fresh():
@@ -264,7 +265,7 @@ def _ask(port: int, query: str, variables: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _webserver(workshop: Workshop, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    options = ["-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    options = ["-w", str(shipped("workspace.yaml")), "-h", "127.0.0.1", "-p", str(port)]
     log = workshop.folder / "webserver.log"
     with log.open("wb") as said:
         server = subprocess.Popen(

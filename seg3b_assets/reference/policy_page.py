@@ -12,7 +12,7 @@ import yaml
 
 from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
 from seg3b_assets.reference.markdown import code, page, table
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.shipped import shipped
 
 _INTRO: Final = (
     "Every key of every file in `policies/`: type, what is allowed, and the shipped value. What a key stands for\n"
@@ -56,7 +56,7 @@ def policy_page() -> str:
 
 def shipped_values(policy_id: str) -> Any:
     """The shipped file as YAML has it."""
-    return yaml.safe_load((REPOSITORY / "policies" / f"{policy_id}.yaml").read_bytes())
+    return yaml.safe_load(shipped(f"policies/{policy_id}.yaml").read_bytes())
 
 
 def _keys(node: Node, defs: Node, prefix: str) -> Iterator[tuple[str, str, str]]:

@@ -6,8 +6,10 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from seg3b_assets.doors import through_door
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.faults.false_alarms import RUNS, try_untouched_runs
 from seg3b_assets_tests.faults.fault import Outcome
@@ -21,13 +23,22 @@ def main() -> int:
     """Exit code 0 when every fault was caught by its check alone and no untouched run raised an alarm."""
     parser = argparse.ArgumentParser(prog="python -m seg3b_assets_tests.faults", description=__doc__)
     parser.add_argument("--only", default="", help="faults whose name holds this text")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=_count(1), default=len(os.sched_getaffinity(0)))
     parser.add_argument(
-        "--runs", type=int, default=RUNS, help="untouched runs over random policies and seeds"
+        "--runs", type=_count(0), default=RUNS, help="untouched runs over random policies and seeds"
     )
     given = parser.parse_args()
     sound = _faults(given.only, given.workers)
     return 0 if _untouched(given.runs, given.workers) and sound else 1
+
+
+def _count(least: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number from {least} to 999999")
+        return int(text)
+
+    return count
 
 
 def _faults(only: str, workers: int) -> bool:
@@ -72,4 +83,4 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     Path(PAGE.parent).mkdir(exist_ok=True)
-    sys.exit(main())
+    through_door(main)

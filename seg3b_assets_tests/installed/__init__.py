@@ -1,0 +1,1 @@
+"""The product installed from its wheel, away from any checkout."""
