@@ -11,7 +11,7 @@ import typer
 from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from
 from seg3b_assets.cli.reporting import console, print_json, reported
 
-_NAMED = "A ref, 'heads', or the start of a lineage's or certification's id."
+_NAMED = "heads, a ref, a run, a lineage or a certification: its name or id, or the start of it."
 
 
 def diff(

@@ -18,8 +18,8 @@ def export(
         str,
         typer.Argument(
             metavar="RUN|REF",
-            help="A ref (baseline, candidate, last_good, certification), heads, or the start of a lineage's or "
-            "certification's id.",
+            help="heads, a ref (baseline, candidate, last_good, certification), a run, a lineage or a certification: "
+            "its name or id, or the start of it.",
         ),
     ],
     dest: Annotated[

@@ -70,7 +70,7 @@ def set_ref(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="A ref, 'heads', or the start of a lineage's or certification's id.",
+            help="heads, a ref, a run, a lineage or a certification: its name or id, or the start of it.",
             show_default="heads; for baseline, the newest certification of policies/baseline",
         ),
     ] = None,

@@ -28,7 +28,7 @@ def export(
     """Export the lineages ``target`` names: one of them as ``dest``, several as ``dest/seed=N`` each.
 
     Args:
-        target: a ref, ``heads``, or the start of a lineage's or certification's id.
+        target: as ``resolve_target`` reads it.
         seeds: of those, only these; all when empty.
         dest: a path, or a URL of an object store.
 

@@ -1,19 +1,22 @@
-"""What a person may name a set of lineages by: a ref, ``heads``, a lineage, or a certification."""
+"""What a person may name a set of lineages by: ``heads``, a ref, a run, a lineage, or a certification."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.home import Store
-from seg3b_assets.store.refs import REF_NAMES, Refs
+from seg3b_assets.store.refs import REF_NAMES, RefName, Refs
 from seg3b_assets.store.runs import Runs
 
 HEADS: Final = "heads"
+NAMES: Final = (HEADS, *REF_NAMES)
 SHORTEST_PREFIX: Final = 4
+_SHOWN: Final = 16  # digits of an id in a message
+_LISTED: Final = 8
 
 
 class UnknownTargetError(ValueError):
@@ -40,17 +43,20 @@ class Target:
 
 
 def resolve_target(store: Store, text: str) -> Target:
-    """The lineages ``text`` names: a ref, ``heads``, or the start of a lineage's or certification's id.
+    """The lineages ``text`` names: ``heads``, a ref, a run, a lineage or a certification, by its name or id, or by the
+    start of that as far as only one thing begins so.
 
     Raises:
-        UnknownTargetError: nothing, or more than one thing, goes by that name.
+        UnknownTargetError: nothing, or more than one thing, goes by that name; then the candidates are listed.
         Seg3BError: a ref, a record or a heads file cannot be read.
     """
-    if text == HEADS:
-        return _set(text, lineages_in_force(store))
-    if text in REF_NAMES:
-        return _set(text, Refs(store.home).read(text))
-    return _by_id(store, text.lower())
+    wanted = text.strip().lower()
+    names = [name for name in NAMES if wanted and name.startswith(wanted)]
+    if wanted in names or len(names) == 1:
+        return _named(store, wanted if wanted in names else names[0])
+    if names:
+        raise UnknownTargetError(f"{wanted} is the start of {len(names)} names: {', '.join(names)}")
+    return _by_id(store, wanted)
 
 
 def lineages_in_force(store: Store) -> dict[int, str]:
@@ -67,22 +73,41 @@ def _set(name: str, lineages: Mapping[int, str]) -> Target:
     return Target(name, lineages)
 
 
+def _named(store: Store, name: str) -> Target:
+    if name == HEADS:
+        return _set(name, lineages_in_force(store))
+    return _set(name, Refs(store.home).read(cast(RefName, name)))
+
+
 def _by_id(store: Store, text: str) -> Target:
     if len(text) < SHORTEST_PREFIX or not set(text) <= set("0123456789abcdef"):
         raise UnknownTargetError(
-            f"{text!r} is neither {HEADS}, nor one of {', '.join(REF_NAMES)}, nor the start of an id "
-            f"({SHORTEST_PREFIX} or more hexadecimal digits)"
+            f"{text[:80]!r} is the start neither of a name ({', '.join(NAMES)}) nor of the id of a run, a lineage or a "
+            f"certification ({SHORTEST_PREFIX} or more hexadecimal digits)"
         )
-    runs = Runs(store.home)
-    lineages = [one for one in runs.ids() if one.startswith(text)]
-    certified = [one for one in Certifications(store.home).every() if one.certification_id.startswith(text)]
-    if len(lineages) + len(certified) > 1:
-        ids = [*lineages, *(one.certification_id for one in certified)]
-        raise UnknownTargetError(f"{text} is the start of {len(ids)} ids: {', '.join(i[:16] for i in ids)}")
-    if certified:
-        return Target(f"certification {text[:12]}", certified[0].lineages)
-    if lineages:
-        run = runs.read(lineages[0])
-        assert run is not None
-        return Target(f"lineage {run.lineage_id[:12]}", {run.seed: run.lineage_id})
-    raise UnknownTargetError(f"no lineage and no certification of this home begins with {text}")
+    found = _beginning_with(store, text)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UnknownTargetError(f"no run, lineage or certification of this home begins with {text[:80]}")
+    listed = "; ".join(target.label for target in found[:_LISTED])
+    more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    raise UnknownTargetError(f"{text[:80]} is the start of {len(found)} ids: {listed}{more}")
+
+
+def _beginning_with(store: Store, text: str) -> list[Target]:
+    """What has an id that begins so. A run that was computed by several versions of the code is several lineages."""
+    lineages = [
+        Target(
+            f"lineage {run.lineage_id[:_SHOWN]} (run {run.run_id[:_SHOWN]}, seed {run.seed})",
+            {run.seed: run.lineage_id},
+        )
+        for run in Runs(store.home).every()
+        if run.lineage_id.startswith(text) or run.run_id.startswith(text)
+    ]
+    certified = [
+        Target(f"certification {one.certification_id[:_SHOWN]}", one.lineages)
+        for one in Certifications(store.home).every()
+        if one.certification_id.startswith(text)
+    ]
+    return [*lineages, *certified]

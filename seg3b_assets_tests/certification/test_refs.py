@@ -92,7 +92,7 @@ def test_what_cannot_be_pinned_says_why(installation: Installation, certified: C
         assert refused.exit_code == 2
         return " ".join(refused.stderr.replace("│", " ").split())
 
-    assert "is neither heads, nor one of" in told("candidate", "nonsense")
+    assert "is the start neither of a name" in told("candidate", "nonsense")
     assert "no lineage and no certification" in told("candidate", "0" * 12)
     assert "the ref last_good is not set" in told("candidate", "last_good")
     assert "has no seed 9" in told("candidate", "heads", "--seed", "9")
