@@ -17,6 +17,7 @@ import polars as pl
 from seg3b_assets.audit.alias_blob import audit_alias, audit_gamma_log, audit_universe
 from seg3b_assets.audit.checks import check_specs
 from seg3b_assets.audit.classification import audit_classification, audit_lineage, read_merchants
+from seg3b_assets.audit.contract_rows import audit_contract
 from seg3b_assets.audit.edges import altered_merchants, audit_rows
 from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
 from seg3b_assets.audit.excerpt import audit_excerpt
@@ -35,7 +36,7 @@ from seg3b_assets.audit.profile import (
     merchant_facts,
 )
 from seg3b_assets.audit.results import audit_results
-from seg3b_assets.audit.routing import audit_contract, audit_routing, audit_run_summary
+from seg3b_assets.audit.routing import audit_routing, audit_run_summary
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests

@@ -23,7 +23,8 @@ _MOST_ROWS_PER_BYTE: Final = 8
 _MOST_BYTES_PER_BYTE: Final = 1000
 _SMALL: Final = 1 << 26
 _LARGEST_TEXT: Final = 1 << 30
-_NESTED: Final = (pl.List, pl.Struct, pl.Array)
+# The steps of a footer's path that stand between a list and its elements.
+_STEPS_OF_A_LIST: Final = 2
 
 
 class UnreadableTableError(Exception):
@@ -122,18 +123,37 @@ def _bounded(path: Path) -> None:
 
 def _chunk_violations(chunk: Any, rows: pl.DataFrame, file: str, codec: str | None) -> Iterator[Violation]:
     name = str(chunk.path_in_schema)
-    if name not in rows.columns or isinstance(rows.schema[name], _NESTED):
+    values = _leaf(rows, name)
+    if values is None:
         return
     if codec not in (None, chunk.compression):
         yield Violation("codec", name, 1, {"file": file, "value": chunk.compression}, f"packed as {codec}")
     if not chunk.is_stats_set:
         return
-    said, values = chunk.statistics, rows[name]
-    if said.has_null_count and said.null_count != values.null_count():
+    said, flat = chunk.statistics, name in rows.columns
+    # What counts as a null inside a list is the writer's: an empty list is one to some.
+    if flat and said.has_null_count and said.null_count != values.null_count():
         example = {"file": file, "said": said.null_count, "value": values.null_count()}
         yield Violation("statistics", name, 1, example, "as empty as its footer says")
     if said.has_min_max:
         yield from _outside(name, values, said.min, said.max, file)
+
+
+def _leaf(rows: pl.DataFrame, path: str) -> pl.Series | None:
+    """The values of a footer's column: of a plain one, or of a leaf inside structs and lists; None for others."""
+    name, *steps = path.split(".")
+    if name not in rows.columns:
+        return None
+    values = rows[name]
+    while steps:
+        if isinstance(values.dtype, pl.List):
+            values, steps = values.drop_nulls().explode(), steps[_STEPS_OF_A_LIST:]
+        elif isinstance(values.dtype, pl.Struct):
+            step, *steps = steps
+            values = values.struct.field(step)
+        else:
+            return None
+    return None if values.dtype.is_nested() else values
 
 
 def _outside(name: str, values: pl.Series, low: Any, high: Any, file: str) -> Iterator[Violation]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.realism.measurement import Metric
+from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
+from seg3b_assets.contracts.published import column_anchor
+from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, ROUTING_PROBE, Metric
 from seg3b_assets.realism.registry import METRICS
 
 CHECK: Final = "S4.rows"
 _GLOBAL: Final = "GLOBAL"
+_NOTES: Final = {
+    ALL_EDGES: "every edge of these merchants",
+    ROUTING_PROBE: "picks of the routing probe for these merchants",
+}
 _CLASS_FIELDS: Final = ("edge_merchant_profile_3B.merchant_id", "edge_merchant_profile_3B.virtual_class")
 _CLASS_KEY: Final = "merchant_id"
 
@@ -33,10 +37,9 @@ def audit_questions(desk: Desk, rows: Sequence[Row]) -> None:
         metric = contracted.get(row["metric"])
         if metric is None:
             continue  # its id, its gate and its family are other checks' findings
-        inputs = _object(row["inputs"])
+        found = {**present(dict(row)), **present(row["inputs"])}
         for key, value in _expected(metric, row).items():
-            found = inputs.get(key) if key in ("datasets", "fields", "join_keys") else row[key]
-            desk.findings.equal(CHECK, found, value, test_id=row["test_id"], key=key)
+            desk.findings.equal(CHECK, found.get(key), value, test_id=row["test_id"], key=key)
     desk.findings.ok(CHECK)
 
 
@@ -50,17 +53,44 @@ def _expected(metric: Metric, row: Row) -> dict[str, Any]:
     return {
         "test_type": metric.family,
         "description": metric.definition,
-        "target_population": row["target_population"] if sliced else metric.population,
-        "datasets": sorted(datasets),
-        "fields": list(fields),
+        "target_population": _population(metric, row),
+        "datasets": [
+            {"logical_id": published_id(dataset), "role": _role(metric, dataset)}
+            for dataset in sorted(datasets)
+        ],
+        "fields": [{"schema_anchor": _anchor(field), "role": field} for field in fields],
         "join_keys": list(keys),
     }
 
 
-def _object(text: str) -> dict[str, Any]:
-    """The nested column's object; empty when it is none, which its contract reports."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _population(metric: Metric, row: Row) -> dict[str, Any]:
+    """Everybody the metric is over, or one class; which one is the row's to say, and the families' to count."""
+    found = present(row["target_population"])
+    expected: dict[str, Any] = {"virtual_only": metric.population != ALL_MERCHANTS}
+    if row["scope"] != _GLOBAL:
+        expected["classes"] = found.get("classes", [])[:1]
+    if metric.population in _NOTES:
+        expected["notes"] = _NOTES[metric.population]
+    return expected
+
+
+def _role(metric: Metric, dataset: str) -> str:
+    if dataset in metric.artefacts:
+        return "bytes"
+    measured = any(field.startswith(f"{dataset}.") for field in metric.fields)
+    return "measured" if measured else "population"
+
+
+def _anchor(field: str) -> str:
+    dataset, _, column = field.partition(".")
+    return column_anchor(by_own_id()[dataset].schema_ref, column)
+
+
+def present(value: Any) -> Any:
+    """A value without the null members of its structs, which count as absent. Lists are as they stand: S4 puts
+    no null into one."""
+    if isinstance(value, dict):
+        return {key: present(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [present(inner) for inner in value]
+    return value

@@ -17,6 +17,7 @@ from seg3b_assets.realism import SeedOutputs, run_contract
 
 RESULTS: Final = "virtual_validation_results_3B"
 CONTRACT: Final = "virtual_validation_contract_3B"
+TERMS: Final = "virtual_validation_terms_3B"
 CHECK: Final = "S4.results"
 
 
@@ -26,9 +27,9 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
     Args:
         tables: merchants, classification, settlement (located), profile and catalogue; None where unreadable.
     """
-    published, contract = desk.table(RESULTS), desk.table(CONTRACT)
+    published, contract, terms = desk.table(RESULTS), desk.table(CONTRACT), desk.table(TERMS)
     index, blob = desk.table("edge_alias_index_3B"), _blob(desk)
-    if published is None or contract is None:
+    if published is None or contract is None or terms is None:
         return
     if index is None or blob is None or any(frame is None for frame in tables.values()):
         desk.findings.skip("a dataset it is measured from is missing or unreadable", CHECK)
@@ -45,7 +46,7 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
             alias_index=index,
             alias_blob=blob,
         )
-        again = run_contract(outputs, contract, desk.tree.policies, desk.workers)
+        again = run_contract(outputs, contract, terms, desk.tree.policies, desk.workers)
     except (Seg3BError, OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
         desk.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", CHECK)
         return

@@ -24,7 +24,7 @@ from seg3b_assets.store.outputs import ContractLookup
 from seg3b_assets.store.targets import Target, UnknownTargetError
 
 READER: Final = "S5"
-CONTRACT, RESULTS = "virtual_validation_contract_3B", "virtual_validation_results_3B"
+TERMS, RESULTS = "virtual_validation_terms_3B", "virtual_validation_results_3B"
 EVERYONE: Final = "all"
 STRETCHED: Final = " B+"  # two gates have a bound of either kind under one id
 Key = tuple[str, str]
@@ -158,19 +158,18 @@ def _of_contract(snapshot: Snapshot, contracts: ContractLookup) -> Measured:
     if not published.has(RESULTS):
         return Measured("nothing kept")
     rows = published.table(RESULTS).join(
-        published.table(CONTRACT, ["test_id", "target_population", "profile"]), on="test_id", how="left"
+        published.table(TERMS, ["test_id", "gate_id"]), on="test_id", how="left"
     )
     metrics: dict[Key, Any] = {}
     gates: dict[Key, Mapping[str, Any]] = {}
     for row in rows.iter_rows(named=True):
-        population = row["target_population"]
-        if not population.startswith(CLASS_POPULATION):
-            population = EVERYONE
+        of_class = row["virtual_class"]
+        population = EVERYONE if of_class is None else f"{CLASS_POPULATION}{of_class}"
         metrics[row["metric"], population] = row["measured"]
         bound = orjson.loads(row["threshold"])
         threshold = tuple(bound) if isinstance(bound, list) else bound
         held = hold(row["metric"], Measurement(row["measured"], row["n"]), row["operator"], threshold)
-        gates[row["profile"] or row["test_type"], population] = _gate(held.record())
+        gates[row["gate_id"] or row["test_type"], population] = _gate(held.record())
     return Measured("contract run", None, metrics, gates)
 
 

@@ -1,7 +1,8 @@
 """A row schema read as columns: names, dtypes, nullability, and the constraints each value keeps.
 
 Row schemas use a small part of JSON Schema 2020-12, and this module is where that part is defined:
-a property is inline, a ``$ref`` to a shared type with siblings, or ``anyOf`` of one of those and null.
+a property is inline, a ``$ref`` to a shared type with siblings, or ``anyOf`` of one of those and null. One of type
+object or array is a struct or list column (``nested``).
 Anything else is refused when the contract is compiled, so a schema cannot promise what nobody checks.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from seg3b_assets.contracts.nested import Leaf, Shape, nested_shape
 from seg3b_assets.contracts.schemas import Schema, referenced
 
 DTYPES: Final[dict[str, pl.DataType]] = {
@@ -82,6 +84,7 @@ class Column:
         unit: degrees, km, share, count … or None.
         description: one sentence.
         constraints: (keyword, value) pairs that every non-null value keeps.
+        shape: of a struct or list column, what it holds; None for the others.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Column:
     unit: str | None
     description: str
     constraints: tuple[tuple[str, Any], ...]
+    shape: Shape | None = None
 
 
 def columns_of(schema: Schema) -> tuple[Column, ...]:
@@ -108,6 +112,11 @@ def columns_of(schema: Schema) -> tuple[Column, ...]:
 
 
 def _column(name: str, definition: Schema, required: bool) -> Column:
+    if definition.get("type") in ("object", "array"):
+        shape = nested_shape(name, definition, _leaf)
+        return Column(
+            name, shape.dtype, (), False, required, None, definition["description"], (), shape=shape
+        )
     layers = _layers(name, definition)
     # The nearest layer speaks last: a sibling of $ref says what this column is, the type what kind it is.
     notes: Schema = {key: value for layer in reversed(layers) for key, value in layer.items()}
@@ -124,6 +133,11 @@ def _column(name: str, definition: Schema, required: bool) -> Column:
         description=notes["description"],
         constraints=constraints,
     )
+
+
+def _leaf(name: str, definition: Schema) -> Leaf:
+    column = _column(name, definition, required=True)
+    return Leaf(column.dtype, column.constraints)
 
 
 def _layers(name: str, definition: Schema) -> list[Schema]:

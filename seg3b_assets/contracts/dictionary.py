@@ -19,6 +19,7 @@ import yaml
 
 from seg3b_assets.contracts.documents import check_document
 from seg3b_assets.contracts.frames import FramePlan
+from seg3b_assets.contracts.nested import dtype_name
 from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, Schema, read_schema
 from seg3b_assets.contracts.violations import Violation
 
@@ -138,7 +139,7 @@ class DatasetContract:
     def describe_columns(self) -> list[tuple[str, str, str | None, str, bool]]:
         """(name, dtype, unit, description, nullable) per column, for documentation and lineage."""
         return [
-            (column.name, str(column.dtype), column.unit, column.description, column.nullable)
+            (column.name, dtype_name(column.dtype), column.unit, column.description, column.nullable)
             for column in self._plan.columns
         ]
 

@@ -166,6 +166,8 @@ def _row_violation(frame: pl.DataFrame, rule: RowRule, count: int) -> Violation:
 
 def _example(frame: pl.DataFrame, column: str, row: int) -> dict[str, Any]:
     value = frame[column][row]
+    if isinstance(value, pl.Series):
+        value = value.to_list()
     if isinstance(value, float) and not -float("inf") < value < float("inf"):
         value = str(value)  # JSON has no NaN and no infinity
     return {"row": row, "value": value.hex() if isinstance(value, bytes) else value}

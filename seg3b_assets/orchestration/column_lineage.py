@@ -84,9 +84,13 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "virtual_validation_results_3B": {
         "test_id": ("virtual_validation_contract_3B.test_id",),
-        "threshold": ("virtual_validation_contract_3B.thresholds",),
+        "threshold": (
+            "virtual_validation_terms_3B.value",
+            "virtual_validation_terms_3B.low",
+            "virtual_validation_terms_3B.high",
+        ),
         "measured": (
-            "virtual_validation_contract_3B.metric",
+            "virtual_validation_terms_3B.metric",
             "edge_catalogue_3B.edge_weight",
             "edge_catalogue_3B.country_iso",
             "virtual_settlement_3B.tzid_settlement",

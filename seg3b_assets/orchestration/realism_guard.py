@@ -80,7 +80,7 @@ def _metadata(results: pl.DataFrame, missed: pl.DataFrame, mode: str) -> dict[st
     }
     if missed.height:
         shown = missed.select(
-            "metric", "scope", "test_id", "severity", "measured", "operator", "threshold", "n"
+            "metric", "virtual_class", "test_id", "severity", "measured", "operator", "threshold", "n"
         )
         rows = [[text(value) for value in row] for row in shown.head(SHOWN).iter_rows()]
         facts["rows that miss"] = dg.MetadataValue.md(table(shown.columns, rows))

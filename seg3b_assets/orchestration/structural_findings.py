@@ -142,7 +142,9 @@ def results_answer_the_contract(reading: Reading) -> Finding:
     """One result per contract row, of the same metric and severity."""
     published = reading.published
     columns = ["test_id", "metric", "severity"]
-    declared = published.table("virtual_validation_contract_3B", columns)
+    terms = published.table("virtual_validation_terms_3B", ["test_id", "metric"])
+    rows_asked = published.table("virtual_validation_contract_3B", ["test_id", "severity"])
+    declared = rows_asked.join(terms, on="test_id", how="left").select(columns)
     answered = published.table("virtual_validation_results_3B", [*columns, "status"])
     unanswered = declared.join(answered, on=columns, how="anti").select("test_id", "metric")
     undeclared = answered.join(declared, on=columns, how="anti").select("test_id", "metric")

@@ -44,6 +44,7 @@ HETEROGENEITY_METRICS: Final = (
         fields=columns("edge_catalogue_3B", "merchant_id", "edge_id"),
         compute=merchant.edges_cv,
         family=HETEROGENEITY,
+        lower_name="edge_count_cv_min",
     ),
     Metric(
         name="countries_per_merchant_cv",
@@ -55,6 +56,7 @@ HETEROGENEITY_METRICS: Final = (
         fields=columns("edge_catalogue_3B", "merchant_id", "country_iso"),
         compute=merchant.countries_cv,
         family=HETEROGENEITY,
+        lower_name="country_count_cv_min",
     ),
     Metric(
         name="top1_share_p50",
@@ -67,6 +69,8 @@ HETEROGENEITY_METRICS: Final = (
         compute=merchant.top1_p50,
         family=HETEROGENEITY,
         ceiling=1.0,
+        lower_name="top1_share_p50_min",
+        upper_name="top1_share_p50_max",
     ),
     Metric(
         name="median_pairwise_js",
@@ -80,6 +84,7 @@ HETEROGENEITY_METRICS: Final = (
         compute=merchant.median_js,
         family=HETEROGENEITY,
         ceiling=math.log(2.0),
+        lower_name="js_divergence_median_min",
     ),
 )
 
@@ -97,6 +102,7 @@ COHERENCE_METRICS: Final = (
         family=COHERENCE,
         join_keys=("merchant_id", "country_iso"),
         ceiling=1.0,
+        lower_name="settlement_overlap_median_min",
     ),
     Metric(
         name="settlement_overlap_p75",
@@ -110,6 +116,7 @@ COHERENCE_METRICS: Final = (
         family=COHERENCE,
         join_keys=("merchant_id", "country_iso"),
         ceiling=1.0,
+        lower_name="settlement_overlap_p75_min",
     ),
     Metric(
         name="settlement_distance_median_km",
@@ -123,6 +130,7 @@ COHERENCE_METRICS: Final = (
         family=COHERENCE,
         join_keys=("merchant_id",),
         ceiling=math.pi * EARTH_RADIUS_KM,
+        upper_name="settlement_distance_median_max_km",
     ),
 )
 
@@ -139,6 +147,7 @@ EXPLAINABILITY_METRICS: Final = (
         family=EXPLAINABILITY,
         population=ALL_MERCHANTS,
         ceiling=1.0,
+        lower_name="rule_id_non_null_rate_min",
     ),
     Metric(
         name="rule_version_non_null_rate",
@@ -152,6 +161,7 @@ EXPLAINABILITY_METRICS: Final = (
         family=EXPLAINABILITY,
         population=ALL_MERCHANTS,
         ceiling=1.0,
+        lower_name="rule_version_non_null_rate_min",
     ),
     Metric(
         name="active_rule_id_count",
@@ -163,6 +173,7 @@ EXPLAINABILITY_METRICS: Final = (
         fields=columns("virtual_classification_3B", "merchant_id", "is_virtual", "rule_id"),
         compute=merchant.active_rules,
         family=EXPLAINABILITY,
+        lower_name="active_rule_id_count_min",
     ),
 )
 
@@ -183,6 +194,7 @@ FIDELITY_METRICS: Final = (
         population=ALL_EDGES,
         ceiling=1.0,
         grid=ALIAS_GRID,
+        upper_name="alias_max_abs_delta_max",
     ),
     Metric(
         name=REALISM_BLOCK,

@@ -15,6 +15,10 @@ ALL_VIRTUAL: Final = "all_virtual"
 ALL_EDGES: Final = "all_edges"
 ROUTING_PROBE: Final = "routing_probe"
 
+# Scopes of a contract row: one value over the whole population, or over one virtual class of it.
+GLOBAL: Final = "GLOBAL"
+PER_CLASS: Final = "PER_CLASS"
+
 Direction = Literal["higher", "lower", "band", "true", "none"]
 
 
@@ -61,6 +65,8 @@ class Metric:
         ceiling: the largest value it can take.
         grid: the value is a multiple of 1/grid, half to even.
         by_class: whether it means anything within one virtual class.
+        lower_name, upper_name: what the layer's contract calls a lower and an upper bound of it; "" where it
+            has no name for one.
     """
 
     name: str
@@ -78,6 +84,8 @@ class Metric:
     ceiling: float = math.inf
     grid: int = SCALAR_UNITS
     by_class: bool = True
+    lower_name: str = ""
+    upper_name: str = ""
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -39,13 +39,12 @@ class SeedMetrics:
     class_sizes: Mapping[str, int]
     virtual_rates: Mapping[str, list[dict[str, Any]]]
 
-    def value(self, metric: str, target_population: str = "") -> float | None:
-        """A metric's value over a population in the contract's words; None where it was not measured."""
-        of_class = target_population.removeprefix(CLASS_POPULATION)
-        if of_class == target_population:
+    def value(self, metric: str, virtual_class: str | None = None) -> float | None:
+        """A metric's value over all virtual merchants or one class; None where it was not measured."""
+        if virtual_class is None:
             found = self.overall.get(metric)
         else:
-            found = self.by_class.get(of_class, {}).get(metric)
+            found = self.by_class.get(virtual_class, {}).get(metric)
         return None if found is None else found.value
 
 
@@ -75,7 +74,9 @@ def measure_population(population: Population, outputs: SeedOutputs) -> SeedMetr
             label: virtual_rates_by(population.rows, column) for label, column in ATTRIBUTES.items()
         },
     )
-    block = realism_block(outputs.contract, outputs.results, len(population.merchants), found.value)
+    block = realism_block(
+        outputs.contract, outputs.terms, outputs.results, len(population.merchants), found.value
+    )
     return SeedMetrics(
         {**found.overall, REALISM_BLOCK: block}, found.by_class, found.class_sizes, found.virtual_rates
     )

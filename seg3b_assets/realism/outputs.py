@@ -51,8 +51,8 @@ class SeedOutputs:
         profile: ``PROFILE_COLUMNS``, one row per virtual merchant.
         edges: ``EDGE_COLUMNS``, sorted by merchant_id, edge_id.
         alias_index: ``edge_alias_index_3B``. alias_blob: the file's bytes.
-        contract, results: ``virtual_validation_contract_3B`` and ``virtual_validation_results_3B``, whole;
-            None before S4 has published them.
+        contract, terms, results: ``virtual_validation_contract_3B``, ``virtual_validation_terms_3B`` and
+            ``virtual_validation_results_3B``, whole; None before S4 has published them.
         countries: the upstream's country polygons, for maps; None where nobody draws one.
     """
 
@@ -65,6 +65,7 @@ class SeedOutputs:
     alias_index: pl.DataFrame
     alias_blob: bytes
     contract: pl.DataFrame | None = None
+    terms: pl.DataFrame | None = None
     results: pl.DataFrame | None = None
     countries: CountryPolygons | None = None
 
@@ -106,6 +107,7 @@ def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInpu
         alias_index=published.table("edge_alias_index_3B"),
         alias_blob=published.path("edge_alias_blob_3B").read_bytes(),
         contract=whole("virtual_validation_contract_3B"),
+        terms=whole("virtual_validation_terms_3B"),
         results=whole("virtual_validation_results_3B"),
         countries=polygons,
     )

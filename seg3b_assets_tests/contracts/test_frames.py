@@ -86,8 +86,8 @@ def test_missing_unknown_and_mistyped_columns_are_named(dataset_id: str) -> None
     frame = frame_of(dataset_id)
     for name, dtype in this.polars_schema.items():
         assert ("missing_column", name) in found(this.check_frame(frame.drop(name)))
-        other = pl.String() if dtype != pl.String() else pl.Binary()
-        assert found(this.check_frame(frame.with_columns(pl.col(name).cast(other)))) == {("dtype", name)}
+        other = pl.lit("another") if dtype != pl.String() else pl.col(name).cast(pl.Binary())
+        assert found(this.check_frame(frame.with_columns(other.alias(name)))) == {("dtype", name)}
     assert found(this.check_frame(frame.with_columns(surprise=1))) == {("unknown_column", "surprise")}
 
 
@@ -142,6 +142,9 @@ CONSEQUENCES = [
     ("virtual_settlement_3B", {"tz_source": "INGEST"}, ("then_type", "evidence_url")),
     ("rng_event_edge_jitter_3B", {"accepted": False}, ("then_type", "tz_resolution")),
     ("virtual_validation_results_3B", {"measured": None}, ("then_type", "measured")),
+    ("virtual_validation_results_3B", {"scope": "PER_CLASS"}, ("then_type", "virtual_class")),
+    ("virtual_validation_terms_3B", {"value": None}, ("then_type", "value")),
+    ("virtual_validation_terms_3B", {"low": 0.5}, ("then_type", "low")),
 ]
 
 

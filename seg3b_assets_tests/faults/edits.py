@@ -32,6 +32,17 @@ def set_cell(row: int, **values: Any) -> Change:
     return change
 
 
+def set_members(row: int, column: str, **members: Any) -> Change:
+    """Put values into a struct of one row."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        values = frame[column].to_list()
+        values[row] = values[row] | members
+        return frame.with_columns(pl.Series(column, values, dtype=frame.schema[column]))
+
+    return change
+
+
 def copy_cell(column: str, source: int, target: int) -> Change:
     """Put one row's value into another row."""
     return lambda frame: set_cell(target, **{column: frame[column][source]})(frame)

@@ -161,12 +161,14 @@ def _contract() -> Iterator[Fault]:
         rows,
     )
     yield lie("a bound loosened", "S4.thresholds", contract, changed(_bound_loosened), rows)
+    yield lie("terms loosened before the run", "S4.terms", f"{_S4}:terms_table", changed(_terms_loosened))
     yield lie(
         "a gate's row dropped",
         "S4.gate_rows",
         contract,
-        changed(lambda frame: frame.filter(pl.col("metric") != "top1_share_p50")),
+        changed(lambda frame: frame.filter(_named("top1_share_p50_min").is_null())),
         "S4.families",
+        "S4.terms_set",
         "S4.run_summary",
         rows,
     )
@@ -191,8 +193,17 @@ def _contract() -> Iterator[Fault]:
 
 
 def _bound_loosened(frame: pl.DataFrame) -> pl.DataFrame:
-    row = int(frame["thresholds"].str.contains('"operator":">=","value"', literal=True).arg_true()[0])
-    return edits.set_cell(row, thresholds='{"operator":">=","value":0.0}')(frame)
+    row = int(frame.select(_named("edge_count_cv_min").is_not_null().arg_true().first()).item())
+    return edits.set_members(row, "thresholds", edge_count_cv_min=0.0)(frame)
+
+
+def _named(bound: str) -> pl.Expr:
+    return pl.col("thresholds").struct.field(bound)
+
+
+def _terms_loosened(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int((frame["metric"] == "edges_per_merchant_cv").arg_true()[0])
+    return edits.set_cell(row, value=0.0)(frame)
 
 
 def _wrong_clock(policy: dict[str, Any]) -> dict[str, Any]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
+import numpy as np
 import polars as pl
 
-from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets_tests.faults import edits
 from seg3b_assets_tests.faults.edited_tree import CONTRACT, ROUTING, RUN_SUMMARY, Tree
 from seg3b_assets_tests.faults.fault import Fault, edited
 
 RESULTS = "virtual_validation_results_3B"
+TERMS = "virtual_validation_terms_3B"
 
 
 def contract_faults() -> Iterator[Fault]:
     """Routing policy, contract, results, summary."""
     yield from _routing()
     yield from _contract()
+    yield from _terms()
     yield from _results()
     yield from _summary()
 
@@ -81,107 +81,120 @@ def _rows(alter: edits.Change) -> Callable[[Tree], None]:
 
 
 def _contract() -> Iterator[Fault]:
-    measured = ("S4.results", "S4.run_summary")
+    yield from _switches_and_bounds()
+    yield from _questions()
 
-    def change(name: str, check: str, alter: edits.Change, *also: str) -> Fault:
-        return edited(CONTRACT, name, check, _rows(alter), (*measured, *also))
 
-    own = f"S4.{CONTRACT}.contract"
+def _changed(name: str, check: str, alter: edits.Change, *also: str) -> Fault:
+    return edited(CONTRACT, name, check, _rows(alter), ("S4.results", "S4.run_summary", *also))
+
+
+def _switches_and_bounds() -> Iterator[Fault]:
+    change, own = _changed, f"S4.{CONTRACT}.contract"
     yield change("a test disabled", "S4.enabled", edits.set_cell(3, enabled=False))
     yield change("every test disabled", "S4.enabled", lambda frame: frame.with_columns(enabled=pl.lit(False)))
     yield change("a severity", "S4.severity", edits.set_cell(3, severity="INFO"))
-    yield change("a threshold loosened", "S4.thresholds", _gate_loosened)
-    yield change("an operator turned", "S4.thresholds", _operator_turned)
-    yield change("a probe's false-alarm rate", "S4.thresholds", _rate_raised)
-    yield change("a probe's power", "S4.thresholds", _power_lowered)
-    yield change("a threshold written as an integer", "S4.thresholds", _bound_made_integer)
-    yield change("a threshold of minus zero", "S4.thresholds", _bound_below_zero)
-    yield change("a probe under a gate's name", "S4.thresholds", _probe_under_a_gate)
-    yield change("thresholds that are no JSON", "S4.thresholds", edits.set_cell(3, thresholds="{"), own)
+    yield change("a published bound loosened", "S4.thresholds", _bound("edge_count_cv_min", 0.0))
+    yield change("a published bound left out", "S4.thresholds", _bound("edge_count_cv_min", None))
+    yield change("a published bound off by one ulp", "S4.thresholds", _bound_raised)
+    yield change("a published bound of minus zero", "S4.thresholds", _bound("top1_share_p50_min", -0.0))
+    yield change("a bound under another name", "S4.thresholds", _bound_renamed)
     yield change(
-        "a metric",
-        "S4.test_id",
-        edits.set_cell(3, metric="nothing"),
-        "S4.gate_rows",
-        "S4.families",
+        "a bound that no metric has", "S4.thresholds", edits.set_members(3, "thresholds", max_abs_error=1.0)
+    )
+    yield change(
+        "a bound that is negative",
+        own,
+        edits.set_members(3, "thresholds", max_abs_error=-1.0),
         "S4.thresholds",
-        "S4.rows",
     )
-    yield change(
-        "a test id",
-        "S4.test_id",
-        edits.set_cell(3, test_id="ALIAS_FIDELITY:GLOBAL:000000000000"),
-        f"S4.{CONTRACT}.order",
-    )
+    yield change("a profile", "S4.thresholds", edits.set_cell(3, profile="lenient"), "S4.rows")
     yield change(
         "a gate's row dropped",
         "S4.gate_rows",
-        lambda frame: frame.filter(pl.col("metric") != "top1_share_p50"),
+        lambda frame: frame.filter(pl.col("thresholds").struct.field("top1_share_p50_min").is_null()),
         "S4.families",
         "S4.rows",
+        "S4.terms_set",
     )
     yield change(
         "a family dropped",
         "S4.families",
         lambda frame: frame.filter(pl.col("test_type") != "ROUTING_RECEIPT"),
         "S4.rows",
+        "S4.terms_set",
     )
-    yield change("a class's slice dropped", "S4.families", _slice_dropped, "S4.rows")
+    yield change("a class's slice dropped", "S4.families", _slice_dropped, "S4.rows", "S4.terms_set")
+
+
+def _questions() -> Iterator[Fault]:
+    change, own = _changed, f"S4.{CONTRACT}.contract"
+    rows, test_id = "S4.rows", "S4.test_id"
+    beside = ("S4.families", "S4.gate_rows", rows)
     yield change(
-        "a dataset that does not exist", "S4.anchors", _anchored("datasets", "edge_catalogue_3C"), "S4.rows"
-    )
-    yield change(
-        "a column that does not exist",
-        "S4.anchors",
-        _anchored("fields", "edge_catalogue_3B.weight"),
-        "S4.rows",
-    )
-    yield change("a key that joins nothing", "S4.anchors", _anchored("join_keys", "tzid"), "S4.rows")
-    yield change("a gate's profile", "S4.thresholds", edits.set_cell(3, profile="another_gate"), "S4.rows")
-    yield change("a description", "S4.rows", edits.set_cell(3, description="Nothing to see."))
-    yield change(
-        "a row's population, its id redone",
-        "S4.rows",
-        _population_changed,
+        "a test id",
+        "S4.terms_set",
+        edits.set_cell(3, test_id="ALIAS_FIDELITY:GLOBAL:000000000000"),
         f"S4.{CONTRACT}.order",
         "S4.families",
+        "S4.gate_rows",
+        rows,
     )
-    yield change("a probe dropped with its slices", "S4.rows", _probe_dropped, "S4.families", "S4.gate_rows")
+    yield change("a scope of the layer's", test_id, edits.set_cell(3, scope="PER_MERCHANT"), *beside)
+    yield change(
+        "a scope that nobody knows",
+        own,
+        edits.set_cell(3, scope="virtual_class"),
+        *beside,
+        test_id,
+    )
+    yield change("a class of another row", test_id, _class_changed, rows)
+    yield change("a test of merchants by name", test_id, _population(merchant_ids=[7]), rows)
+    yield change("a test of everybody", test_id, _opened_to_everybody, rows)
+    yield change("a population's note", test_id, _population(notes="the good ones"), rows)
+    yield change("a merchant of id 0", own, _population(merchant_ids=[0]), rows, test_id)
+    yield change(
+        "a dataset that does not exist",
+        "S4.anchors",
+        _listed("datasets", "edge_catalogue_3C", "measured"),
+        rows,
+    )
+    yield change("a dataset in another role", rows, _dataset_as_bytes)
+    yield change("a dataset twice", rows, _listed("datasets", "edge_catalogue_3B", "measured"))
+    yield change(
+        "an anchor that names nothing",
+        "S4.anchors",
+        _listed("fields", "schemas.3B.yaml#/plan/edge_catalogue_3B/weight", "edge_catalogue_3B.weight"),
+        rows,
+    )
+    yield change("an anchor of another column", rows, _anchor_moved)
+    yield change("a key that joins nothing", "S4.anchors", _keyed("tzid"), rows)
+    yield change("a null among the keys", rows, _keyed(None), "S4.anchors")
+    yield change("a test that reads nothing", own, _inputs(datasets=[]), rows, "S4.anchors")
+    yield change("a description", rows, edits.set_cell(3, description="Nothing to see."))
 
 
-def _thresholds_changed(pick: str, alter: Callable[[dict[str, Any]], None]) -> edits.Change:
-    def change(frame: pl.DataFrame) -> pl.DataFrame:
-        row = int(frame["thresholds"].str.contains(pick).arg_true()[0])
-        value = orjson.loads(frame["thresholds"][row])
-        alter(value)
-        return edits.set_cell(row, thresholds=canonical_json(value).decode())(frame)
-
-    return change
+def _bound(name: str, value: float | None) -> edits.Change:
+    """Another published bound in the first row that has one of that name."""
+    return lambda frame: edits.set_members(_bounded(frame, name), "thresholds", **{name: value})(frame)
 
 
-_gate_loosened = _thresholds_changed('"operator":">=","value"', lambda value: value.update(value=0.0))
-_operator_turned = _thresholds_changed('"operator":">=","value"', lambda value: value.update(operator="<="))
-_rate_raised = _thresholds_changed("false_alarm_rate", lambda value: value.update(false_alarm_rate=0.5))
-_power_lowered = _thresholds_changed('"power":0', lambda value: value.update(power=value["power"] / 2))
+def _bounded(frame: pl.DataFrame, name: str) -> int:
+    return int(frame["thresholds"].struct.field(name).is_not_null().arg_true()[0])
 
 
-def _bound_written(bound: str, otherwise: str) -> edits.Change:
-    def change(frame: pl.DataFrame) -> pl.DataFrame:
-        pattern = f'"value":{bound}}}$'
-        row = int(frame["thresholds"].str.contains(pattern).arg_true()[0])
-        text = re.sub(pattern, f'"value":{otherwise}}}', frame["thresholds"][row])
-        return edits.set_cell(row, thresholds=text)(frame)
-
-    return change
+def _bound_raised(frame: pl.DataFrame) -> pl.DataFrame:
+    name = "settlement_overlap_p75_min"
+    row = _bounded(frame, name)
+    raised = float(np.nextafter(frame["thresholds"][row][name], 1.0))
+    return edits.set_members(row, "thresholds", **{name: raised})(frame)
 
 
-_bound_made_integer = _bound_written(r"([1-9][0-9]*)\.0", r"\1")
-_bound_below_zero = _bound_written(r"0\.0", "-0.0")
-
-
-def _probe_under_a_gate(frame: pl.DataFrame) -> pl.DataFrame:
-    row = int(frame["thresholds"].str.contains("false_alarm_rate").arg_true()[0])
-    return edits.set_cell(row, profile="3B-V01")(frame)
+def _bound_renamed(frame: pl.DataFrame) -> pl.DataFrame:
+    row = _bounded(frame, "settlement_overlap_median_min")
+    value = frame["thresholds"][row]["settlement_overlap_median_min"]
+    renamed = {"settlement_overlap_median_min": None, "settlement_overlap_p75_min": value}
+    return edits.set_members(row, "thresholds", **renamed)(frame)
 
 
 def _slice_dropped(frame: pl.DataFrame) -> pl.DataFrame:
@@ -189,28 +202,143 @@ def _slice_dropped(frame: pl.DataFrame) -> pl.DataFrame:
     return edits.drop_row(row)(frame)
 
 
-def _anchored(key: str, anchor: str) -> edits.Change:
+def _opened_to_everybody(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int(frame["target_population"].struct.field("virtual_only").arg_true()[0])
+    return edits.set_members(row, "target_population", virtual_only=False)(frame)
+
+
+def _class_changed(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int((frame["scope"] != "GLOBAL").arg_true()[0])
+    found = frame["target_population"][row]["classes"][0]
+    other = "OFFSHORE_HUB" if found != "OFFSHORE_HUB" else "HYBRID_FOOTPRINT"
+    return edits.set_members(row, "target_population", classes=[other])(frame)
+
+
+def _population(**members: Any) -> edits.Change:
+    return edits.set_members(3, "target_population", **members)
+
+
+def _inputs(**members: Any) -> edits.Change:
+    return edits.set_members(3, "inputs", **members)
+
+
+def _listed(key: str, name: str, role: str) -> edits.Change:
+    """One dataset or field more in a row."""
+    named = "logical_id" if key == "datasets" else "schema_anchor"
+    return lambda frame: _inputs(**{key: [*frame["inputs"][3][key], {named: name, "role": role}]})(frame)
+
+
+def _keyed(key: str | None) -> edits.Change:
+    return lambda frame: _inputs(join_keys=[*frame["inputs"][3]["join_keys"], key])(frame)
+
+
+def _dataset_as_bytes(frame: pl.DataFrame) -> pl.DataFrame:
+    first, *others = frame["inputs"][3]["datasets"]
+    role = "bytes" if first["role"] != "bytes" else "measured"
+    return _inputs(datasets=[first | {"role": role}, *others])(frame)
+
+
+def _anchor_moved(frame: pl.DataFrame) -> pl.DataFrame:
+    first, *others = frame["inputs"][3]["fields"]
+    moved = first | {"schema_anchor": "schemas.3B.yaml#/plan/edge_catalogue_3B/sampling_rank"}
+    return _inputs(fields=[moved, *others])(frame)
+
+
+def _terms() -> Iterator[Fault]:
+    measured = ("S4.results", "S4.run_summary")
+
+    def change(name: str, alter: edits.Change, *also: str, check: str = "S4.terms") -> Fault:
+        return edited(TERMS, name, check, lambda tree: tree.table(TERMS, alter), (*measured, *also))
+
+    own = f"S4.{TERMS}.contract"
+    yield change("a threshold loosened", _where("value", ">=", 0.0))
+    yield change("a threshold of minus zero", _zero_bound_below_zero)
+    yield change("an operator turned", _operator_turned)
+    yield change("a range widened", _range_widened)
+    yield change("a range without an end", _range_opened, own)
+    yield change("a probe's false-alarm rate", _probe(false_alarm_rate=5e-7))
+    yield change("a probe's rate beyond the law", _probe(false_alarm_rate=0.5), own)
+    yield change("a probe's power", _probe(power=0.5))
+    yield change("a probe's effect", _probe(effect=0.5))
+    yield change("a probe under a gate's name", _probe(gate_id="3B-V01"))
+    yield change("another gate's name", _where("gate_id", ">=", "3B-V99"))
+    yield change("a gate with a false-alarm rate", _where("false_alarm_rate", ">=", 1e-7))
+    yield change(
+        "a metric",
+        edits.set_cell(3, metric="nothing"),
+        "S4.gate_rows",
+        "S4.families",
+        "S4.thresholds",
+        "S4.terms",
+        "S4.rows",
+        check="S4.test_id",
+    )
+    yield change(
+        "two metrics exchanged",
+        _metrics_exchanged,
+        "S4.terms",
+        "S4.thresholds",
+        "S4.rows",
+        check="S4.test_id",
+    )
+    yield change(
+        "a row's terms dropped",
+        edits.drop_row(3),
+        "S4.families",
+        "S4.gate_rows",
+        "S4.rows",
+        check="S4.terms_set",
+    )
+    yield change("terms of no row", _terms_of_nobody, f"S4.{TERMS}.order", check="S4.terms_set")
+
+
+def _gated(frame: pl.DataFrame, operator: str) -> int:
+    """A row whose bound is a gate's, held by that operator."""
+    return int((frame["gate_id"].is_not_null() & (frame["operator"] == operator)).arg_true()[0])
+
+
+def _where(column: str, operator: str, value: Any) -> edits.Change:
+    return lambda frame: edits.set_cell(_gated(frame, operator), **{column: value})(frame)
+
+
+def _operator_turned(frame: pl.DataFrame) -> pl.DataFrame:
+    return edits.set_cell(_gated(frame, ">="), operator="<=")(frame)
+
+
+def _zero_bound_below_zero(frame: pl.DataFrame) -> pl.DataFrame:
+    row = int((frame["value"] == 0.0).arg_true()[0])
+    return edits.set_cell(row, value=-0.0)(frame)
+
+
+def _range_widened(frame: pl.DataFrame) -> pl.DataFrame:
+    return edits.set_cell(_gated(frame, "range"), high=1.0)(frame)
+
+
+def _range_opened(frame: pl.DataFrame) -> pl.DataFrame:
+    return edits.set_cell(_gated(frame, "range"), high=None)(frame)
+
+
+def _probe(**values: Any) -> edits.Change:
+    """Other words about the first probe that is a p-value."""
+
     def change(frame: pl.DataFrame) -> pl.DataFrame:
-        inputs = orjson.loads(frame["inputs"][3])
-        inputs[key] = [*inputs[key], anchor]
-        return edits.set_cell(3, inputs=canonical_json(inputs).decode())(frame)
+        row = int((frame["gate_id"].is_null() & (frame["operator"] == ">=")).arg_true()[0])
+        return edits.set_cell(row, **values)(frame)
 
     return change
 
 
-def _population_changed(frame: pl.DataFrame) -> pl.DataFrame:
-    row = int((frame["target_population"] == "all_merchants").arg_true()[0])
-    parts = {name: frame[name][row] for name in ("metric", "scope", "target_population", "test_type")}
-    parts["target_population"] = "virtual_merchants"
-    test_id = f"{parts['test_type']}:{parts['scope']}:{sha256_json(parts)[:12]}"
-    return edits.set_cell(row, target_population="virtual_merchants", test_id=test_id)(frame).sort("test_id")
+def _metrics_exchanged(frame: pl.DataFrame) -> pl.DataFrame:
+    first, second = (
+        int((frame["metric"] == name).arg_true()[0])
+        for name in ("edges_per_merchant_cv", "median_pairwise_js")
+    )
+    return edits.cells_exchanged("metric", first, second)(frame)
 
 
-def _probe_dropped(frame: pl.DataFrame) -> pl.DataFrame:
-    """A metric with all its slices, of a family that keeps others."""
-    families = frame.group_by("test_type").agg(pl.col("metric").unique().sort()).sort("test_type")
-    metric = next(metrics[-1] for metrics in families["metric"].to_list() if len(metrics) > 1)
-    return frame.filter(pl.col("metric") != metric)
+def _terms_of_nobody(frame: pl.DataFrame) -> pl.DataFrame:
+    last = frame[-1:].with_columns(test_id=pl.lit("SETTLEMENT_CUTOFF:GLOBAL:ffffffffffff"))
+    return pl.concat([frame, last]).sort("test_id")
 
 
 def _results() -> Iterator[Fault]:

@@ -23,6 +23,7 @@ _EMPTY = {
     "edge_merchant_profile_3B": "S2.profile_set",
     "edge_alias_index_3B": "S3.alias_rows",
     "virtual_validation_contract_3B": "S4.families",
+    "virtual_validation_terms_3B": "S4.terms_set",
     "virtual_validation_results_3B": "S4.results",
 }
 

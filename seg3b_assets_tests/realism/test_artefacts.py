@@ -137,4 +137,4 @@ def test_the_trace_says_what_failed_by_how_much_and_where_to_look() -> None:
     assert "- Observed: 0; bound: >= 0.25; missed by 0.25 (100.00 % of the bound)." in trace
     assert "- Look first: state S2, lane topology, policy:" in trace
     assert "Verdict FAIL_REALISM, phase P5" in trace
-    assert "edges_per_merchant_cv over all_virtual: FAIL" in trace
+    assert "edges_per_merchant_cv over everybody: FAIL" in trace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import polars as pl
@@ -20,8 +21,12 @@ SEED = enforced()
 TRAFFIC = {"IP_COUNTRY_MIX", "EDGE_USAGE_VS_WEIGHT", "SETTLEMENT_CUTOFF", "ROUTING_RECEIPT"}
 
 
-def rerun(contract: pl.DataFrame) -> pl.DataFrame:
-    return run_contract(published(), contract, POLICIES, workers=1)
+def rerun(contract: pl.DataFrame = SEED.contract, terms: pl.DataFrame = SEED.terms) -> pl.DataFrame:
+    return run_contract(published(), contract, terms, POLICIES, workers=1)
+
+
+def everywhere(contract: pl.DataFrame, column: str, value: dict[str, Any]) -> pl.DataFrame:
+    return contract.with_columns(pl.Series(column, [value] * contract.height, dtype=contract.schema[column]))
 
 
 def test_every_row_has_one_result_in_its_order_and_the_table_keeps_its_contract() -> None:
@@ -35,15 +40,14 @@ def test_every_row_has_one_result_in_its_order_and_the_table_keeps_its_contract(
 
 def test_results_are_the_registrys_metrics_of_the_whole_and_of_each_class() -> None:
     measured = measure(published(), POLICIES.virtual_validation, workers=1)
-    rows = SEED.results.join(SEED.contract.select("test_id", "target_population"), on="test_id")
-    sliced = rows.filter(pl.col("scope") == "virtual_class")["target_population"]
-    assert set(sliced) == {f"virtual_class={name}" for name in VIRTUAL_CLASSES}
+    rows = SEED.results
+    assert set(rows.filter(pl.col("scope") == "PER_CLASS")["virtual_class"]) == set(VIRTUAL_CLASSES)
     for row in rows.filter(pl.col("test_type").is_in(REALISM_FAMILIES)).iter_rows(named=True):
-        assert row["measured"] == measured.value(row["metric"], row["target_population"])
+        assert row["measured"] == measured.value(row["metric"], row["virtual_class"])
 
 
 def test_two_runs_are_equal_whatever_the_threads() -> None:
-    assert run_contract(published(), SEED.contract, POLICIES, workers=3).equals(SEED.results)
+    assert run_contract(published(), SEED.contract, SEED.terms, POLICIES, workers=3).equals(SEED.results)
 
 
 def test_a_failure_is_fail_where_it_blocks_and_warn_where_it_does_not() -> None:
@@ -61,7 +65,7 @@ def test_a_failure_is_fail_where_it_blocks_and_warn_where_it_does_not() -> None:
 
 def test_a_class_too_small_to_judge_is_not_applicable_and_blocks_nothing() -> None:
     small = enforced(replace(SOUND, per_class=20))
-    sliced = small.results.filter(pl.col("scope") == "virtual_class")
+    sliced = small.results.filter(pl.col("scope") == "PER_CLASS")
     assert set(sliced["status"]) == {"NOT_APPLICABLE"}
     assert sliced["measured"].null_count() == sliced.height and sliced["n"].sum() == 0
     assert orjson.loads(sliced["detail"][0]) == {
@@ -85,18 +89,53 @@ def test_a_disabled_row_is_visible_and_unmeasured() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (pl.lit("heart_rate").alias("metric"), "TEST_BINDING_INVALID"),
-        (pl.lit("realism_block_active_enforced").alias("metric"), "TEST_BINDING_INVALID"),
-        (pl.lit('{"operator":">="}').alias("thresholds"), "TEST_THRESHOLD_INVALID"),
-        (pl.lit('{"operator":"range","low":1}').alias("thresholds"), "TEST_THRESHOLD_INVALID"),
-        (pl.lit('{"operator":"~","value":1}').alias("thresholds"), "TEST_THRESHOLD_INVALID"),
+        ({"metric": "heart_rate"}, "TEST_BINDING_INVALID"),
+        ({"metric": "realism_block_active_enforced"}, "TEST_BINDING_INVALID"),
+        ({"operator": ">=", "value": None}, "TEST_THRESHOLD_INVALID"),
+        ({"operator": "range", "low": 1.0, "high": None}, "TEST_THRESHOLD_INVALID"),
+        ({"operator": "~", "value": 1.0}, "TEST_THRESHOLD_INVALID"),
     ],
 )
-def test_a_row_nobody_can_measure_is_refused(change: pl.Expr, code: str) -> None:
+def test_terms_nobody_can_measure_by_are_refused(change: dict[str, Any], code: str) -> None:
     with pytest.raises(Seg3BError) as refused:
-        rerun(SEED.contract.with_columns(change))
+        rerun(terms=SEED.terms.with_columns(**{name: pl.lit(value) for name, value in change.items()}))
     assert refused.value.code == f"E3B_S4_{code}"
     assert refused.value.place.startswith("virtual_validation_contract_3B:")
+
+
+@pytest.mark.parametrize(
+    ("scope", "population"),
+    [
+        ("PER_CLASS", {"virtual_only": True}),
+        ("PER_CLASS", {"virtual_only": True, "classes": list(VIRTUAL_CLASSES[:2])}),
+        ("GLOBAL", {"virtual_only": True, "classes": [VIRTUAL_CLASSES[0]]}),
+        ("PER_MERCHANT", {"virtual_only": True}),
+        ("GLOBAL", {"virtual_only": True, "merchant_ids": [7]}),
+    ],
+)
+def test_a_population_nobody_can_measure_is_refused(scope: str, population: dict[str, Any]) -> None:
+    asked = everywhere(SEED.contract, "target_population", population).with_columns(scope=pl.lit(scope))
+    with pytest.raises(Seg3BError) as refused:
+        rerun(asked)
+    assert refused.value.code == "E3B_S4_TEST_BINDING_INVALID"
+
+
+def test_a_null_in_a_population_counts_as_absent() -> None:
+    nulls = {"virtual_only": True, "classes": [None], "merchant_ids": []}
+    rows = everywhere(SEED.contract.filter(pl.col("scope") == "GLOBAL"), "target_population", nulls)
+    assert rerun(rows).equals(SEED.results.filter(pl.col("scope") == "GLOBAL"))
+
+
+def test_a_row_without_terms_is_refused() -> None:
+    with pytest.raises(Seg3BError) as refused:
+        rerun(terms=SEED.terms[1:])
+    assert refused.value.code == "E3B_S4_TEST_THRESHOLD_INVALID"
+    assert SEED.contract["test_id"][0] in refused.value.place
+
+
+def test_what_is_measured_follows_the_terms_and_not_the_published_bounds() -> None:
+    bare = dict.fromkeys(name for name, _ in SEED.contract.schema["thresholds"])
+    assert rerun(everywhere(SEED.contract, "thresholds", bare)).equals(SEED.results)
 
 
 def test_a_contract_over_no_merchants_is_not_applicable_throughout_but_for_the_rows_of_all() -> None:
@@ -110,12 +149,12 @@ def test_a_contract_over_no_merchants_is_not_applicable_throughout_but_for_the_r
         alias_index=alias_blob(whole.edges.head(0))[1],
         alias_blob=b"",
     )
-    results = run_contract(empty, SEED.contract, POLICIES, workers=1)
+    results = run_contract(empty, SEED.contract, SEED.terms, POLICIES, workers=1)
     measured = set(results.filter(pl.col("status") != "NOT_APPLICABLE")["metric"])
     assert measured == {"rule_id_non_null_rate", "rule_version_non_null_rate"}
     assert blocking_failures(results).is_empty()
 
 
 def test_every_metric_of_the_contract_is_in_the_registry_under_its_family() -> None:
-    for metric, family in SEED.contract.select("metric", "test_type").iter_rows():
+    for metric, family in SEED.results.select("metric", "test_type").iter_rows():
         assert METRICS[metric].family == family

@@ -21,7 +21,7 @@ from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import VIRTUAL_CLASSES, PolicySet, load_policies
 from seg3b_assets.realism import SeedOutputs, run_contract
 from seg3b_assets.states.s4_contract.declarations import declare_tests
-from seg3b_assets.states.s4_contract.state import contract_table
+from seg3b_assets.states.s4_contract.state import contract_table, terms_table
 
 ZONES = (
     "Africa/Lagos",
@@ -286,8 +286,11 @@ def published(shape: Shape = SOUND, seed: int = 42) -> SeedOutputs:
 
 def with_contract(outputs: SeedOutputs, rules: PolicySet) -> SeedOutputs:
     """The same seed after S4: its contract declared and run."""
-    contract = contract_table(declare_tests(rules.virtual_validation), outputs.identity.manifest_fingerprint)
-    return replace(outputs, contract=contract, results=run_contract(outputs, contract, rules, workers=1))
+    tests = declare_tests(rules.virtual_validation)
+    world = outputs.identity.manifest_fingerprint
+    contract, terms = contract_table(tests, world), terms_table(tests, world)
+    results = run_contract(outputs, contract, terms, rules, workers=1)
+    return replace(outputs, contract=contract, terms=terms, results=results)
 
 
 @cache

@@ -30,6 +30,7 @@ STATE = StateSpec(
     writes=(
         "virtual_routing_policy_3B",
         "virtual_validation_contract_3B",
+        "virtual_validation_terms_3B",
         "virtual_validation_results_3B",
         "s4_run_summary_3B",
     ),

@@ -11,7 +11,7 @@ import polars as pl
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies import VirtualRoutingFields
-from seg3b_assets.states.s4_contract.declarations import DeclaredTest
+from seg3b_assets.states.s4_contract.declarations import DeclaredTest, schema_anchor
 
 ROUTED_FROM: Final = ("S1", "S2", "S3")
 FIELD_TYPES: Final = {
@@ -42,6 +42,7 @@ def check_tests(tests: Sequence[DeclaredTest]) -> None:
     for test in tests:
         unresolved = [field for field in test.fields if column_type(field) is None]
         unresolved += [name for name in test.datasets if name not in known]
+        unresolved += [field for field in test.fields if field not in unresolved and not _anchored(field)]
         holders = Counter(field.split(".")[1] for field in test.fields)
         unresolved += [key for key in test.join_keys if holders[key] < 2]
         if unresolved:
@@ -53,6 +54,14 @@ def check_tests(tests: Sequence[DeclaredTest]) -> None:
                 "Name datasets of the dictionary, columns of their contracts, and keys two of them share.",
                 {"metric": test.measure.metric, "unresolved": unresolved},
             )
+
+
+def _anchored(field: str) -> bool:
+    """Whether what the layer publishes of the dataset has the column, too."""
+    try:
+        return bool(schema_anchor(field))
+    except ValueError:
+        return False
 
 
 def bound_field(policy: VirtualRoutingFields, key: str) -> str:

@@ -1,7 +1,7 @@
 """The tests S4 declares and realism measures: a typed record per contract row (law section 6).
 
 ``declare_tests`` is the seam: the realism module evaluates exactly what it returns, and the published
-contract is these records written down. Nothing is measured here.
+contract and its terms are these records written down. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
+from seg3b_assets.contracts.published import column_anchor
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, sha256_json
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
 from seg3b_assets.policies.validation import TrafficFamily
+from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, GLOBAL, PER_CLASS, ROUTING_PROBE
 from seg3b_assets.states.s4_contract.measures import (
-    ALL_MERCHANTS,
     EXACT_PROBES,
     MEASURES,
     STATISTICAL_PROBES,
@@ -26,10 +28,15 @@ from seg3b_assets.states.s4_contract.measures import (
     columns,
 )
 
-GLOBAL: Final = "GLOBAL"
-VIRTUAL_CLASS: Final = "virtual_class"
 MINIMUM_ROWS: Final = 12
 
+# What of the merchants is measured, where it is not they themselves.
+POPULATION_NOTES: Final = {
+    ALL_EDGES: "every edge of these merchants",
+    ROUTING_PROBE: "picks of the routing probe for these merchants",
+}
+# A lower bound of a count is rounded up: no count lies between.
+WHOLE_BOUNDS: Final = frozenset({"active_rule_id_count_min"})
 _CLASS_OF_MERCHANT: Final = columns("edge_merchant_profile_3B", "merchant_id", "virtual_class")
 _MERCHANT_KEY: Final = "merchant_id"
 
@@ -51,40 +58,51 @@ class Bound:
     power: float | None = None
     effect: float | None = None
 
-    def record(self) -> dict[str, Any]:
-        """The thresholds column as an object."""
+    @property
+    def low(self) -> float | None:
+        """The bound below, under whatever operator."""
+        return self._ends[0]
+
+    @property
+    def high(self) -> float | None:
+        """The bound above."""
+        return self._ends[1]
+
+    @property
+    def _ends(self) -> tuple[float | None, float | None]:
         if isinstance(self.threshold, tuple):
-            bound = {"low": float(self.threshold[0]), "high": float(self.threshold[1])}
-        else:
-            bound = {"value": float(self.threshold)}
-        stated = {
+            return float(self.threshold[0]), float(self.threshold[1])
+        value = float(self.threshold)
+        return (value, None) if self.operator == ">=" else (None, value)
+
+    def terms(self) -> dict[str, Any]:
+        """The columns of a terms row that say how a value is held, and what a probe can tell."""
+        ranged = isinstance(self.threshold, tuple)
+        return {
+            "operator": self.operator,
+            "value": None if ranged else self.low if self.high is None else self.high,
+            "low": self.low if ranged else None,
+            "high": self.high if ranged else None,
             "false_alarm_rate": self.false_alarm_rate,
             "power": self.power,
             "effect": self.effect,
-        }
-        return {
-            "operator": self.operator,
-            **bound,
-            **{name: value for name, value in stated.items() if value is not None},
         }
 
 
 @dataclass(frozen=True)
 class DeclaredTest:
-    """One row of ``virtual_validation_contract_3B``.
+    """One row of ``virtual_validation_contract_3B`` and its terms.
 
     Attributes:
         measure: what is measured, and on which anchors.
-        scope: ``GLOBAL``, or the column the population is cut by.
-        target_population: a population's name, or ``virtual_class=…``.
+        virtual_class: the class it is measured in; None for everybody.
         severity: BLOCKING, WARNING or INFO.
         enabled: False keeps the row visible and unmeasured.
         gate_id: the hard gate the bound comes from; None for a probe test.
     """
 
     measure: Measure
-    scope: str
-    target_population: str
+    virtual_class: str | None
     bound: Bound
     severity: str
     enabled: bool
@@ -93,6 +111,18 @@ class DeclaredTest:
     @property
     def test_type(self) -> str:
         return self.measure.family
+
+    @property
+    def scope(self) -> str:
+        return GLOBAL if self.virtual_class is None else PER_CLASS
+
+    @property
+    def target_population(self) -> dict[str, Any]:
+        """Whom the test is about: the members that are there, and no others."""
+        of_class = {} if self.virtual_class is None else {"classes": [self.virtual_class]}
+        notes = POPULATION_NOTES.get(self.measure.population)
+        virtual = self.measure.population != ALL_MERCHANTS
+        return {"virtual_only": virtual, **of_class, **({"notes": notes} if notes else {})}
 
     @property
     def test_id(self) -> str:
@@ -109,14 +139,14 @@ class DeclaredTest:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Anchors, with the class column where the population is a class."""
-        extra = _CLASS_OF_MERCHANT if self.scope == VIRTUAL_CLASS else ()
+        """``dataset.column`` of what is read, with the class column where the population is a class."""
+        extra = _CLASS_OF_MERCHANT if self.virtual_class else ()
         return (*self.measure.fields, *extra)
 
     @property
     def join_keys(self) -> tuple[str, ...]:
         keys = self.measure.join_keys
-        if self.scope == VIRTUAL_CLASS and _MERCHANT_KEY not in keys:
+        if self.virtual_class and _MERCHANT_KEY not in keys:
             return (_MERCHANT_KEY, *keys)
         return keys
 
@@ -126,22 +156,68 @@ class DeclaredTest:
         return tuple(sorted({field.split(".")[0] for field in self.fields} | set(self.measure.artefacts)))
 
     def row(self, manifest_fingerprint: str) -> dict[str, Any]:
-        """The contract row; nested values as canonical JSON text."""
-        inputs = {"datasets": self.datasets, "fields": self.fields, "join_keys": self.join_keys}
+        """The contract row; what is absent of a struct is left out.
+
+        Raises:
+            ValueError: for a field that no published schema and no contract of ours has.
+        """
         return {
             "manifest_fingerprint": manifest_fingerprint,
             "test_id": self.test_id,
             "test_type": self.test_type,
-            "metric": self.measure.metric,
             "scope": self.scope,
             "target_population": self.target_population,
-            "inputs": canonical_json(inputs).decode(),
-            "thresholds": canonical_json(self.bound.record()).decode(),
+            "inputs": {
+                "datasets": [
+                    {"logical_id": published_id(dataset), "role": self._role(dataset)}
+                    for dataset in self.datasets
+                ],
+                "fields": [{"schema_anchor": schema_anchor(field), "role": field} for field in self.fields],
+                "join_keys": list(self.join_keys),
+            },
+            "thresholds": self._published_bounds(),
             "severity": self.severity,
             "enabled": self.enabled,
             "description": self.measure.description,
-            "profile": self.gate_id,
+            "profile": None,
         }
+
+    def terms(self, manifest_fingerprint: str) -> dict[str, Any]:
+        """The row of ``virtual_validation_terms_3B``."""
+        return {
+            "manifest_fingerprint": manifest_fingerprint,
+            "test_id": self.test_id,
+            "metric": self.measure.metric,
+            **self.bound.terms(),
+            "gate_id": self.gate_id,
+        }
+
+    def _role(self, dataset: str) -> str:
+        if dataset in self.measure.artefacts:
+            return "bytes"
+        measured = {field.split(".")[0] for field in self.measure.fields}
+        return "measured" if dataset in measured else "population"
+
+    def _published_bounds(self) -> dict[str, Any]:
+        """The bounds that the layer has a name for; a count's is whole."""
+        ends = ((self.measure.lower_name, self.bound.low), (self.measure.upper_name, self.bound.high))
+        return {
+            name: math.ceil(bound) if name in WHOLE_BOUNDS else bound
+            for name, bound in ends
+            if name and bound is not None
+        }
+
+
+def schema_anchor(field: str) -> str:
+    """Where the shape of ``dataset.column`` is declared: in the published schema, or in a contract of ours.
+
+    Raises:
+        ValueError: when neither has the column.
+    """
+    dataset, _, column = field.partition(".")
+    if dataset not in by_own_id():
+        raise ValueError(f"{dataset} is no artefact of the registry")
+    return column_anchor(by_own_id()[dataset].schema_ref, column)
 
 
 def declare_tests(policy: VirtualValidation) -> tuple[DeclaredTest, ...]:
@@ -158,15 +234,14 @@ def declare_tests(policy: VirtualValidation) -> tuple[DeclaredTest, ...]:
     tests = [
         DeclaredTest(
             measure,
-            scope,
-            population,
+            virtual_class,
             bounds[measure.metric][1],
             _severity(policy, measure.family),
             policy.families[measure.family].enabled,
             bounds[measure.metric][0],
         )
         for measure in (*MEASURES, *STATISTICAL_PROBES, *EXACT_PROBES)
-        for scope, population in _slices(policy, measure)
+        for virtual_class in _slices(policy, measure)
     ]
     for test in tests:
         _check_bound(test)
@@ -175,11 +250,11 @@ def declare_tests(policy: VirtualValidation) -> tuple[DeclaredTest, ...]:
     return tuple(tests)
 
 
-def _slices(policy: VirtualValidation, measure: Measure) -> Iterator[tuple[str, str]]:
-    yield GLOBAL, measure.population
+def _slices(policy: VirtualValidation, measure: Measure) -> Iterator[str | None]:
+    yield None
     # A merchant that is not virtual has no class.
     if policy.families[measure.family].by_class and measure.population != ALL_MERCHANTS:
-        yield from ((VIRTUAL_CLASS, f"{VIRTUAL_CLASS}={name}") for name in VIRTUAL_CLASSES)
+        yield from VIRTUAL_CLASSES
 
 
 def _severity(policy: VirtualValidation, family: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from seg3b_assets.realism.measurement import ALL_MERCHANTS, ROUTING_PROBE, Direction, Metric
+from seg3b_assets.realism.measurement import ROUTING_PROBE, Direction, Metric
 from seg3b_assets.realism.registry import METRICS, REALISM_FAMILIES
 
 __all__ = [
-    "ALL_MERCHANTS",
     "EXACT_PROBES",
     "MEASURES",
     "REALISM_FAMILIES",
@@ -43,6 +42,7 @@ class Measure:
         description: one sentence for people, without quotes.
         join_keys: columns the datasets are joined on.
         artefacts: datasets it reads as bytes, which have no columns.
+        lower_name, upper_name: published names of a bound below and above; "" where there is none.
     """
 
     metric: str
@@ -54,6 +54,8 @@ class Measure:
     description: str
     join_keys: tuple[str, ...] = ()
     artefacts: tuple[str, ...] = ()
+    lower_name: str = ""
+    upper_name: str = ""
 
 
 def columns(dataset: str, *names: str) -> tuple[str, ...]:
@@ -72,6 +74,8 @@ def _measure(metric: Metric) -> Measure:
         description=metric.definition,
         join_keys=metric.join_keys,
         artefacts=metric.artefacts,
+        lower_name=metric.lower_name,
+        upper_name=metric.upper_name,
     )
 
 

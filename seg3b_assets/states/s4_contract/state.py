@@ -20,7 +20,9 @@ SEVERITIES = ("BLOCKING", "WARNING", "INFO")
 
 
 def run(context: StateContext) -> None:
-    """Write the routing policy, the validation contract, its results and the run summary.
+    """Write the routing policy, the validation contract, its terms and results, and the run summary.
+
+    Contract and terms are whole before anything is measured, and what runs reads them as they are written.
 
     S4 measures whatever the posture is, so that a bad one is known in full; S5 is where it stops.
 
@@ -35,27 +37,35 @@ def run(context: StateContext) -> None:
         tests = declare_tests(context.policies.virtual_validation)
         check_tests(tests)
         rows = contract_table(tests, context.identity.manifest_fingerprint)
+        terms = terms_table(tests, context.identity.manifest_fingerprint)
     with context.lanes("contract_run"):
-        results = measured(context, rows)
+        results = measured(context, rows, terms)
     with context.lanes("publish"):
         context.out.document("virtual_routing_policy_3B", routing)
         context.out.table("virtual_validation_contract_3B", rows)
+        context.out.table("virtual_validation_terms_3B", terms)
         context.out.table("virtual_validation_results_3B", results)
         context.out.document("s4_run_summary_3B", run_summary(context, tests, routing))
 
 
-def measured(context: StateContext, rows: pl.DataFrame) -> pl.DataFrame:
+def measured(context: StateContext, rows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     """``virtual_validation_results_3B``: the contract run on what S1 to S3 published."""
     from seg3b_assets.realism import read_outputs, run_contract  # noqa: PLC0415 - scipy, only when S4 computes
 
     outputs = read_outputs(context.identity, context.published, context.inputs)
-    return run_contract(outputs, rows, context.policies, context.workers)
+    return run_contract(outputs, rows, terms, context.policies, context.workers)
 
 
 def contract_table(tests: Sequence[DeclaredTest], manifest_fingerprint: str) -> pl.DataFrame:
     """``virtual_validation_contract_3B``: a row per test, ascending test_id."""
     schema = contract("virtual_validation_contract_3B").polars_schema
     return pl.DataFrame([test.row(manifest_fingerprint) for test in tests], schema=schema).sort("test_id")
+
+
+def terms_table(tests: Sequence[DeclaredTest], manifest_fingerprint: str) -> pl.DataFrame:
+    """``virtual_validation_terms_3B``: the terms of each test, ascending test_id."""
+    schema = contract("virtual_validation_terms_3B").polars_schema
+    return pl.DataFrame([test.terms(manifest_fingerprint) for test in tests], schema=schema).sort("test_id")
 
 
 def run_summary(

@@ -40,6 +40,7 @@ PUBLISHED: Final = (
     "gamma_draw_log_3B",
     "virtual_routing_policy_3B",
     "virtual_validation_contract_3B",
+    "virtual_validation_terms_3B",
     "virtual_validation_results_3B",
     "s4_run_summary_3B",
 )

@@ -26,7 +26,7 @@ def require_realistic(results: pl.DataFrame) -> None:
     failed = results.filter((pl.col("severity") == "BLOCKING") & (pl.col("status") == "FAIL"))
     if failed.is_empty():
         return
-    shown = ("test_id", "metric", "scope", "measured", "operator", "threshold", "n")
+    shown = ("test_id", "metric", "virtual_class", "measured", "operator", "threshold", "n")
     rows = failed.select(shown).head(SHOWN_CHECKS).to_dicts()
     first = rows[0]
     raise Seg3BError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,17 @@ import orjson
 import pytest
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import by_own_id
+from seg3b_assets.contracts.published import resolve_anchor
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualRoutingFields, VirtualValidation, load_policies
+from seg3b_assets.realism.registry import METRICS
 from seg3b_assets.states.s4_contract.bindings import bound_field, check_tests
-from seg3b_assets.states.s4_contract.declarations import DeclaredTest, declare_tests
+from seg3b_assets.states.s4_contract.declarations import WHOLE_BOUNDS, DeclaredTest, declare_tests
 from seg3b_assets.states.s4_contract.measures import REALISM_FAMILIES
-from seg3b_assets.states.s4_contract.state import contract_table
+from seg3b_assets.states.s4_contract.state import contract_table, terms_table
+from seg3b_assets_tests.contracts.published_shape import assert_published
 from seg3b_assets_tests.states.miniature_upstream import POLICIES, WORLD
 
 POLICY = load_policies(POLICIES).virtual_validation
@@ -37,8 +42,8 @@ def with_family(name: str, **changes: Any) -> VirtualValidation:
     return changed(families=POLICY.families.model_copy(update={name: family}))
 
 
-def one(tests: tuple[DeclaredTest, ...], metric: str, population: str) -> DeclaredTest:
-    found = [t for t in tests if t.measure.metric == metric and t.target_population == population]
+def one(tests: tuple[DeclaredTest, ...], metric: str, virtual_class: str | None = None) -> DeclaredTest:
+    found = [t for t in tests if t.measure.metric == metric and t.virtual_class == virtual_class]
     assert len(found) == 1
     return found[0]
 
@@ -52,30 +57,63 @@ def test_every_family_and_every_gated_metric_has_a_row() -> None:
     assert [test.test_id for test in tests] == sorted({test.test_id for test in tests})
 
 
-def test_the_table_keeps_its_contract() -> None:
-    table = contract_table(declare_tests(POLICY), WORLD.manifest_fingerprint)
+def test_contract_and_terms_keep_their_contracts_and_the_published_shape() -> None:
+    tests = declare_tests(POLICY)
+    table, terms = (made(tests, WORLD.manifest_fingerprint) for made in (contract_table, terms_table))
     assert contract("virtual_validation_contract_3B").check_frame(table) == []
+    assert contract("virtual_validation_terms_3B").check_frame(terms) == []
+    assert_published("egress/virtual_validation_contract_3B", table)
+    assert table["test_id"].to_list() == terms["test_id"].to_list()
 
 
-def test_nested_columns_keep_the_shape_the_contract_gives_them() -> None:
-    schema = contract("virtual_validation_contract_3B").schema["properties"]
-    for row in contract_table(declare_tests(POLICY), WORLD.manifest_fingerprint).to_dicts():
-        for column in ("inputs", "thresholds"):
-            value = orjson.loads(row[column])
-            stated = schema[column]["contentSchema"]
-            assert set(stated["required"]) <= set(value) <= set(stated["properties"])
-            assert orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() == row[column]
+def test_every_anchor_names_the_column_it_says() -> None:
+    for test in declare_tests(POLICY):
+        for field in test.row(WORLD.manifest_fingerprint)["inputs"]["fields"]:
+            dataset, _, column = field["role"].partition(".")
+            named = resolve_anchor(field["schema_anchor"])
+            published = by_own_id()[dataset].published
+            assert named.get("name", column) == column and ("name" in named) == published
+            assert field["schema_anchor"].startswith("schemas." if published else "contracts/")
+
+
+def test_every_published_bound_name_is_some_metrics_and_of_the_published_kind() -> None:
+    declared = resolve_anchor("schemas.3B.yaml#/egress/virtual_validation_contract_3B/thresholds")
+    names = {name for metric in METRICS.values() for name in (metric.lower_name, metric.upper_name) if name}
+    traffic = {"max_abs_error", "max_rel_error", "max_kl_divergence", "min_coverage_ratio"}
+    assert names | traffic | {"cutoff_tolerance_seconds"} == set(declared["properties"])
+    whole = {name for name, shape in declared["properties"].items() if shape["type"] == "integer"}
+    assert whole - {"cutoff_tolerance_seconds"} == WHOLE_BOUNDS
+
+
+@pytest.mark.parametrize(("threshold", "published"), [(3, 3), (2.5, 3), (2.000001, 3), (0.0, 0)])
+def test_a_bound_of_a_count_is_published_whole_and_held_as_it_is(threshold: float, published: int) -> None:
+    test = one(declare_tests(with_gate("3B-V10", threshold=threshold)), "active_rule_id_count")
+    stated = test.row(WORLD.manifest_fingerprint)["thresholds"]
+    assert stated == {"active_rule_id_count_min": published} and type(*stated.values()) is int
+    assert test.terms(WORLD.manifest_fingerprint)["value"] == threshold
 
 
 def test_a_test_id_is_the_digest_of_what_the_test_is() -> None:
-    test = one(declare_tests(POLICY), "edges_per_merchant_cv", "all_virtual")
+    test = one(declare_tests(POLICY), "edges_per_merchant_cv")
     stated = {
         "metric": "edges_per_merchant_cv",
         "scope": "GLOBAL",
-        "target_population": "all_virtual",
+        "target_population": {"virtual_only": True},
         "test_type": "EDGE_HETEROGENEITY",
     }
     assert test.test_id == f"EDGE_HETEROGENEITY:GLOBAL:{sha256_json(stated)[:12]}"
+
+
+def test_test_ids_are_recomputed_from_contract_and_terms_alone() -> None:
+    tests = declare_tests(POLICY)
+    table, terms = (made(tests, WORLD.manifest_fingerprint) for made in (contract_table, terms_table))
+    for row in table.join(terms, on="test_id").to_dicts():
+        population = {name: value for name, value in row["target_population"].items() if value is not None}
+        parts = {name: row[name] for name in ("metric", "scope", "test_type")}
+        digest = hashlib.sha256(
+            orjson.dumps(parts | {"target_population": population}, option=orjson.OPT_SORT_KEYS)
+        )
+        assert row["test_id"] == f"{row['test_type']}:{row['scope']}:{digest.hexdigest()[:12]}"
 
 
 @pytest.mark.parametrize(("mode", "severity"), [("observe", "WARNING"), ("enforce", "BLOCKING")])
@@ -92,9 +130,9 @@ def test_the_realism_block_follows_the_mode_and_traffic_does_not(mode: str, seve
 
 def test_a_class_slice_stands_beside_its_aggregate_with_the_same_bound() -> None:
     tests = declare_tests(POLICY)
-    whole = one(tests, "settlement_overlap_median", "all_virtual")
+    whole = one(tests, "settlement_overlap_median")
     for name in VIRTUAL_CLASSES:
-        part = one(tests, "settlement_overlap_median", f"virtual_class={name}")
+        part = one(tests, "settlement_overlap_median", name)
         assert part.bound == whole.bound
         assert part.severity == whole.severity
         assert "edge_merchant_profile_3B.virtual_class" in part.fields
@@ -114,13 +152,25 @@ def test_a_disabled_family_stays_visible() -> None:
 
 def test_bounds_come_from_the_policy() -> None:
     tests = declare_tests(with_gate("3B-V03", threshold=(0.04, 0.19)))
-    test = one(tests, "top1_share_p50", "all_virtual")
-    assert test.bound.record() == {"operator": "range", "low": 0.04, "high": 0.19}
-    assert test.gate_id == "3B-V03"
-    probed = one(tests, "ip_country_mix_p_value", "routing_probe")
-    assert probed.bound.record() == {
+    test = one(tests, "top1_share_p50")
+    held = {name: value for name, value in test.terms("").items() if value is not None}
+    assert held == {
+        "manifest_fingerprint": "",
+        "test_id": test.test_id,
+        "metric": "top1_share_p50",
+        "operator": "range",
+        "low": 0.04,
+        "high": 0.19,
+        "gate_id": "3B-V03",
+    }
+    assert test.row("")["thresholds"] == {"top1_share_p50_min": 0.04, "top1_share_p50_max": 0.19}
+    probed = one(tests, "ip_country_mix_p_value")
+    assert probed.row("")["thresholds"] == {}
+    assert probed.bound.terms() == {
         "operator": ">=",
         "value": POLICY.probe.false_alarm_rate,
+        "low": None,
+        "high": None,
         "false_alarm_rate": POLICY.probe.false_alarm_rate,
         "power": POLICY.probe.minimum_power,
         "effect": POLICY.probe.detectable_shift,
@@ -171,7 +221,7 @@ def test_every_shipped_anchor_resolves() -> None:
     ],
 )
 def test_an_anchor_that_does_not_resolve_is_refused(change: dict[str, Any]) -> None:
-    test = one(declare_tests(POLICY), "settlement_overlap_median", "all_virtual")
+    test = one(declare_tests(POLICY), "settlement_overlap_median")
     with pytest.raises(Seg3BError) as caught:
         check_tests([replace(test, measure=replace(test.measure, **change))])
     assert caught.value.code == "E3B_S4_TEST_BINDING_INVALID"
@@ -189,7 +239,7 @@ def test_routing_fields_bind_to_published_columns() -> None:
         ("ip_country_field", "edge_catalogue_3B.country"),
         ("ip_country_field", "edge_register_3B.country_iso"),
         ("ip_latitude_field", "edge_catalogue_3B.country_iso"),
-        ("tzid_settlement_field", "virtual_validation_contract_3B.metric"),
+        ("tzid_settlement_field", "virtual_validation_terms_3B.metric"),
         ("ip_country_field", "edge_alias_blob_3B.country_iso"),
     ],
 )
