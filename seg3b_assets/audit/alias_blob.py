@@ -104,6 +104,7 @@ def _index_rows(
     desk.findings.equal("S3.alias_rows", found, expected, row="GLOBAL")
     desk.findings.equal("S3.alias_rows", index.height - rows.height, 1, what="GLOBAL rows")
     desk.findings.counts["alias_slots"] = total
+    desk.findings.counts["alias_merchants"] = rows.height
     if catalogue is None:
         return
     counted = catalogue.group_by("merchant_id").agg(edges=pl.len().cast(pl.Int64))

@@ -11,28 +11,30 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import polars as pl
 
-from seg3b_assets.audit.checks import AUDIT_VERSION, audited_datasets, check_specs
-from seg3b_assets.audit.findings import LogFacts, same
-from seg3b_assets.audit.parquet_files import UnreadableTableError, read_table
+from seg3b_assets.audit.bundle_members import (
+    audit_digests,
+    audit_member,
+    audit_rng,
+    audit_structural,
+    compare_rows,
+    published_table,
+    same_as_compared,
+)
+from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.audit.tree_checks import bundle_documents
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import by_own_id, own_id
 from seg3b_assets.laws.hashing import le64, sha256_hex, uer
 
 BUNDLE: Final = "validation_bundle_3B"
 INDEX: Final = "validation_bundle_index_3B"
+MANIFEST: Final = "s5_manifest_3B"
 RESULTS: Final = "virtual_validation_results_3B"
 FLAG_NAME: Final = "_passed.flag"
 INDEX_NAME: Final = "index.json"
 CARRIED: Final = ("s0_gate_receipt_3B", "sealed_inputs_3B", "s4_run_summary_3B")
-# Log, draws per event.
-_STREAMS: Final = {
-    "edge_jitter": ("rng_event_edge_jitter_3B", 2),
-    "edge_tile_assign": ("rng_event_edge_tile_assign_3B", 1),
-}
-_LOGS: Final = {"trace": "rng_trace_log_3B", "audit": "rng_audit_log_3B"}
 _RESULT_COLUMNS: Final = (
     "test_id",
     "metric",
@@ -53,6 +55,7 @@ BUNDLE_CHECKS: Final = (
     "S5.rng_summary",
     "S5.digest_summary",
     "S5.realism_results",
+    "S5.audit",
     "S5.manifest",
 )
 
@@ -61,8 +64,10 @@ Rows = Sequence[Mapping[str, Any]]
 
 def sealed_digests(desk: Desk) -> dict[str, str]:
     """Digest by dataset id as the bundle's manifest has it; empty when it cannot be read."""
-    manifest = desk.document("s5_manifest_3B")
-    return {} if manifest is None else {row["logical_id"]: row["sha256_hex"] for row in manifest["evidence"]}
+    manifest = desk.document(MANIFEST)
+    if manifest is None:
+        return {}
+    return {own_id(row["logical_id"]): row["sha256_hex"] for row in manifest["evidence"]}
 
 
 def audit_bundle(desk: Desk, policies_known: bool) -> None:
@@ -84,13 +89,14 @@ def audit_bundle(desk: Desk, policies_known: bool) -> None:
     documents = {
         name: desk.document(name)
         for name in bundle_documents()
-        if name not in (INDEX, "s5_manifest_3B")  # the manifest was read before the audit, the index here
+        if name not in (INDEX, MANIFEST)  # the manifest was read before the audit, the index here
     }
-    _structural(desk, documents["s5_structural_summary_3B"])
-    _rng(desk, documents["s5_rng_summary_3B"])
-    _digests(desk, documents["s5_digest_summary_3B"])
+    audit_structural(desk, documents["s5_structural_summary_3B"])
+    audit_rng(desk, documents["s5_rng_summary_3B"])
+    audit_digests(desk, documents["s5_digest_summary_3B"])
     mode = desk.tree.policies.virtual_validation.realism_enforcement_mode if policies_known else None
     _realism(desk, documents["s5_realism_results_3B"], mode)
+    audit_member(desk, documents["s5_audit_3B"], mode)
     _manifest(desk)
 
 
@@ -142,7 +148,7 @@ def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
         {
             "logical_id": name.removesuffix(".json"),
             "path": name,
-            "schema_ref": f"contracts/{name.removesuffix('.json')}.schema.json",
+            "schema_ref": by_own_id()[name.removesuffix(".json")].schema_ref,
             "sha256_hex": sha256_hex(members[name]),
             "role": "evidence",
             "size_bytes": len(members[name]),
@@ -151,7 +157,7 @@ def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
         if name not in (FLAG_NAME, INDEX_NAME)
     ]
     compare_rows(desk, "S5.bundle_index", document["members"], expected, "path")
-    digest = sha256_hex(members.get("s5_manifest_3B.json", b""))
+    digest = sha256_hex(members.get(f"{MANIFEST}.json", b""))
     desk.findings.equal("S5.bundle_index", document["s5_manifest_digest"], digest, key="s5_manifest_digest")
 
 
@@ -167,89 +173,6 @@ def _carried(desk: Desk, members: Mapping[str, bytes]) -> None:
         )
 
 
-def _structural(desk: Desk, summary: Mapping[str, Any] | None) -> None:
-    """A bundle exists only over an audit that found nothing: each of its checks, all PASS."""
-    check_id = "S5.structural_summary"
-    if summary is None:
-        return
-    desk.findings.equal(check_id, summary["status"], "PASS", key="status")
-    sound = {"status": "PASS", "affected_count": 0, "detail": None, "example": None}
-    expected = [{"check_id": spec.check_id, "law": spec.law, **sound} for spec in check_specs()]
-    listed = {row["check_id"] for row in summary["checks"]}
-    if desk.tree.versions.get("S5", AUDIT_VERSION) != AUDIT_VERSION:
-        # Another audit sealed it: it may have known other checks, which is not to be held against it.
-        expected = [row for row in expected if row["check_id"] in listed]
-        strange = listed - {row["check_id"] for row in expected}
-        expected += [
-            row for row in summary["checks"] if row["check_id"] in strange and row["status"] == "PASS"
-        ]
-    compare_rows(desk, check_id, summary["checks"], expected, "check_id")
-    if any(result.status == "SKIPPED" for result in desk.findings.of(check_specs())):
-        return  # what was not audited here was not counted either
-    for name, count in sorted(desk.findings.counts.items()):
-        desk.findings.equal(check_id, summary["counts"].get(name), count, count=name)
-    unknown = sorted(set(summary["counts"]) - set(desk.findings.counts))
-    desk.findings.equal(check_id, unknown, [], what="counts of nothing that is audited")
-
-
-def _rng(desk: Desk, summary: Mapping[str, Any] | None) -> None:
-    check_id = "S5.rng_summary"
-    if summary is None:
-        return
-    desk.findings.equal(check_id, summary["status"], "PASS", key="status")
-    desk.findings.equal(check_id, sorted(summary["streams"]), sorted(_STREAMS), key="streams")
-    for label, (dataset, draws) in _STREAMS.items():
-        facts = desk.findings.logs.get(dataset)
-        if facts is None or label not in summary["streams"]:
-            continue
-        expected = {**_counted(facts.lines, draws), **_counted(facts.expected_lines, draws, "expected_")}
-        if facts.accepted is not None:
-            expected |= {"accepted": facts.accepted, "expected_accepted": facts.expected_accepted or 0}
-        _compare_log(desk, summary["streams"][label], expected | _lane(facts), label)
-    for name, dataset in _LOGS.items():
-        facts = desk.findings.logs.get(dataset)
-        if facts is not None:
-            rows = {"rows": facts.lines, "expected_rows": facts.expected_lines}
-            _compare_log(desk, summary[name], rows | _lane(facts), name)
-
-
-def _counted(events: int, draws: int, prefix: str = "") -> dict[str, Any]:
-    return {f"{prefix}events": events, f"{prefix}draws": draws * events, f"{prefix}blocks": events}
-
-
-def _lane(facts: LogFacts) -> dict[str, Any]:
-    return {"status": "PASS", "lane_digest": facts.digest, "lane_bytes": facts.bytes}
-
-
-def _compare_log(desk: Desk, found: Mapping[str, Any], expected: Mapping[str, Any], log: str) -> None:
-    for key in sorted(found.keys() | expected.keys()):
-        desk.findings.equal("S5.rng_summary", found.get(key), expected.get(key), log=log, key=key)
-
-
-def _digests(desk: Desk, summary: Mapping[str, Any] | None) -> None:
-    if summary is None:
-        return
-    desk.findings.equal("S5.digest_summary", summary["status"], "PASS", key="status")
-    known = {
-        name: comparison
-        for name, comparison in desk.findings.comparisons.items()
-        if name != "passed_flag"  # the flag is written after the summary
-    }
-    expected = [
-        {
-            "digest_id": name,
-            "published": known[name].recomputed,
-            "recomputed": known[name].recomputed,
-            "status": "PASS",
-        }
-        for name in sorted(known)
-    ]
-    listed = summary["digests"]
-    if any(result.status == "SKIPPED" for result in desk.findings.of(check_specs())):
-        listed = [row for row in listed if row["digest_id"] in known]
-    compare_rows(desk, "S5.digest_summary", listed, expected, "digest_id")
-
-
 def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) -> None:
     """What the contract measured, row by row, and whether it let the seed pass."""
     check_id = "S5.realism_results"
@@ -258,7 +181,7 @@ def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) ->
     if mode is not None:
         found = summary["realism_enforcement_mode"]
         desk.findings.equal(check_id, found, mode, key="realism_enforcement_mode")
-    table = _results(desk)
+    table = published_table(desk, RESULTS, _RESULT_COLUMNS)
     if table is None:
         desk.findings.skip(f"{RESULTS} is not in the tree", check_id)
         return
@@ -278,17 +201,8 @@ def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) ->
         desk.findings.fail(check_id, len(failed), {"reason": "a BLOCKING row failed, and yet it was sealed"})
 
 
-def _results(desk: Desk) -> pl.DataFrame | None:
-    """The results table, which was judged when it was audited."""
-    path = desk.tree.datasets.get(RESULTS)
-    try:
-        return None if path is None else read_table([path], _RESULT_COLUMNS)
-    except UnreadableTableError:
-        return None
-
-
 def _manifest(desk: Desk) -> None:
-    """Every S0 to S4 dataset, with the digest of its bytes."""
+    """Every S0 to S4 dataset, with the digest of its bytes, and what a router is bound by."""
     sealed = desk.tree.published
     if not sealed:
         desk.findings.skip("s5_manifest_3B cannot be read", "S5.manifest")
@@ -300,22 +214,17 @@ def _manifest(desk: Desk) -> None:
         name = wrong[0]
         example = {"dataset": name, "expected": expected.get(name), "found": sealed.get(name)}
         desk.findings.fail("S5.manifest", len(wrong), example)
-    else:
-        desk.findings.ok("S5.manifest")
-
-
-def compare_rows(desk: Desk, check_id: str, found: Rows, expected: Rows, key: str) -> None:
-    """Rows against rows by key: PASS when all agree, else their number and the first difference."""
-    left, right = ({str(row[key]): row for row in rows} for rows in (found, expected))
-    wrong = [name for name in sorted(left.keys() | right.keys()) if not same(left.get(name), right.get(name))]
-    if not wrong:
-        desk.findings.ok(check_id)
-        return
-    name = wrong[0]
-    a, b = left.get(name), right.get(name)
-    if a is None or b is None:
-        example = {key: name, "found": "a row" if a else None, "expected": "a row" if b else None}
-    else:
-        column = next(field for field in sorted(a.keys() | b.keys()) if not same(a.get(field), b.get(field)))
-        example = {key: name, "field": column, "found": a.get(column), "expected": b.get(column)}
-    desk.findings.fail(check_id, len(wrong), example)
+    manifest = desk.document(MANIFEST)
+    if manifest is not None:
+        desk.findings.equal("S5.manifest", manifest["status"], "PASS", key="status")
+        digests = manifest["digests"]
+        same_as_compared(
+            desk, "S5.manifest", "edge_catalogue_index.global", digests["edge_catalogue_digest_global"]
+        )
+        for name, dataset in (
+            ("edge_alias_blob_digest", "edge_alias_blob_3B"),
+            ("virtual_routing_policy_digest", "virtual_routing_policy_3B"),
+        ):
+            if dataset in from_disk:
+                desk.findings.equal("S5.manifest", digests[name], from_disk[dataset], digest=name)
+    desk.findings.ok("S5.manifest")

@@ -40,6 +40,7 @@ _FLOORS: Final = (
     ("S4.results",),
     ("S4.run_summary",),
     ("S0.run_id", "S5.examination"),
+    ("S?.run_report",),
     ("S5.published_digests",),
     ("S5.manifest",),
     (
@@ -48,9 +49,11 @@ _FLOORS: Final = (
         "S5.digest_summary",
         "S5.realism_results",
         "S5.carried",
+        "S5.audit",
     ),
     ("S5.bundle_index",),
     ("S5.flag",),
+    ("S5.run_report",),
     ("tree.files", "tree.states"),
 )
 

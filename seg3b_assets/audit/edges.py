@@ -39,6 +39,7 @@ _NAMED: Final = ["merchant_id", "edge_seq_index", "edge_id"]
 def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> pl.Series:
     """Checks of single rows and of merchants' weights; the recomputed edge digests, hex, in row order."""
     desk.findings.counts["edges"] = catalogue.height
+    desk.findings.counts["edge_merchants"] = catalogue["merchant_id"].n_unique()
     # Together, because polars hashes columns side by side.
     digests = catalogue.with_columns(_little_endian(catalogue["edge_seq_index"])).select(
         edge_id=digest_of(_EDGE_NAME).str.slice(-2 * _ID_BYTES),

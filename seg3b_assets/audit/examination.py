@@ -37,6 +37,7 @@ from seg3b_assets.audit.profile import (
 )
 from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_routing, audit_run_summary
+from seg3b_assets.audit.run_reports import audit_run_reports
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
@@ -81,6 +82,8 @@ def examine(desk: Desk) -> None:
         rest.result()
     with examining(desk, "published digests"):
         _published(desk)
+    with examining(desk, "run reports"):
+        audit_run_reports(desk)
     if not desk.findings.failed("S5.examination"):
         desk.findings.ok("S5.examination")
 
@@ -118,7 +121,8 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
     with examining(desk, "routing policy"):
         audit_routing(desk, universe)
     with examining(desk, "contract"):
-        audit_run_summary(desk, audit_contract(desk), tables.index, universe)
+        audit_contract(desk)
+        audit_run_summary(desk)
     with examining(desk, "contract results"):
         audit_results(desk, measured)
     with examining(desk, "generator row"):

@@ -18,7 +18,7 @@ import orjson
 from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.listing import Listing
 from seg3b_assets.audit.tree import read_bounded
-from seg3b_assets.audit.tree_checks import bundle_documents
+from seg3b_assets.audit.tree_checks import LAST_REPORT, bundle_documents
 from seg3b_assets.contracts import DatasetContract, contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import sha256_hex
@@ -72,7 +72,7 @@ class ExportedTree:
         """Path of every dataset of S0 to S5 that lies where its contract says."""
         if self.identity is None:
             return {}
-        ids = (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG)
+        ids = (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, LAST_REPORT)
         held = {name: contract(name).relative_path(self.identity) for name in ids}
         return {
             name: self.listing.root / path.rstrip("/")
@@ -107,7 +107,9 @@ class ExportedTree:
         """Files the tree may hold, and folders any file of which it may hold."""
         files: set[str] = {RUN_RECEIPT, contract("tile_excerpt").path}
         folders: set[str] = set()
-        for name in (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG) if self.identity else ():
+        for name in (
+            (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, LAST_REPORT) if self.identity else ()
+        ):
             declared = contract(name)
             path = declared.relative_path(self.identity)
             (folders if path.endswith("/") else files).add(path)

@@ -25,6 +25,7 @@ STATE_DIGESTS: Final = "tree.states"
 POLICIES: Final = "tree.policies"
 AT_HAND: Final = "S0.sealed_at_hand"
 
+LAST_REPORT: Final = "s5_run_report_3B"
 BUNDLE: Final = "BUNDLE_CONTENT_MISMATCH"
 DIGEST: Final = "DIGEST_COMPONENT_MISMATCH"
 
@@ -50,6 +51,8 @@ _LISTED: Final = (
     ("S5.structural_summary", "§7 evidence", BUNDLE, "a check or count is not what S5's audit gives"),
     ("S5.rng_summary", "§7 evidence", BUNDLE, "a total, digest or size is not that of the logs"),
     ("S5.digest_summary", "§7 evidence", BUNDLE, "a digest is not that of the bytes"),
+    ("S5.audit", "§7 evidence", BUNDLE, "a check, count, digest or figure is not what S5's audit gives"),
+    ("S5.run_report", "§8 run report", BUNDLE, "S5's run report was edited, or is of another run"),
     ("S5.realism_results", "§7 evidence", BUNDLE, "a result is not that of virtual_validation_results_3B"),
     ("S5.manifest", "§7 evidence", BUNDLE, "a dataset's digest is not that of its bytes"),
 )
@@ -58,10 +61,11 @@ _LISTED: Final = (
 @cache
 def bundle_documents() -> tuple[str, ...]:
     """Ids of the bundle's documents that S5 itself writes, its index among them."""
+    folder = all_contracts()["validation_bundle_3B"].path
     return tuple(
         declared.id
         for declared in all_contracts().values()
-        if declared.producer == "S5" and declared.format == "json"
+        if declared.producer == "S5" and declared.path.startswith(folder) and declared.format == "json"
     )
 
 
@@ -69,7 +73,7 @@ def bundle_documents() -> tuple[str, ...]:
 def verify_specs() -> tuple[CheckSpec, ...]:
     """Every check of ``seg3b verify``, by check_id: those of S5's audit, of the tree and of the bundle."""
     specs = [*check_specs(), *(CheckSpec(*row) for row in _LISTED)]
-    for dataset in bundle_documents():
+    for dataset in (*bundle_documents(), LAST_REPORT):
         law = "§7 bundle"
         specs.append(CheckSpec(f"S5.{dataset}.contract", law, BUNDLE, "the member breaks its contract"))
         specs.append(CheckSpec(f"S5.{dataset}.identity", law, "IDENTITY_MISMATCH", "a member of another run"))

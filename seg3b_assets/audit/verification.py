@@ -17,6 +17,7 @@ from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.examination import examine, examining
 from seg3b_assets.audit.exported import BUNDLE, FLAG, POLICIES, RUN_RECEIPT, ExportedTree, disagreements
 from seg3b_assets.audit.findings import AuditReport, Findings
+from seg3b_assets.audit.run_reports import audit_last_run_report
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
@@ -25,6 +26,7 @@ from seg3b_assets.audit.tree_checks import (
     DATASETS,
     FILES,
     IDENTITY,
+    LAST_REPORT,
     LAYOUT,
     RECEIPT,
     STATE_DIGESTS,
@@ -122,6 +124,8 @@ def _examine(desk: Desk, policies_known: bool) -> None:
             audit_seal(replace(desk, tree=replace(desk.tree, datasets=states)), policies_known=False)
     with examining(desk, "bundle"):
         audit_bundle(replace(desk, tree=replace(desk.tree, published=sealed)), policies_known)
+    with examining(desk, "run reports"):
+        audit_last_run_report(desk)
 
 
 def _judge_identity(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:
@@ -219,9 +223,9 @@ def _judge_states(desk: Desk, tree: ExportedTree) -> None:
     if findings.failed(RECEIPT) or receipt is None or "states" not in receipt:
         findings.skip(f"{RUN_RECEIPT} of an export is not in the tree, or breaks its contract", STATE_DIGESTS)
         return
-    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG)}
+    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG, LAST_REPORT)}
     known = dict(findings.digests)
-    known |= path_digests(desk, [name for name in (FLAG,) if name in desk.tree.datasets])
+    known |= path_digests(desk, [name for name in (FLAG, LAST_REPORT) if name in desk.tree.datasets])
     for state in STATES:
         digests = {name: known.get(name) for name, producer in outputs.items() if producer == state}
         if None not in digests.values():  # what is missing or unreadable has been reported

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest
 
@@ -82,7 +83,7 @@ def _require_flag(bundle: Path) -> None:
 def _manifest(path: Path) -> dict[str, str]:
     try:
         evidence = orjson.loads(path.read_bytes())["evidence"]
-        return {str(row["logical_id"]): str(row["sha256_hex"]) for row in evidence}
+        return {own_id(str(row["logical_id"])): str(row["sha256_hex"]) for row in evidence}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(
             "BUNDLE_CONTENT_MISMATCH", "manifest_readable", str(path), {"reason": str(error)}

@@ -85,13 +85,33 @@ def without_first(key: str) -> Callable[[Any], Any]:
 
 
 def counted_more(value: Any) -> Any:
-    value["counts"]["edges"] += 1
+    value["counts"]["edge_total"] += 1
     return value
 
 
 def other_lane(value: Any) -> Any:
-    value["streams"]["edge_jitter"]["lane_bytes"] += 1
+    value["logs"]["rng_event_edge_jitter"]["lane_bytes"] += 1
     return value
+
+
+def another_digest(name: str) -> Callable[[Any], Any]:
+    return lambda value: {**value, "digests": {**value["digests"], name: "0" * 64}}
+
+
+def more_rows(value: Any) -> Any:
+    value["contract"]["rows_enabled"] += 1
+    return value
+
+
+def last_report_edited(tree: Tree) -> None:
+    def edit(data: bytes) -> bytes:
+        report = orjson.loads(data)
+        report["outputs"][0]["sha256_hex"] = "0" * 64
+        return canonical_json(report)
+
+    [report] = (tree.root / "reports").glob("layer1/3B/state=S5/*/*/run_report.json")
+    tree.put(report.relative_to(tree.root).as_posix(), edit)
+    tree.list_again()
 
 
 def link_away(tree: Tree) -> None:
@@ -174,7 +194,7 @@ def carried_edited(tree: Tree) -> None:
     path = bundle / "s4_run_summary_3B.json"
     value = orjson.loads(path.read_bytes())
     path.unlink()
-    path.write_bytes(canonical_json({**value, "edges_total": value["edges_total"] + 1}))
+    path.write_bytes(canonical_json({**value, "routing_policy_version": "9.9.9"}))
     tree.seal_again()
     tree.list_again()
 
@@ -189,17 +209,34 @@ FAULTS: dict[str, tuple[Change, str]] = {
         "S5.structural_summary",
     ),
     "a count raised": (forged_member("s5_structural_summary_3B.json", counted_more), "S5.structural_summary"),
-    "a lane's size": (forged_member("s5_rng_summary_3B.json", other_lane), "S5.rng_summary"),
-    "a digest row dropped": (
-        forged_member("s5_digest_summary_3B.json", without_first("digests")),
+    "a lane's size": (forged_member("s5_audit_3B.json", other_lane), "S5.audit"),
+    "a stream left out": (
+        forged_member("s5_rng_summary_3B.json", without_first("streams")),
+        "S5.rng_summary",
+    ),
+    "a stream without a log said to be drawn otherwise": (
+        forged_member("s5_rng_summary_3B.json", first_row("streams", notes="believe it")),
+        "S5.rng_summary",
+    ),
+    "a digest of another policy": (
+        forged_member("s5_digest_summary_3B.json", another_digest("route_rng_policy_digest")),
         "S5.digest_summary",
     ),
+    "a digest of another blob": (
+        forged_member("s5_digest_summary_3B.json", another_digest("edge_alias_blob_digest")),
+        "S5.digest_summary",
+    ),
+    "what a router is bound by": (
+        forged_member("s5_manifest_3B.json", another_digest("edge_catalogue_digest_global")),
+        "S5.manifest",
+    ),
+    "a digest row dropped": (forged_member("s5_audit_3B.json", without_first("digests")), "S5.audit"),
     "a digest in both columns": (
-        forged_member(
-            "s5_digest_summary_3B.json", first_row("digests", published="0" * 64, recomputed="0" * 64)
-        ),
-        "S5.digest_summary",
+        forged_member("s5_audit_3B.json", first_row("digests", published="0" * 64, recomputed="0" * 64)),
+        "S5.audit",
     ),
+    "a figure of the contract": (forged_member("s5_audit_3B.json", more_rows), "S5.audit"),
+    "S5's report of another bundle": (last_report_edited, "S5.run_report"),
     "a measured value": (
         forged_member("s5_realism_results_3B.json", first_row("results", measured=0.5)),
         "S5.realism_results",

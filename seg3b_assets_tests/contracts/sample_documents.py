@@ -10,8 +10,16 @@ from seg3b_assets_tests.contracts.sample_rows import H32, H64, TEST_ID, UTC
 _WORLD = {"manifest_fingerprint": H64, "parameter_hash": H64, "seed": 42, "run_id": H32}
 _TOTALS = {"events": 5, "draws": 10, "blocks": 5}
 _LANE = {"status": "PASS", "lane_digest": H64, "lane_bytes": 10}
-_STREAM = {**_TOTALS, "expected_events": 5, "expected_draws": 10, "expected_blocks": 5, **_LANE}
-_LOG = {"rows": 5, "expected_rows": 5, **_LANE}
+_STREAM = {
+    **{f"{name}_total": 5 for name in ("events", "draws", "blocks")},
+    **{f"expected_{name}": 5 for name in ("events", "draws", "blocks")},
+    "status": "PASS",
+}
+_LOG = {"lines": 5, "expected_lines": 5, **_LANE}
+_BOUND = """
+    cdn_country_weights mcc_channel_rules virtual_validation_policy virtual_routing_fields route_rng_policy
+    edge_catalogue_index edge_alias_blob edge_alias_index virtual_routing_policy virtual_validation_contract
+"""
 _SURFACE = {"present": ["NO"], "missing": [], "unresolved": []}
 _GATE = {
     "bundle_id": "validation_bundle_1A",
@@ -35,6 +43,7 @@ MEMBER_FILES = [
     "index.json",
     "s0_gate_receipt_3B.json",
     "s4_run_summary_3B.json",
+    "s5_audit_3B.json",
     "s5_digest_summary_3B.json",
     "s5_manifest_3B.json",
     "s5_realism_results_3B.json",
@@ -171,37 +180,55 @@ DOCUMENTS: dict[str, Any] = {
         },
     },
     "s4_run_summary_3B": {
-        **_WORLD,
-        "generated_utc": UTC,
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
         "status": "PASS",
-        "realism_enforcement_mode": "observe",
-        "edge_universe_hash": H64,
         "cdn_key_digest": H64,
-        "routing_policy_sha256": H64,
-        "validation_contract_sha256": H64,
-        "virtual_merchants": 1,
-        "edges_total": 5,
-        "contract_rows_total": 12,
-        "contract_rows_enabled": 12,
-        "contract_rows_by_test_type": {"ALIAS_FIDELITY": 12},
-        "contract_rows_by_severity": {"BLOCKING": 0, "WARNING": 12, "INFO": 0},
+        "routing_policy_version": "1.0.0",
+        "virtual_validation_digest": H64,
     },
     "s5_structural_summary_3B": {
-        **_WORLD,
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
         "status": "PASS",
-        "checks": [{"check_id": "S1.sets", "status": "PASS", "affected_count": 0, "detail": None}],
-        "counts": {"edges": 5},
+        "checks": [{"check_id": "S1.sets", "status": "PASS", "affected_count": 0}],
+        "counts": {
+            "virtual_merchants": 1,
+            "edge_merchants": 1,
+            "edge_total": 5,
+            "alias_merchants": 1,
+            "validation_tests": 12,
+        },
     },
     "s5_rng_summary_3B": {
-        **_WORLD,
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
         "status": "PASS",
-        "streams": {"edge_jitter": _STREAM, "edge_tile_assign": _STREAM},
-        "trace": _LOG,
-        "audit": _LOG,
+        "streams": [
+            {"module": "3B.S1", "substream_label": "settlement_pick", **_STREAM, "notes": "no event log"},
+            {"module": "3B.S2", "substream_label": "edge_jitter", **_STREAM},
+        ],
     },
     "s5_digest_summary_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "digests": {"edge_universe_hash": H64, **{f"{name}_digest": H64 for name in _BOUND.split()}},
+    },
+    "s5_audit_3B": {
         **_WORLD,
+        "audit_version": "2.0.0",
         "status": "PASS",
+        "checks": [
+            {
+                "check_id": "S1.sets",
+                "law": "§3",
+                "status": "PASS",
+                "affected_count": 0,
+                "detail": None,
+                "example": None,
+            }
+        ],
+        "counts": {"edges": 5},
         "digests": [
             {
                 "digest_id": "edge_universe_hash_3B:universe_hash",
@@ -210,6 +237,40 @@ DOCUMENTS: dict[str, Any] = {
                 "status": "PASS",
             }
         ],
+        "logs": {
+            "rng_audit_log": _LOG,
+            "rng_event_edge_jitter": {**_LOG, "accepted": 5, "expected_accepted": 5},
+            "rng_event_edge_tile_assign": _LOG,
+            "rng_trace_log": _LOG,
+        },
+        "contract": {
+            "realism_enforcement_mode": "observe",
+            "rows_total": 12,
+            "rows_enabled": 12,
+            "rows_by_test_type": {"ALIAS_FIDELITY": 12},
+            "rows_by_severity": {"BLOCKING": 0, "WARNING": 12, "INFO": 0},
+        },
+    },
+    **{
+        f"s{number}_run_report_3B": {
+            **_WORLD,
+            "layer": "layer1",
+            "segment": "3B",
+            "state": f"S{number}",
+            "status": "PASS",
+            "sealed_inputs_digest": H64,
+            "policies": {"edge_topology": H64},
+            "outputs": [
+                {
+                    "logical_id": "edge_catalogue_3B",
+                    "path": "data/layer1/3B/edge_catalogue/seed=42/",
+                    "sha256_hex": H64,
+                    "size_bytes": 10,
+                    "rows": 5,
+                }
+            ],
+        }
+        for number in range(1, 6)
     },
     "s5_realism_results_3B": {
         **_WORLD,
@@ -231,7 +292,17 @@ DOCUMENTS: dict[str, Any] = {
             }
         ],
     },
-    "s5_manifest_3B": {**_WORLD, "evidence": [{"logical_id": "edge_catalogue_3B", "sha256_hex": H64}]},
+    "s5_manifest_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "status": "PASS",
+        "evidence": [{"logical_id": "edge_catalogue_3B", "sha256_hex": H64}],
+        "digests": {
+            "edge_catalogue_digest_global": H64,
+            "edge_alias_blob_digest": H64,
+            "virtual_routing_policy_digest": H64,
+        },
+    },
     "validation_bundle_index_3B": {
         "manifest_fingerprint": H64,
         "parameter_hash": H64,

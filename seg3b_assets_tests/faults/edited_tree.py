@@ -1,7 +1,7 @@
 """A spoilt copy of the specimen's tree: files replaced, and what vouches for their bytes put right again.
 
 A forger who can write the tree can also write every digest that is a plain function of bytes. ``reseal`` does
-that: universe hash, routing policy, run summary, bundle members, index and flag are made to agree with what
+that: universe hash, routing policy, run reports, bundle members, index and flag are made to agree with what
 lies on disk. What then still gives the fault away is the law it breaks.
 """
 
@@ -17,11 +17,14 @@ from typing import Any
 
 import orjson
 import polars as pl
+import pyarrow.parquet as pq
 
 from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.laws.hashing import canonical_json, file_digest, indented_json, path_digest, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.store.outputs import folder_digest
 
 BUNDLE = "validation_bundle_3B"
 FLAG = "passed_flag_3B"
@@ -36,14 +39,9 @@ EVIDENCE = audited_datasets()
 _REPEATED = {
     UNIVERSE: ("universe_hash", "edge_alias_index_digest", "edge_catalogue_index_digest"),
     ROUTING: ("edge_universe_hash",),
-    RUN_SUMMARY: ("routing_policy_sha256", "validation_contract_sha256"),
 }
-_LANES = {
-    "edge_jitter": "rng_event_edge_jitter_3B",
-    "edge_tile_assign": "rng_event_edge_tile_assign_3B",
-    "trace": "rng_trace_log_3B",
-    "audit": "rng_audit_log_3B",
-}
+_REPORTS = tuple(f"s{number}_run_report_3B" for number in range(1, 5))
+_LAST_REPORT = "s5_run_report_3B"
 _COMPONENTS = {"edge_alias_index": "edge_alias_index_3B", "edge_catalogue_index": "edge_catalogue_index_3B"}
 
 
@@ -136,8 +134,10 @@ class Tree:
     def reseal(self) -> None:
         """Make every digest of bytes agree with the bytes, except in what was spoilt on purpose."""
         self._reseal_universe()
-        self._reseal_run_summary()
+        for report in _REPORTS:
+            self._reseal_report(report)
         self._reseal_bundle()
+        self._reseal_report(_LAST_REPORT)
         self._reseal_receipt()
 
     def _rewrite(self, dataset_id: str, change: Callable[[Any], Any]) -> None:
@@ -172,14 +172,35 @@ class Tree:
             return
         self._put_right(ROUTING, lambda routing: routing | {"edge_universe_hash": universe})
 
-    def _reseal_run_summary(self) -> None:
-        facts = {}
-        for key, dataset_id in (("routing_policy_sha256", ROUTING), ("validation_contract_sha256", CONTRACT)):
-            if self.path(dataset_id).is_file():
-                facts[key] = file_digest(self.path(dataset_id))
+    def _reseal_report(self, report: str) -> None:
+        """Digests, sizes and rows of the outputs a run report lists, as they are on disk."""
+
+        def rebound(document: dict[str, Any]) -> None:
+            for row in document["outputs"]:
+                row.update(self._on_disk(own_id(row["logical_id"])))
+
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            facts["edge_universe_hash"] = orjson.loads(self.path(UNIVERSE).read_bytes())["universe_hash"]
-        self._put_right(RUN_SUMMARY, lambda summary: summary | facts)
+            self._put_right(report, rebound)
+
+    def _on_disk(self, dataset_id: str) -> dict[str, Any]:
+        path = self.path(dataset_id)
+        if not path.exists():
+            return {}
+        if dataset_id == BUNDLE:
+            members = [one for one in sorted(path.iterdir()) if one.is_file() and one.name != "_passed.flag"]
+            size = sum(one.stat().st_size for one in members)
+            return {"sha256_hex": folder_digest(path, [one.name for one in members]), "size_bytes": size}
+        files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        told = {"sha256_hex": path_digest(path), "size_bytes": sum(one.stat().st_size for one in files)}
+        declared = contract(dataset_id)
+        if declared.format == "jsonl":
+            return told | {"rows": path.read_bytes().count(b"\n")}
+        if not declared.is_table:
+            return told
+        try:
+            return told | {"rows": sum(pq.read_metadata(one).num_rows for one in files)}
+        except (OSError, ValueError):
+            return told
 
     def _digests(self) -> dict[str, str]:
         """What the bundle says of each dataset's bytes, and the hashes it repeats, as they are on disk."""
@@ -217,19 +238,18 @@ class Tree:
         self._reseal_index()
 
     def _reseal_lanes(self) -> None:
-        """Sizes and counts of the logs in the bundle's summary of them."""
-        if "s5_rng_summary_3B.json" in self.touched:
+        """Sizes of the logs in the bundle's member about them."""
+        if "s5_audit_3B.json" in self.touched:
             return
 
-        def rebound(summary: dict[str, Any]) -> None:
-            lanes = summary["streams"] | {name: summary[name] for name in ("trace", "audit")}
-            for name, dataset_id in _LANES.items():
-                path = self.path(dataset_id)
+        def rebound(audit: dict[str, Any]) -> None:
+            for logical_id, told in audit["logs"].items():
+                path = self.path(own_id(logical_id))
                 if path.is_file():
-                    lanes[name]["lane_bytes"] = path.stat().st_size
+                    told["lane_bytes"] = path.stat().st_size
 
-        self.bundle_member("s5_rng_summary_3B.json", rebound)
-        self.touched.discard("s5_rng_summary_3B.json")
+        self.bundle_member("s5_audit_3B.json", rebound)
+        self.touched.discard("s5_audit_3B.json")
 
     def _reseal_receipt(self) -> None:
         """The export's list of files as they lie there."""

@@ -13,6 +13,7 @@ from seg3b_assets_tests.faults.edited_tree import FLAG, Tree
 from seg3b_assets_tests.faults.fault import Fault, edited
 
 _WRITTEN_BY_S5 = (
+    "s5_audit_3B",
     "s5_digest_summary_3B",
     "s5_manifest_3B",
     "s5_realism_results_3B",
@@ -27,6 +28,7 @@ def bundle_faults() -> Iterator[Fault]:
     yield from _summaries()
     yield from _index()
     yield from _flag()
+    yield from _reports()
 
 
 def _member(name: str) -> Callable[[edits.Bytes], Callable[[Tree], None]]:
@@ -52,9 +54,9 @@ def _members() -> Iterator[Fault]:
             yield edited(dataset, f"{dataset}: {name}", own, changing(change), also)
         yield edited(
             dataset,
-            f"{dataset}: of another run",
+            f"{dataset}: of another world",
             f"S5.{dataset}.identity",
-            changing(_of_another_run),
+            changing(_of_another_world),
             ("tree.identity", own),
         )
         yield edited(dataset, f"{dataset}: gone", "S5.bundle_members", _gone(f"{dataset}.json"), also)
@@ -67,8 +69,8 @@ def _members() -> Iterator[Fault]:
         )
 
 
-def _of_another_run(data: bytes) -> bytes:
-    return canonical_json(orjson.loads(data) | {"run_id": "0" * 32})
+def _of_another_world(data: bytes) -> bytes:
+    return canonical_json(orjson.loads(data) | {"parameter_hash": "0" * 64})
 
 
 def _gone(name: str) -> Callable[[Tree], None]:
@@ -87,8 +89,11 @@ def _summaries() -> Iterator[Fault]:
     def first(key: str, **fields: Any) -> Callable[[Any], None]:
         return lambda value: value[key][0].update(fields)
 
+    def named(key: str, **fields: Any) -> Callable[[Any], None]:
+        return lambda value: value[key].update(fields)
+
     structural, rng, digests = "s5_structural_summary_3B", "s5_rng_summary_3B", "s5_digest_summary_3B"
-    realism, manifest = "s5_realism_results_3B", "s5_manifest_3B"
+    realism, manifest, audit = "s5_realism_results_3B", "s5_manifest_3B", "s5_audit_3B"
     cases: tuple[tuple[str, str, Callable[[Any], Any], str], ...] = (
         (
             structural,
@@ -108,22 +113,58 @@ def _summaries() -> Iterator[Fault]:
             lambda value: value["checks"].append({**value["checks"][0], "check_id": "S9.everything"}),
             "S5.structural_summary",
         ),
-        (structural, "a count", lambda value: value["counts"].update(edges=7), "S5.structural_summary"),
+        (structural, "a count", named("counts", edge_total=7), "S5.structural_summary"),
+        (structural, "the status", lambda value: value.update(status="FAIL"), "S5.structural_summary"),
+        (rng, "a stream's events", first("streams", events_total=7), "S5.rng_summary"),
+        (rng, "a stream left out", lambda value: value["streams"].pop(2) and None, "S5.rng_summary"),
         (
             rng,
-            "a stream's events",
-            lambda value: value["streams"]["edge_jitter"].update(events=7),
+            "a stream nobody draws from",
+            lambda value: value["streams"].append({**value["streams"][-1], "substream_label": "zz"}),
             "S5.rng_summary",
         ),
-        (rng, "a lane's digest", lambda value: value["trace"].update(lane_digest="0" * 64), "S5.rng_summary"),
         (
             rng,
+            "a stream said to be checked otherwise",
+            lambda value: next(one for one in value["streams"] if "notes" in one).update(notes="by hand"),
+            "S5.rng_summary",
+        ),
+        (
+            digests,
+            "a policy's digest",
+            named("digests", mcc_channel_rules_digest="0" * 64),
+            "S5.digest_summary",
+        ),
+        (
+            digests,
+            "an output's digest",
+            named("digests", edge_alias_blob_digest="0" * 64),
+            "S5.digest_summary",
+        ),
+        (digests, "the universe hash", named("digests", edge_universe_hash="0" * 64), "S5.digest_summary"),
+        (
+            audit,
+            "a check by another law",
+            first("checks", law="§9"),
+            "S5.audit",
+        ),
+        (audit, "a count", named("counts", settlements=7), "S5.audit"),
+        (audit, "a digest", first("digests", published="0" * 64, recomputed="0" * 64), "S5.audit"),
+        (audit, "a digest left out", lambda value: value["digests"].pop(0) and None, "S5.audit"),
+        (
+            audit,
+            "a log's digest",
+            lambda value: value["logs"]["rng_trace_log"].update(lane_digest="0" * 64),
+            "S5.audit",
+        ),
+        (
+            audit,
             "the accepted attempts",
-            lambda value: value["streams"]["edge_jitter"].update(accepted=7),
-            "S5.rng_summary",
+            lambda value: value["logs"]["rng_event_edge_jitter"].update(accepted=7),
+            "S5.audit",
         ),
-        (digests, "a digest", first("digests", published="0" * 64, recomputed="0" * 64), "S5.digest_summary"),
-        (digests, "a digest left out", lambda value: value["digests"].pop(0) and None, "S5.digest_summary"),
+        (audit, "a figure of the contract", named("contract", rows_enabled=1), "S5.audit"),
+        (audit, "another audit", lambda value: value.update(audit_version="9.9.9"), "S5.audit"),
         (realism, "a measured value", first("results", measured=0.5), "S5.realism_results"),
         (realism, "a result left out", lambda value: value["results"].pop(0) and None, "S5.realism_results"),
         (
@@ -138,6 +179,12 @@ def _summaries() -> Iterator[Fault]:
             manifest,
             "a dataset nobody made",
             lambda value: value["evidence"].append({"logical_id": "zz_3B", "sha256_hex": "0" * 64}),
+            "S5.manifest",
+        ),
+        (
+            manifest,
+            "the catalogue a router is bound by",
+            named("digests", edge_catalogue_digest_global="0" * 64),
             "S5.manifest",
         ),
     )
@@ -232,3 +279,49 @@ def _flag() -> Iterator[Fault]:
     yield edited(FLAG, "an empty flag", flag, written(edits.nothing))
     yield edited(FLAG, "a flag of a megabyte", flag, written(lambda data: data * 15_000))
     yield edited(FLAG, "no flag", flag, _gone("_passed.flag"), ("tree.datasets", "S5.bundle_members"))
+
+
+def _reports() -> Iterator[Fault]:
+    """The run reports of S1 to S5."""
+    for number in range(1, 6):
+        target, check = f"s{number}_run_report_3B", f"S{number}.run_report"
+        own = f"S{number}.{target}.contract"
+
+        def said(change: Callable[[Any], Any], target: str = target) -> Callable[[Tree], None]:
+            return lambda tree: tree.document(target, change)
+
+        def output(target: str = target, **fields: Any) -> Callable[[Tree], None]:
+            return said(lambda report: report["outputs"][0].update(fields), target)
+
+        yield edited(target, f"{target}: an output's digest", check, output(sha256_hex="0" * 64))
+        yield edited(target, f"{target}: an output's size", check, output(size_bytes=1))
+        yield edited(target, f"{target}: an output elsewhere", check, output(path="data/elsewhere"))
+        yield edited(
+            target,
+            f"{target}: an output left out",
+            check,
+            said(lambda report: report["outputs"].pop() and None),
+            (own,),
+        )
+        yield edited(
+            target,
+            f"{target}: another policy",
+            check,
+            said(lambda report: report["policies"].update(edge_topology="0" * 64)),
+        )
+        yield edited(
+            target,
+            f"{target}: bound to other inputs",
+            check,
+            said(lambda report: report.update(sealed_inputs_digest="0" * 64)),
+        )
+        yield edited(
+            target,
+            f"{target}: of another run",
+            f"S{number}.{target}.identity",
+            said(lambda report: report.update(run_id="0" * 32)),
+            ("tree.identity",),
+        )
+        yield edited(
+            target, f"{target}: a state that failed", own, said(lambda report: report.update(status="FAIL"))
+        )

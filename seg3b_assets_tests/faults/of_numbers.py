@@ -20,7 +20,12 @@ from seg3b_assets_tests.faults.fault import Fault, edited
 from seg3b_assets_tests.faults.implied import of_bytes, of_rows
 
 _RECEIPT = "run_receipt.json"
-_WITHOUT_INTEGERS = ("sealed_inputs_3B", "edge_universe_hash_3B", "virtual_routing_policy_3B")
+_WITHOUT_INTEGERS = (
+    "sealed_inputs_3B",
+    "edge_universe_hash_3B",
+    "virtual_routing_policy_3B",
+    "s4_run_summary_3B",
+)
 _LANES: Final[Mapping[str, str]] = {
     "rng_audit_log_3B": "rng_audit",
     "rng_trace_log_3B": "trace",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.run_report import publish_run_report
 
 __all__ = ["STATE", "run"]
 
@@ -19,7 +20,12 @@ STATE = StateSpec(
         "tz_world",
         "virtual_settlement_coords",
     ),
-    writes=("virtual_classification_3B", "virtual_classification_lineage_3B", "virtual_settlement_3B"),
+    writes=(
+        "virtual_classification_3B",
+        "virtual_classification_lineage_3B",
+        "virtual_settlement_3B",
+        "s1_run_report_3B",
+    ),
     objective="decide which merchants are virtual and anchor each of them at a legal settlement point",
 )
 
@@ -29,3 +35,4 @@ def run(context: StateContext) -> None:
     from seg3b_assets.states.s1_classification import state  # noqa: PLC0415 - geometry only when S1 computes
 
     state.run(context)
+    publish_run_report(context, STATE)

@@ -37,5 +37,6 @@ STATE: Final = StateSpec(
         "rng_event_edge_jitter_3B",
         "rng_trace_log_3B",
         "rng_audit_log_3B",
+        "s2_run_report_3B",
     ),
 )

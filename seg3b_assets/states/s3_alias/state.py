@@ -18,6 +18,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, sha256_hex, sha256_raw
 from seg3b_assets.policies import AliasLayout
 from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.run_report import publish_run_report
 
 STATE: Final = StateSpec(
     name="S3",
@@ -30,7 +31,13 @@ STATE: Final = StateSpec(
         "edge_catalogue_3B",
         "edge_catalogue_index_3B",
     ),
-    writes=("edge_alias_blob_3B", "edge_alias_index_3B", "edge_universe_hash_3B", "gamma_draw_log_3B"),
+    writes=(
+        "edge_alias_blob_3B",
+        "edge_alias_index_3B",
+        "edge_universe_hash_3B",
+        "gamma_draw_log_3B",
+        "s3_run_report_3B",
+    ),
 )
 
 WEIGHT_SUM_TOLERANCE: Final = 1e-9
@@ -68,6 +75,7 @@ def run(context: StateContext) -> None:
         context.out.table("edge_alias_index_3B", _index(context, merchant_id, cells, packed))
         context.out.document("edge_universe_hash_3B", _universe(context))
         context.out.lines("gamma_draw_log_3B", [])
+    publish_run_report(context, STATE)
 
 
 def tables_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.run_report import publish_run_report
 
 __all__ = ["STATE", "run"]
 
@@ -33,6 +34,7 @@ STATE = StateSpec(
         "virtual_validation_terms_3B",
         "virtual_validation_results_3B",
         "s4_run_summary_3B",
+        "s4_run_report_3B",
     ),
     objective="compile the routing policy, declare the realism tests and measure them",
 )
@@ -43,3 +45,4 @@ def run(context: StateContext) -> None:
     from seg3b_assets.states.s4_contract import state  # noqa: PLC0415 - realism and its statistics only when S4 computes
 
     state.run(context)
+    publish_run_report(context, STATE)

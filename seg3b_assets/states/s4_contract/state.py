@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from seg3b_assets.states.s4_contract.routing_policy import routing_policy
 
 if TYPE_CHECKING:
     from seg3b_assets.states.context import StateContext
-
-SEVERITIES = ("BLOCKING", "WARNING", "INFO")
 
 
 def run(context: StateContext) -> None:
@@ -45,7 +42,7 @@ def run(context: StateContext) -> None:
         context.out.table("virtual_validation_contract_3B", rows)
         context.out.table("virtual_validation_terms_3B", terms)
         context.out.table("virtual_validation_results_3B", results)
-        context.out.document("s4_run_summary_3B", run_summary(context, tests, routing))
+        context.out.document("s4_run_summary_3B", run_summary(context, routing))
 
 
 def measured(context: StateContext, rows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
@@ -68,29 +65,14 @@ def terms_table(tests: Sequence[DeclaredTest], manifest_fingerprint: str) -> pl.
     return pl.DataFrame([test.terms(manifest_fingerprint) for test in tests], schema=schema).sort("test_id")
 
 
-def run_summary(
-    context: StateContext, tests: Sequence[DeclaredTest], routing: dict[str, Any]
-) -> dict[str, Any]:
-    """The document ``s4_run_summary_3B``; routing policy and contract are staged already."""
-    index = context.published.table("edge_catalogue_index_3B", ["scope"])
-    staged, identity = context.out.outputs, context.identity
-    severities = Counter(test.severity for test in tests)
+def run_summary(context: StateContext, routing: dict[str, Any]) -> dict[str, Any]:
+    """The document ``s4_run_summary_3B``."""
+    identity = context.identity
     return {
         "manifest_fingerprint": identity.manifest_fingerprint,
         "parameter_hash": identity.parameter_hash,
-        "seed": identity.seed,
-        "run_id": identity.run_id,
-        "generated_utc": identity.created_utc,
         "status": "PASS",
-        "realism_enforcement_mode": context.policies.virtual_validation.realism_enforcement_mode,
-        "edge_universe_hash": routing["edge_universe_hash"],
         "cdn_key_digest": routing["cdn_key_digest"],
-        "routing_policy_sha256": staged["virtual_routing_policy_3B"].digest,
-        "validation_contract_sha256": staged["virtual_validation_contract_3B"].digest,
-        "virtual_merchants": index.filter(pl.col("scope") == "MERCHANT").height,
-        "edges_total": context.published.record("edge_catalogue_3B").rows,
-        "contract_rows_total": len(tests),
-        "contract_rows_enabled": sum(test.enabled for test in tests),
-        "contract_rows_by_test_type": dict(Counter(test.test_type for test in tests)),
-        "contract_rows_by_severity": {name: severities[name] for name in SEVERITIES},
+        "routing_policy_version": routing["routing_policy_version"],
+        "virtual_validation_digest": context.inputs.digest("virtual_validation"),
     }

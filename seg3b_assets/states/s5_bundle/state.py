@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.states.context import StateContext, StateSpec
+from seg3b_assets.states.run_report import publish_run_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,10 @@ PUBLISHED: Final = (
     "virtual_validation_terms_3B",
     "virtual_validation_results_3B",
     "s4_run_summary_3B",
+    "s1_run_report_3B",
+    "s2_run_report_3B",
+    "s3_run_report_3B",
+    "s4_run_report_3B",
 )
 SEALED: Final = (
     "alias_layout",
@@ -79,7 +84,7 @@ STATE: Final = StateSpec(
     name="S5",
     code_version="2.0.0",
     reads=(*SEALED, *PUBLISHED),
-    writes=(BUNDLE, FLAG),
+    writes=(BUNDLE, FLAG, "s5_run_report_3B"),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
 )
 
@@ -92,7 +97,7 @@ def run(context: StateContext) -> None:
             first check that failed, with all of them in its detail. Nothing is written then.
     """
     from seg3b_assets.audit import audit  # noqa: PLC0415 - a run that reuses S5 needs none of it
-    from seg3b_assets.states.s5_bundle.evidence import bundle_members, flag_bytes  # noqa: PLC0415
+    from seg3b_assets.states.s5_bundle.evidence import Sealing, bundle_members, flag_bytes  # noqa: PLC0415
     from seg3b_assets.states.s5_bundle.verdict import require_realistic, require_sound  # noqa: PLC0415
 
     results = context.published.table("virtual_validation_results_3B")
@@ -101,17 +106,28 @@ def run(context: StateContext) -> None:
         report = audit(audit_tree(context), context.workers)
         require_sound(report)
     with context.lanes("bundle"):
-        members = bundle_members(report, context.identity, _carried(context), _realism(context, results))
+        sealing = Sealing(
+            _carried(context), context.inputs.rows, _realism(context, results), _contract(context)
+        )
+        members = bundle_members(report, context.identity, sealing)
         for name, data in members.items():
             context.out.member(BUNDLE, name, data)
     with context.lanes("flag"):
         context.out.blob(FLAG, flag_bytes(members))
+    publish_run_report(context, STATE)
 
 
 def _realism(context: StateContext, results: pl.DataFrame) -> dict[str, Any]:
     from seg3b_assets.states.s5_bundle.evidence import realism_results  # noqa: PLC0415
 
     return realism_results(results, context.policies.virtual_validation.realism_enforcement_mode)
+
+
+def _contract(context: StateContext) -> dict[str, Any]:
+    from seg3b_assets.states.s5_bundle.evidence import contract_figures  # noqa: PLC0415
+
+    table = context.published.table("virtual_validation_contract_3B")
+    return contract_figures(table, context.policies.virtual_validation.realism_enforcement_mode)
 
 
 def audit_tree(context: StateContext) -> AuditTree:

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from seg3b_assets.contracts import all_contracts, contract
+from seg3b_assets.contracts.artefact_registry import published_id
+from seg3b_assets.laws import randomness
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest
 from seg3b_assets.pipeline import SeedRun
@@ -27,6 +29,7 @@ MEMBERS = {
     "index.json",
     "s0_gate_receipt_3B.json",
     "s4_run_summary_3B.json",
+    "s5_audit_3B.json",
     "s5_digest_summary_3B.json",
     "s5_manifest_3B.json",
     "s5_realism_results_3B.json",
@@ -86,16 +89,72 @@ def test_members_are_canonical_and_keep_their_contracts(bundle: Path) -> None:
 
 def test_the_manifest_vouches_for_every_dataset_of_s0_to_s4(context: StateContext, bundle: Path) -> None:
     evidence = {row["logical_id"]: row["sha256_hex"] for row in member(bundle, "s5_manifest_3B")["evidence"]}
-    assert evidence == {name: context.published.digest(name) for name in context.published.dataset_ids}
+    known = {published_id(name): context.published.digest(name) for name in context.published.dataset_ids}
+    assert evidence == known and list(evidence) == sorted(evidence)
+    digests = member(bundle, "s5_manifest_3B")["digests"]
+    assert digests["edge_alias_blob_digest"] == evidence["edge_alias_blob_3B"]
+    index = context.published.table("edge_catalogue_index_3B")
+    assert digests["edge_catalogue_digest_global"] == index["edge_catalogue_digest_global"][-1]
 
 
 def test_the_rng_summary_accounts_for_every_draw(context: StateContext, bundle: Path) -> None:
     summary, edges = member(bundle, "s5_rng_summary_3B"), context.published.document("s2_summary_3B")
-    jitter, tile = summary["streams"]["edge_jitter"], summary["streams"]["edge_tile_assign"]
-    assert jitter["draws"] == 2 * jitter["events"] == jitter["expected_draws"]
-    assert jitter["accepted"] == tile["events"] == tile["draws"] == edges["edges_total"]
-    assert summary["trace"]["rows"] == jitter["events"] + tile["events"]
-    assert jitter["lane_digest"] == context.published.digest("rng_event_edge_jitter_3B")
+    streams = {stream["substream_label"]: stream for stream in summary["streams"]}
+    jitter, tile = streams["edge_jitter"], streams["edge_tile_assign"]
+    assert jitter["draws_total"] == 2 * jitter["events_total"] == jitter["expected_draws"]
+    assert tile["events_total"] == tile["draws_total"] == edges["edges_total"]
+    logs = member(bundle, "s5_audit_3B")["logs"]
+    assert logs["rng_event_edge_jitter"]["accepted"] == edges["edges_total"]
+    assert logs["rng_trace_log"]["lines"] == jitter["events_total"] + tile["events_total"]
+    digest = context.published.digest("rng_event_edge_jitter_3B")
+    assert logs["rng_event_edge_jitter"]["lane_digest"] == digest
+
+
+def test_every_stream_of_the_laws_is_named_and_one_without_a_log_says_what_draws_it_again(
+    bundle: Path,
+) -> None:
+    streams = {stream["substream_label"]: stream for stream in member(bundle, "s5_rng_summary_3B")["streams"]}
+    laws = {value for name, value in vars(randomness).items() if name.isupper() and isinstance(value, str)}
+    # The certification's own draws are about several seeds and leave no output of a state.
+    assert set(streams) == laws - {randomness.REALISM_SAMPLE}
+    checks = {row["check_id"] for row in member(bundle, "s5_structural_summary_3B")["checks"]}
+    for label, stream in streams.items():
+        if label not in ("edge_jitter", "edge_tile_assign"):
+            assert stream["events_total"] == 0 and stream["status"] == "PASS"
+            assert any(f"{check_id} draws again" in stream["notes"] for check_id in checks)
+        else:
+            assert "notes" not in stream
+
+
+def test_the_summaries_bind_policies_and_outputs(context: StateContext, bundle: Path) -> None:
+    digests = member(bundle, "s5_digest_summary_3B")["digests"]
+    assert digests["mcc_channel_rules_digest"] == context.inputs.digest("mcc_channel_rules")
+    assert digests["route_rng_policy_digest"] == context.inputs.digest("route_rng")
+    assert digests["edge_alias_index_digest"] == context.published.digest("edge_alias_index_3B")
+    universe = context.published.document("edge_universe_hash_3B")["universe_hash"]
+    assert digests["edge_universe_hash"] == universe
+    counts = member(bundle, "s5_structural_summary_3B")["counts"]
+    table = context.published.table("virtual_validation_contract_3B")
+    assert counts["validation_tests"] == table.height
+    assert counts["edge_merchants"] == counts["alias_merchants"] == counts["virtual_merchants"] > 0
+    figures = member(bundle, "s5_audit_3B")["contract"]
+    assert figures["rows_total"] == sum(figures["rows_by_severity"].values()) == table.height
+
+
+def test_every_state_reports_what_it_was_bound_to_and_published(context: StateContext) -> None:
+    for number in range(1, 5):
+        report = context.published.document(f"s{number}_run_report_3B")
+        assert (report["state"], report["status"]) == (f"S{number}", "PASS")
+        assert report["run_id"] == context.identity.run_id
+        outputs = {row["logical_id"]: row["sha256_hex"] for row in report["outputs"]}
+        mine = {
+            published_id(name): context.published.digest(name)
+            for name, declared in all_contracts().items()
+            if declared.producer == f"S{number}" and not name.endswith("run_report_3B")
+        }
+        assert outputs == mine
+        assert report["policies"]["virtual_validation_policy"] == context.inputs.digest("virtual_validation")
+        assert "utc" not in str(report)
 
 
 def test_sealing_twice_gives_the_same_bytes(context: StateContext, bundle: Path, tmp_path: Path) -> None:

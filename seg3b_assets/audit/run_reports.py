@@ -1,0 +1,109 @@
+"""Run reports (law section 8) re-audited: what each says its state was bound to and published.
+
+Outputs are described from the tree: paths from the contracts, digests and sizes from the bytes, rows from what was
+counted.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seg3b_assets.audit.parquet_files import UnreadableTableError, count_rows
+from seg3b_assets.audit.tree import Desk, part_files, read_bounded
+from seg3b_assets.contracts import all_contracts, contract
+from seg3b_assets.contracts.artefact_registry import published_id
+
+STATES: Final = ("S1", "S2", "S3", "S4")
+BUNDLE: Final = "validation_bundle_3B"
+FLAG: Final = "passed_flag_3B"
+FLAG_NAME: Final = "_passed.flag"
+
+
+def report_id(state: str) -> str:
+    """Dataset id of a state's run report."""
+    return f"{state.lower()}_run_report_3B"
+
+
+def audit_run_reports(desk: Desk) -> None:
+    """The reports of S1 to S4, after the digests of everything they name are known."""
+    for state in STATES:
+        outputs = [
+            name
+            for name, declared in all_contracts().items()
+            if declared.producer == state and declared.status == "active" and name != report_id(state)
+        ]
+        _report(desk, state, outputs)
+
+
+def audit_last_run_report(desk: Desk) -> None:
+    """S5's own report, beside the bundle it names."""
+    _report(desk, "S5", [BUNDLE, FLAG])
+
+
+def _report(desk: Desk, state: str, outputs: list[str]) -> None:
+    check_id, report = f"{state}.run_report", desk.document(report_id(state))
+    if report is None:
+        desk.findings.skip("not in the tree, or unreadable", check_id)
+        return
+    expected: dict[str, Any] = {
+        "state": state,
+        "sealed_inputs_digest": desk.tree.identity.sealed_inputs_digest,
+    }
+    policies = _policies(desk)
+    if policies is not None:
+        expected["policies"] = policies
+    for key, value in expected.items():
+        desk.findings.equal(check_id, report[key], value, key=key)
+    found = {row["logical_id"]: row for row in report["outputs"]}
+    named = {published_id(name): name for name in outputs}
+    desk.findings.equal(check_id, sorted(found), sorted(named), what="outputs")
+    for logical_id, dataset in named.items():
+        if logical_id in found and dataset in desk.tree.datasets:
+            told = _described(desk, dataset)
+            desk.findings.equal(
+                check_id, {key: found[logical_id][key] for key in told}, told, dataset=dataset
+            )
+    desk.findings.ok(check_id)
+
+
+def _policies(desk: Desk) -> dict[str, str] | None:
+    """Digest by the layer's name of the segment's policies, as sealed."""
+    path = desk.tree.datasets.get("sealed_inputs_3B")
+    try:
+        rows = [] if path is None else orjson.loads(read_bounded(path))
+        return {
+            row["logical_id"]: row["sha256_hex"] for row in rows if row["artefact_kind"] == "policy"
+        } or None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # the seal's own contract tells
+
+
+def _described(desk: Desk, dataset: str) -> dict[str, Any]:
+    """An output as it lies on disk; what could not be hashed is left out."""
+    declared, path = contract(dataset), desk.tree.datasets[dataset]
+    files = _files(dataset, path)
+    told: dict[str, Any] = {
+        "path": declared.relative_path(desk.tree.identity),
+        "size_bytes": sum(file.stat().st_size for file in files),
+    }
+    if dataset in desk.findings.digests:
+        told["sha256_hex"] = desk.findings.digests[dataset]
+    if not declared.is_table:
+        told["rows"] = None
+    elif declared.format == "jsonl":
+        told |= {"rows": desk.findings.logs[dataset].lines} if dataset in desk.findings.logs else {}
+    else:
+        with suppress(UnreadableTableError):  # the table's own contract tells
+            told["rows"] = sum(map(count_rows, files))
+    return told
+
+
+def _files(dataset: str, path: Path) -> list[Path]:
+    """Files that are the dataset's: of the bundle's folder all but the flag, which is a dataset of its own."""
+    if dataset == BUNDLE:
+        return sorted(file for file in path.iterdir() if file.is_file() and file.name != FLAG_NAME)
+    return part_files(path)
