@@ -100,6 +100,7 @@ _LISTED: Final = (
     ("S3.gamma_log_empty", "§5 gamma log", "something was written where nothing is drawn"),
     ("S3.run_report", "§8 run report", "the report names other inputs or outputs than the state had"),
     ("S4.routing_bindings", "§6 routing policy", "a binding is not what policies and datasets give"),
+    ("S4.field_bindings", "§6 routing bindings", "an event field is filled by another column or rule"),
     ("S4.universe_binding", "§6 routing policy", "the policy routes over another edge universe"),
     ("S4.cdn_key_digest", "§6 cdn_key_digest", "the digest is not that of the country weights"),
     ("S4.test_id", "§6 contract", "an id is not that of its row"),

@@ -36,7 +36,7 @@ from seg3b_assets.audit.profile import (
     merchant_facts,
 )
 from seg3b_assets.audit.results import audit_results
-from seg3b_assets.audit.routing import audit_routing, audit_run_summary
+from seg3b_assets.audit.routing import audit_bindings, audit_routing, audit_run_summary
 from seg3b_assets.audit.run_reports import audit_run_reports
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement
@@ -120,6 +120,7 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
         universe = audit_universe(desk)
     with examining(desk, "routing policy"):
         audit_routing(desk, universe)
+        audit_bindings(desk)
     with examining(desk, "contract"):
         audit_contract(desk)
         audit_run_summary(desk)

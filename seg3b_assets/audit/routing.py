@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
+from seg3b_assets.contracts.published import column_anchor
 from seg3b_assets.laws.hashing import sha256_hex
-from seg3b_assets.policies import PolicySet
+from seg3b_assets.policies import PolicySet, VirtualRoutingFields
 
 CONTRACT: Final = "virtual_validation_contract_3B"
 ROUTING: Final = "virtual_routing_policy_3B"
+BINDINGS: Final = "virtual_routing_bindings_3B"
+_FILLED: Final = (
+    "tzid_settlement",
+    "tzid_operational",
+    "settlement_day",
+    "ip_country",
+    "ip_latitude",
+    "ip_longitude",
+)
 _ARTEFACTS: Final = {
     "edge_catalogue_index": "edge_catalogue_index_3B",
     "edge_alias_blob": "edge_alias_blob_3B",
@@ -51,26 +63,23 @@ def _bindings(desk: Desk) -> dict[str, Any]:
     """What the policies alone say the routing policy is."""
     policies, identity = desk.tree.policies, desk.tree.identity
     fields, rng, validation = policies.virtual_routing_fields, policies.route_rng, policies.virtual_validation
-
-    def column(key: str) -> str:
-        return str(getattr(fields, key)).partition(".")[2]
-
     return {
         "manifest_fingerprint": identity.manifest_fingerprint,
         "parameter_hash": identity.parameter_hash,
-        "routing_policy_id": fields.policy_id,
-        "routing_policy_version": fields.version,
-        "virtual_validation_policy_id": validation.policy_id,
+        "routing_policy_id": published_id("route_rng"),
+        "routing_policy_version": rng.version,
+        "virtual_validation_policy_id": published_id("virtual_validation"),
         "virtual_validation_policy_version": validation.version,
         "alias_layout_version": policies.alias_layout.layout_version,
         **_MANIFEST_KEYS,
         "dual_timezone_semantics": {
-            "tzid_settlement_field": column("tzid_settlement_field"),
-            "tzid_operational_field": column("tzid_operational_field"),
+            "tzid_settlement_field": fields.tzid_settlement_field,
+            "tzid_operational_field": fields.tzid_operational_field,
             "settlement_cutoff_rule": fields.settlement_cutoff_rule,
         },
         "geo_field_bindings": {
-            key: column(key) for key in ("ip_country_field", "ip_latitude_field", "ip_longitude_field")
+            key: getattr(fields, key)
+            for key in ("ip_country_field", "ip_latitude_field", "ip_longitude_field")
         },
         "artefact_paths": {
             key: contract(dataset).relative_path(identity) for key, dataset in _ARTEFACTS.items()
@@ -80,6 +89,47 @@ def _bindings(desk: Desk) -> dict[str, Any]:
             "substream_label": rng.substream_label,
             "event_schema": rng.event_schema,
         },
+        "notes": f"What fills these fields, and {fields.settlement_day_field} for the settlement day: "
+        f"{BINDINGS} in {contract(BINDINGS).relative_path(identity)}",
+    }
+
+
+def audit_bindings(desk: Desk) -> None:
+    """``virtual_routing_bindings_3B``: each event field, and the column or rule it is filled by."""
+    document = desk.document(BINDINGS)
+    if document is None:
+        desk.findings.skip("the bindings are not at hand", "S4.field_bindings")
+        return
+    fields = desk.tree.policies.virtual_routing_fields
+    expected: dict[str, Any] = {
+        "manifest_fingerprint": desk.tree.identity.manifest_fingerprint,
+        "parameter_hash": desk.tree.identity.parameter_hash,
+        "policy_id": fields.policy_id,
+        "policy_version": fields.version,
+        "policy_sha256": desk.tree.policies.files["virtual_routing_fields"].sha256,
+    }
+    for key, value in expected.items():
+        desk.findings.equal("S4.field_bindings", document[key], value, key=key)
+    found = {row["event_field"]: row for row in document["bindings"]}
+    wanted = {row["event_field"]: row for row in map(partial(_filled, fields), _FILLED)}
+    for field in sorted(found.keys() | wanted.keys()):
+        desk.findings.equal("S4.field_bindings", found.get(field), wanted.get(field), event_field=field)
+
+
+def _filled(fields: VirtualRoutingFields, name: str) -> dict[str, Any]:
+    """How a field is filled; the day by a rule, from the zone it settles in."""
+    by_rule = name == "settlement_day"
+    source = fields.tzid_settlement_source if by_rule else getattr(fields, f"{name}_source")
+    dataset, _, column = str(source).partition(".")
+    of_edge = "edge_id" in contract(dataset).schema["properties"]
+    return {
+        "event_field": getattr(fields, f"{name}_field"),
+        "bound_as": f"{name}_field",
+        "dataset": dataset,
+        "column": column,
+        "schema_anchor": column_anchor(by_own_id()[dataset].schema_ref, column),
+        "join_keys": ["merchant_id", "edge_id"] if of_edge else ["merchant_id"],
+        "rule": fields.settlement_cutoff_rule if by_rule else "AS_PUBLISHED",
     }
 
 
@@ -102,7 +152,7 @@ def audit_run_summary(desk: Desk) -> None:
     expected = {
         "status": "PASS",
         "cdn_key_digest": cdn_key_digest(policies),
-        "routing_policy_version": policies.virtual_routing_fields.version,
+        "routing_policy_version": policies.route_rng.version,
         "virtual_validation_digest": policies.files["virtual_validation"].sha256,
     }
     for key, value in expected.items():

@@ -27,13 +27,13 @@ F64 = NDArray[np.float64]
 
 _CATALOGUE, _SETTLEMENT = "edge_catalogue_3B", "virtual_settlement_3B"
 _EDGE_COLUMNS: Final = ("merchant_id", "edge_id", "edge_weight")
-# Receipt field: where the routing policy names its column, and the table that column is read from.
+# Receipt field: what the bindings call it.
 _RECEIPT: Final = {
-    "ip_country": ("geo_field_bindings", "ip_country_field", _CATALOGUE),
-    "ip_latitude": ("geo_field_bindings", "ip_latitude_field", _CATALOGUE),
-    "ip_longitude": ("geo_field_bindings", "ip_longitude_field", _CATALOGUE),
-    "tzid_operational": ("dual_timezone_semantics", "tzid_operational_field", _CATALOGUE),
-    "tzid_settlement": ("dual_timezone_semantics", "tzid_settlement_field", _SETTLEMENT),
+    "ip_country": "ip_country_field",
+    "ip_latitude": "ip_latitude_field",
+    "ip_longitude": "ip_longitude_field",
+    "tzid_operational": "tzid_operational_field",
+    "tzid_settlement": "tzid_settlement_field",
 }
 
 
@@ -45,7 +45,7 @@ class Router:
         merchant_id: u64 (merchants,), ascending.
         tables: alias tables, flat, in that order; cell k is row k of ``edges``.
         edges: the catalogue's rows: merchant_id, edge_id, edge_weight, and the receipt's fields as the
-            routing policy binds them: ip_country, ip_latitude, ip_longitude (degrees), tzid_operational,
+            bindings say: ip_country, ip_latitude, ip_longitude (degrees), tzid_operational,
             tzid_settlement.
         stream: the addressed stream the routing policy names.
     """
@@ -63,7 +63,7 @@ class Router:
             Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH`` when parts do not fit together.
         """
         policy = run.document("virtual_routing_policy_3B")
-        edges = _edges(run, policy)
+        edges = _edges(run)
         merchant_id, lengths = np.unique(edges["merchant_id"].to_numpy(), return_counts=True)
         blob = run.path("edge_alias_blob_3B").read_bytes()
         tables = parse_slices(blob, run.table("edge_alias_index_3B"), merchant_id, lengths.astype(np.int64))
@@ -143,11 +143,15 @@ def event_numbers(merchant_ids: ArrayLike) -> U64:
     return numbers
 
 
-def _edges(run: PublishedRun, policy: Any) -> pl.DataFrame:
+def _edges(run: PublishedRun) -> pl.DataFrame:
     """The catalogue with the receipt's fields; low-cardinality texts as categories, which are quick to take."""
-    bound = {name: policy[group][key] for name, (group, key, _) in _RECEIPT.items()}
-    of_merchant = {name: bound[name] for name, (*_, dataset) in _RECEIPT.items() if dataset == _SETTLEMENT}
-    of_edge = {name: column for name, column in bound.items() if name not in of_merchant}
+    bindings = run.document("virtual_routing_bindings_3B")["bindings"]
+    by_name = {binding["bound_as"]: binding for binding in bindings}
+    sources = {name: by_name[key] for name, key in _RECEIPT.items()}
+    of_merchant = {
+        name: source["column"] for name, source in sources.items() if source["dataset"] == _SETTLEMENT
+    }
+    of_edge = {name: source["column"] for name, source in sources.items() if name not in of_merchant}
     columns = dict.fromkeys((*_EDGE_COLUMNS, *of_edge.values()))
     edges = run.table(_CATALOGUE, list(columns)).select(
         *_EDGE_COLUMNS, *(pl.col(column).alias(name) for name, column in of_edge.items())

@@ -30,6 +30,7 @@ ROUTED: Final = (
     "edge_alias_blob_3B",
     "edge_alias_index_3B",
     "virtual_routing_policy_3B",
+    "virtual_routing_bindings_3B",
 )
 _FLAG: Final = re.compile(rb"sha256_hex = ([0-9a-f]{64})\n")
 _BUNDLE, _FLAG_NAME, _INDEX, _MANIFEST = (

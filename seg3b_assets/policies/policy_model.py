@@ -44,6 +44,16 @@ Anchor = Annotated[
     str,
     worded(r"^[a-z][a-z0-9_]*_3B\.[a-z][a-z0-9_]*$", "a dataset and column, as edge_catalogue_3B.lat_deg"),
 ]
+EventField = Annotated[
+    str, worded(r"^event\.[a-z][a-z0-9_]*$", "a field of the router's event, as event.ip_country")
+]
+SchemaAnchor = Annotated[
+    str,
+    worded(
+        r"^[A-Za-z0-9_.]+\.ya?ml#/[A-Za-z0-9_$/.-]+$",
+        "a shape in a schema pack, as schemas.layer1.yaml#/$defs/rng_envelope",
+    ),
+]
 Sentence = Annotated[str, Field(min_length=3, max_length=400)]
 Mcc = Annotated[int, Field(ge=0, le=9999)]
 MccRange = Pair[Mcc]

@@ -1,15 +1,15 @@
 """Policies ``route_rng``, ``alias_layout`` and ``virtual_routing_fields``: what the router is promised.
 
-These bind the alias blob's bytes, the stream a pick comes from and the columns a routed event carries.
+These bind the alias blob's bytes, the stream a pick comes from, and the fields of a routed event to columns.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from seg3b_assets.policies.policy_model import Anchor, Identifier, Policy
+from seg3b_assets.policies.policy_model import Anchor, EventField, Policy, SchemaAnchor, refusal
 
 
 class RouteRng(Policy):
@@ -19,7 +19,7 @@ class RouteRng(Policy):
     engine: Literal["philox2x64-10"]
     module: Literal["2B.virtual_edge"]
     substream_label: Literal["cdn_edge_pick"]
-    event_schema: Identifier
+    event_schema: SchemaAnchor
 
 
 class AliasLayout(Policy):
@@ -40,12 +40,35 @@ class AliasLayout(Policy):
 
 
 class VirtualRoutingFields(Policy):
-    """Which columns give a routed event its zones, its settlement day and its IP geography."""
+    """Which fields a router fills in an event, and which published column each takes its value from.
+
+    Attributes:
+        tzid_settlement_field, tzid_operational_field, settlement_day_field, ip_country_field,
+            ip_latitude_field, ip_longitude_field: the event's fields.
+        tzid_settlement_source and so on: dataset.column of their values. The settlement day has none: it is
+            the day, by settlement_cutoff_rule, of the event's instant in the settlement's zone.
+    """
 
     policy_id: Literal["virtual_routing_fields"]
-    tzid_settlement_field: Anchor
-    tzid_operational_field: Anchor
+    tzid_settlement_field: EventField
+    tzid_settlement_source: Anchor
+    tzid_operational_field: EventField
+    tzid_operational_source: Anchor
+    settlement_day_field: EventField
     settlement_cutoff_rule: Literal["LOCAL_MIDNIGHT_SETTLEMENT_ZONE"]
-    ip_country_field: Anchor
-    ip_latitude_field: Anchor
-    ip_longitude_field: Anchor
+    ip_country_field: EventField
+    ip_country_source: Anchor
+    ip_latitude_field: EventField
+    ip_latitude_source: Anchor
+    ip_longitude_field: EventField
+    ip_longitude_source: Anchor
+
+    @model_validator(mode="after")
+    def _each_field_once(self) -> Self:
+        filled: set[str] = set()
+        for key, value in self:
+            if key.endswith("_field"):
+                if value in filled:
+                    raise refusal(key, value, "an event field that no other binding fills")
+                filled.add(value)
+        return self

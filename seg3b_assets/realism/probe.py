@@ -35,11 +35,11 @@ BOOL = NDArray[np.bool_]
 _PICKS_PER_CHUNK: Final = 1 << 20
 _MERCHANTS_REDRAWN: Final = 32
 _RECEIPT_FIELDS: Final = {
-    "ip_country": "ip_country_field",
-    "ip_latitude": "ip_latitude_field",
-    "ip_longitude": "ip_longitude_field",
-    "tzid_operational": "tzid_operational_field",
-    "tzid_settlement": "tzid_settlement_field",
+    "ip_country": "ip_country_source",
+    "ip_latitude": "ip_latitude_source",
+    "ip_longitude": "ip_longitude_source",
+    "tzid_operational": "tzid_operational_source",
+    "tzid_settlement": "tzid_settlement_source",
 }
 
 
@@ -256,7 +256,7 @@ def _bound(outputs: SeedOutputs, name: str, anchor: str) -> tuple[str, str]:
         "S4",
         "FIELD_BINDING_INVALID",
         "receipt_field_resolves",
-        f"virtual_routing_fields.yaml:{name}_field",
+        f"virtual_routing_fields.yaml:{name}_source",
         "Bind the field to a published column that a receipt can carry.",
         {"field": f"{name}_field", "anchor": anchor, "allowed": sorted(allowed)},
     )

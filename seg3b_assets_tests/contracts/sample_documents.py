@@ -149,9 +149,9 @@ DOCUMENTS: dict[str, Any] = {
         "manifest_fingerprint": H64,
         "parameter_hash": H64,
         "edge_universe_hash": H64,
-        "routing_policy_id": "virtual_routing_fields",
+        "routing_policy_id": "route_rng_policy_v1",
         "routing_policy_version": "1.0.0",
-        "virtual_validation_policy_id": "virtual_validation",
+        "virtual_validation_policy_id": "virtual_validation_policy",
         "virtual_validation_policy_version": "1.0.0",
         "cdn_key_digest": H64,
         "alias_layout_version": "2B.alias.blob.v1",
@@ -159,14 +159,14 @@ DOCUMENTS: dict[str, Any] = {
         "alias_index_manifest_key": "mlr.3B.s3.edge_alias_index",
         "edge_universe_hash_manifest_key": "mlr.3B.validation.edge_universe_hash",
         "dual_timezone_semantics": {
-            "tzid_settlement_field": "tzid_settlement",
-            "tzid_operational_field": "tzid_operational",
+            "tzid_settlement_field": "event.tzid_settlement",
+            "tzid_operational_field": "event.tzid_operational",
             "settlement_cutoff_rule": "settlement_local_midnight",
         },
         "geo_field_bindings": {
-            "ip_country_field": "ip_country",
-            "ip_latitude_field": "ip_latitude",
-            "ip_longitude_field": "ip_longitude",
+            "ip_country_field": "event.ip_country",
+            "ip_latitude_field": "event.ip_latitude",
+            "ip_longitude_field": "event.ip_longitude",
         },
         "artefact_paths": {
             "edge_catalogue_index": "data/layer1/3B/edge_catalogue_index/seed={seed}/i.parquet",
@@ -176,8 +176,35 @@ DOCUMENTS: dict[str, Any] = {
         "virtual_edge_rng_binding": {
             "module": "2B.virtual_edge",
             "substream_label": "cdn_edge_pick",
-            "event_schema": "2B#/rng/events/cdn_edge_pick",
+            "event_schema": "schemas.layer1.yaml#/$defs/rng_envelope",
         },
+        "notes": "What fills these fields: virtual_routing_bindings_3B",
+    },
+    "virtual_routing_bindings_3B": {
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "policy_id": "virtual_routing_fields",
+        "policy_version": "2.0.0",
+        "policy_sha256": H64,
+        "bindings": [
+            {
+                "event_field": f"event.{name}",
+                "bound_as": f"{name}_field",
+                "dataset": "virtual_settlement_3B",
+                "column": "tzid_settlement",
+                "schema_anchor": "schemas.3B.yaml#/plan/virtual_settlement_3B/tzid_settlement",
+                "join_keys": ["merchant_id"],
+                "rule": "AS_PUBLISHED",
+            }
+            for name in (
+                "ip_country",
+                "ip_latitude",
+                "ip_longitude",
+                "settlement_day",
+                "tzid_operational",
+                "tzid_settlement",
+            )
+        ],
     },
     "s4_run_summary_3B": {
         "manifest_fingerprint": H64,

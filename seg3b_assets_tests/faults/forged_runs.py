@@ -207,5 +207,5 @@ def _terms_loosened(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wrong_clock(policy: dict[str, Any]) -> dict[str, Any]:
-    clocks = policy["dual_timezone_semantics"] | {"tzid_settlement_field": "tzid_operational"}
+    clocks = policy["dual_timezone_semantics"] | {"tzid_settlement_field": "event.tzid_operational"}
     return policy | {"dual_timezone_semantics": clocks}

@@ -14,11 +14,13 @@ from seg3b_assets_tests.faults.fault import Fault, edited
 
 RESULTS = "virtual_validation_results_3B"
 TERMS = "virtual_validation_terms_3B"
+BINDINGS = "virtual_routing_bindings_3B"
 
 
 def contract_faults() -> Iterator[Fault]:
     """Routing policy, contract, results, summary."""
     yield from _routing()
+    yield from _bindings()
     yield from _contract()
     yield from _terms()
     yield from _results()
@@ -42,9 +44,11 @@ def _routing() -> Iterator[Fault]:
             also,
         )
 
-    yield inside("a router's latitude field", bindings, "geo_field_bindings", ip_latitude_field="lon_deg")
     yield inside(
-        "both clocks one", bindings, "dual_timezone_semantics", tzid_settlement_field="tzid_operational"
+        "a router's latitude field", bindings, "geo_field_bindings", ip_latitude_field="event.ip_longitude"
+    )
+    yield inside(
+        "both clocks one", bindings, "dual_timezone_semantics", tzid_settlement_field="event.tzid_operational"
     )
     yield inside(
         "another cutoff", bindings, "dual_timezone_semantics", own, settlement_cutoff_rule="UTC_MIDNIGHT"
@@ -73,7 +77,51 @@ def _routing() -> Iterator[Fault]:
         "a routing policy of another world", f"S4.{ROUTING}.identity", bindings, manifest_fingerprint="0" * 64
     )
     yield said("a route around the blob", own, bindings, overrides=[{"merchant_id": 1, "edge_id": "0" * 16}])
+    yield inside(
+        "a column for an event field", own, "geo_field_bindings", bindings, ip_country_field="country_iso"
+    )
+    yield inside(
+        "another shape of a pick", bindings, "virtual_edge_rng_binding", event_schema="schemas.layer1.yaml#/x"
+    )
+    yield said("a policy's own id", own, bindings, routing_policy_id="route_rng")
     yield said("a note in the routing policy", bindings, own, notes="temporary")
+
+
+def _bindings() -> Iterator[Fault]:
+    def said(name: str, check: str, *also: str, **fields: Any) -> Fault:
+        return edited(
+            BINDINGS, name, check, lambda tree: tree.document(BINDINGS, lambda value: value | fields), also
+        )
+
+    def row(name: str, field: str, *also: str, check: str = "S4.field_bindings", **fields: Any) -> Fault:
+        def change(value: dict[str, Any]) -> None:
+            bound = {one["bound_as"]: one for one in value["bindings"]}
+            bound[f"{field}_field"].update(fields)
+
+        return edited(BINDINGS, name, check, lambda tree: tree.document(BINDINGS, change), also)
+
+    own, filled = f"S4.{BINDINGS}.contract", "S4.field_bindings"
+    yield row("a latitude from the longitude", "ip_latitude", column="lon_deg")
+    yield row("a country from the settlement", "ip_country", dataset="virtual_settlement_3B")
+    yield row(
+        "an anchor beside its column",
+        "ip_country",
+        schema_anchor="schemas.3B.yaml#/plan/edge_catalogue_3B/edge_id",
+    )
+    yield row("an event field under another name", "ip_longitude", own, event_field="event.longitude")
+    yield row("a day taken from a column", "settlement_day", rule="AS_PUBLISHED")
+    yield row(
+        "a day cut in the edge's zone",
+        "settlement_day",
+        dataset="edge_catalogue_3B",
+        column="tzid_operational",
+    )
+    yield row("a join without the edge", "ip_country", join_keys=["merchant_id"])
+    yield row("a rule that nobody knows", "settlement_day", filled, check=own, rule="UTC_MIDNIGHT")
+    yield said("bindings of another policy's bytes", filled, policy_sha256="0" * 64)
+    yield said("bindings of another version", filled, policy_version="9.9.9")
+    yield said("no bindings", own, filled, bindings=[])
+    yield said("bindings of another world", f"S4.{BINDINGS}.identity", filled, manifest_fingerprint="0" * 64)
 
 
 def _rows(alter: edits.Change) -> Callable[[Tree], None]:

@@ -25,6 +25,7 @@ _WITHOUT_INTEGERS = (
     "edge_universe_hash_3B",
     "virtual_routing_policy_3B",
     "s4_run_summary_3B",
+    "virtual_routing_bindings_3B",
 )
 _LANES: Final[Mapping[str, str]] = {
     "rng_audit_log_3B": "rng_audit",

@@ -107,7 +107,7 @@ def test_one_merchant_with_a_wrong_table_is_noticed_among_many() -> None:
 
 
 def test_a_settlement_day_cut_in_the_edges_zone_breaks_the_rule_exactly() -> None:
-    measured = probed(FAITHFUL, {"tzid_settlement_field": "edge_catalogue_3B.tzid_operational"})
+    measured = probed(FAITHFUL, {"tzid_settlement_source": "edge_catalogue_3B.tzid_operational"})
     rate = value(measured, "settlement_day_mismatch_rate")
     lawful = probed(FAITHFUL)["settlement_day_mismatch_rate"].detail["picks_on_another_day_than_the_edge"]
     assert rate == pytest.approx(lawful, abs=1e-9) and rate > 0.1
@@ -116,16 +116,16 @@ def test_a_settlement_day_cut_in_the_edges_zone_breaks_the_rule_exactly() -> Non
 
 
 def test_a_receipt_with_the_settlements_place_contradicts_the_catalogue() -> None:
-    measured = probed(FAITHFUL, {"ip_latitude_field": "virtual_settlement_3B.lat_deg"})
+    measured = probed(FAITHFUL, {"ip_latitude_source": "virtual_settlement_3B.lat_deg"})
     assert value(measured, "routing_receipt_mismatch_rate") > 0.9
     assert value(measured, "settlement_day_mismatch_rate") == 0.0
 
 
 def test_a_field_bound_to_nothing_a_receipt_can_carry_is_refused() -> None:
     for name, anchor in (
-        ("ip_country_field", "edge_catalogue_3B.country"),
-        ("tzid_operational_field", "edge_catalogue_3B.country_iso"),
-        ("ip_latitude_field", "edge_catalogue_3B.edge_id"),
+        ("ip_country_source", "edge_catalogue_3B.country"),
+        ("tzid_operational_source", "edge_catalogue_3B.country_iso"),
+        ("ip_latitude_source", "edge_catalogue_3B.edge_id"),
     ):
         with pytest.raises(Seg3BError) as refused:
             probed(FAITHFUL, {name: anchor})

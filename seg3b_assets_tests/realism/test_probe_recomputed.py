@@ -157,8 +157,8 @@ def test_mismatch_rates_agree_with_receipts_read_one_by_one() -> None:
     cut_at_the_edge = measured(
         outputs,
         {
-            "tzid_settlement_field": "edge_catalogue_3B.tzid_operational",
-            "ip_latitude_field": "virtual_settlement_3B.lat_deg",
+            "tzid_settlement_source": "edge_catalogue_3B.tzid_operational",
+            "ip_latitude_source": "virtual_settlement_3B.lat_deg",
         },
     )
     settled = {row["merchant_id"]: row for row in outputs.settlement.iter_rows(named=True)}

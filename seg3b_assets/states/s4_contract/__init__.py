@@ -30,6 +30,7 @@ STATE = StateSpec(
     ),
     writes=(
         "virtual_routing_policy_3B",
+        "virtual_routing_bindings_3B",
         "virtual_validation_contract_3B",
         "virtual_validation_terms_3B",
         "virtual_validation_results_3B",

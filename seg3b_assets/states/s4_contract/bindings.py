@@ -64,25 +64,31 @@ def _anchored(field: str) -> bool:
         return False
 
 
-def bound_field(policy: VirtualRoutingFields, key: str) -> str:
-    """The column a routing field is bound to, without its dataset.
+def bound_source(policy: VirtualRoutingFields, field: str) -> tuple[str, str]:
+    """The dataset and column that fill an event field.
 
     Args:
-        key: one of ``FIELD_TYPES``.
+        field: one of ``FIELD_TYPES``.
 
     Raises:
         Seg3BError: ``FIELD_BINDING_INVALID`` when the segment publishes no such column of the right type.
     """
+    key = source_key(field)
     anchor: str = getattr(policy, key)
     dataset, _, column = anchor.partition(".")
     found = column_type(anchor)
-    if found == FIELD_TYPES[key] and contract(dataset).producer in ROUTED_FROM:
-        return column
+    if found == FIELD_TYPES[field] and contract(dataset).producer in ROUTED_FROM:
+        return dataset, column
     raise Seg3BError(
         "S4",
         "FIELD_BINDING_INVALID",
         "field_resolves",
         f"virtual_routing_fields.yaml:{key}",
         "Bind the field to a published column of S1 to S3, as edge_catalogue_3B.lat_deg.",
-        {"value": anchor, "found": str(found), "expected": str(FIELD_TYPES[key])},
+        {"value": anchor, "found": str(found), "expected": str(FIELD_TYPES[field])},
     )
+
+
+def source_key(field: str) -> str:
+    """The policy's key for where a field's value comes from: ``ip_country_field`` to ``ip_country_source``."""
+    return f"{field.removesuffix('_field')}_source"

@@ -10,14 +10,14 @@ import polars as pl
 from seg3b_assets.contracts import contract
 from seg3b_assets.states.s4_contract.bindings import check_tests
 from seg3b_assets.states.s4_contract.declarations import DeclaredTest, declare_tests
-from seg3b_assets.states.s4_contract.routing_policy import routing_policy
+from seg3b_assets.states.s4_contract.routing_policy import routing_bindings, routing_policy
 
 if TYPE_CHECKING:
     from seg3b_assets.states.context import StateContext
 
 
 def run(context: StateContext) -> None:
-    """Write the routing policy, the validation contract, its terms and results, and the run summary.
+    """Write the routing policy and its bindings, the validation contract, its terms and results, and the run summary.
 
     Contract and terms are whole before anything is measured, and what runs reads them as they are written.
 
@@ -30,6 +30,7 @@ def run(context: StateContext) -> None:
     with context.lanes("routing_policy"):
         universe = context.published.document("edge_universe_hash_3B")["universe_hash"]
         routing = routing_policy(context.identity, context.policies, universe)
+        bindings = routing_bindings(context.identity, context.policies)
     with context.lanes("contract"):
         tests = declare_tests(context.policies.virtual_validation)
         check_tests(tests)
@@ -39,6 +40,7 @@ def run(context: StateContext) -> None:
         results = measured(context, rows, terms)
     with context.lanes("publish"):
         context.out.document("virtual_routing_policy_3B", routing)
+        context.out.document("virtual_routing_bindings_3B", bindings)
         context.out.table("virtual_validation_contract_3B", rows)
         context.out.table("virtual_validation_terms_3B", terms)
         context.out.table("virtual_validation_results_3B", results)

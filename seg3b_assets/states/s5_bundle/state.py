@@ -40,6 +40,7 @@ PUBLISHED: Final = (
     "edge_universe_hash_3B",
     "gamma_draw_log_3B",
     "virtual_routing_policy_3B",
+    "virtual_routing_bindings_3B",
     "virtual_validation_contract_3B",
     "virtual_validation_terms_3B",
     "virtual_validation_results_3B",

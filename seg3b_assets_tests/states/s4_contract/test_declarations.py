@@ -16,7 +16,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualRoutingFields, VirtualValidation, load_policies
 from seg3b_assets.realism.registry import METRICS
-from seg3b_assets.states.s4_contract.bindings import bound_field, check_tests
+from seg3b_assets.states.s4_contract.bindings import bound_source, check_tests
 from seg3b_assets.states.s4_contract.declarations import WHOLE_BOUNDS, DeclaredTest, declare_tests
 from seg3b_assets.states.s4_contract.measures import REALISM_FAMILIES
 from seg3b_assets.states.s4_contract.state import contract_table, terms_table
@@ -229,12 +229,12 @@ def test_an_anchor_that_does_not_resolve_is_refused(change: dict[str, Any]) -> N
 
 
 def test_routing_fields_bind_to_published_columns() -> None:
-    assert bound_field(FIELDS, "ip_latitude_field") == "lat_deg"
-    assert bound_field(FIELDS, "tzid_settlement_field") == "tzid_settlement"
+    assert bound_source(FIELDS, "ip_latitude_field") == ("edge_catalogue_3B", "lat_deg")
+    assert bound_source(FIELDS, "tzid_settlement_field") == ("virtual_settlement_3B", "tzid_settlement")
 
 
 @pytest.mark.parametrize(
-    ("key", "anchor"),
+    ("field", "anchor"),
     [
         ("ip_country_field", "edge_catalogue_3B.country"),
         ("ip_country_field", "edge_register_3B.country_iso"),
@@ -243,9 +243,10 @@ def test_routing_fields_bind_to_published_columns() -> None:
         ("ip_country_field", "edge_alias_blob_3B.country_iso"),
     ],
 )
-def test_a_routing_field_bound_to_nothing_is_refused(key: str, anchor: str) -> None:
+def test_a_routing_field_bound_to_nothing_is_refused(field: str, anchor: str) -> None:
+    key = field.replace("_field", "_source")
     fields: VirtualRoutingFields = FIELDS.model_copy(update={key: anchor})
     with pytest.raises(Seg3BError) as caught:
-        bound_field(fields, key)
+        bound_source(fields, field)
     assert caught.value.code == "E3B_S4_FIELD_BINDING_INVALID"
     assert caught.value.place == f"virtual_routing_fields.yaml:{key}"

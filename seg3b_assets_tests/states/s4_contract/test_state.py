@@ -11,8 +11,11 @@ import orjson
 import polars as pl
 import pytest
 
+from seg3b_assets.contracts.artefact_registry import artefacts
+from seg3b_assets.contracts.published import resolve_anchor
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.states import s4_contract
+from seg3b_assets_tests.contracts.published_shape import broken
 from seg3b_assets_tests.realism import worlds
 from seg3b_assets_tests.states.miniature_upstream import POLICIES, write_root
 from seg3b_assets_tests.states.staged import Staged, staged_run
@@ -89,8 +92,37 @@ def test_the_routing_policy_binds_what_was_published(staged: Staged) -> None:
     seed_folder = f"seed=42/manifest_fingerprint={'2' * 64}"
     blob = f"data/layer1/3B/edge_alias_blob/{seed_folder}/edge_alias_blob_3B.bin"
     assert policy["artefact_paths"]["edge_alias_blob"] == blob
-    assert "notes" not in policy
     assert "overrides" not in policy
+
+
+def test_the_routing_policy_speaks_as_published_and_every_name_in_it_resolves(staged: Staged) -> None:
+    policy = document(staged, "virtual_routing_policy_3B")
+    shape = resolve_anchor("schemas.3B.yaml#/egress/virtual_routing_policy_3B")
+    assert broken(shape, policy) == ""
+    assert policy["routing_policy_id"] == "route_rng_policy_v1"
+    assert policy["virtual_validation_policy_id"] == "virtual_validation_policy"
+    assert {policy[key] for key in policy if key.endswith("_manifest_key")} <= artefacts().keys()
+    assert resolve_anchor(policy["virtual_edge_rng_binding"]["event_schema"])
+    filled = {**policy["geo_field_bindings"], **policy["dual_timezone_semantics"]}
+    filled.pop("settlement_cutoff_rule")
+    assert all(name.startswith("event.") for name in filled.values()) and len(set(filled.values())) == 5
+
+
+def test_the_notes_name_the_bindings_and_those_say_what_fills_each_field(staged: Staged) -> None:
+    policy, bound = (document(staged, f"virtual_routing_{name}_3B") for name in ("policy", "bindings"))
+    path = staged.path("virtual_routing_bindings_3B").as_posix()
+    assert policy["notes"].split(" in ")[-1] in path and "event.settlement_day" in policy["notes"]
+    rows = {row["bound_as"]: row for row in bound["bindings"]}
+    for key, field in {**policy["geo_field_bindings"], **policy["dual_timezone_semantics"]}.items():
+        if key == "settlement_cutoff_rule":
+            assert rows["settlement_day_field"]["rule"] == field
+            continue
+        assert rows[key]["event_field"] == field and rows[key]["rule"] == "AS_PUBLISHED"
+        assert resolve_anchor(rows[key]["schema_anchor"])["name"] == rows[key]["column"]
+    day = rows["settlement_day_field"]
+    assert (day["dataset"], day["column"]) == ("virtual_settlement_3B", "tzid_settlement")
+    assert day["join_keys"] == ["merchant_id"]
+    assert rows["ip_country_field"]["join_keys"] == ["merchant_id", "edge_id"]
 
 
 def test_the_summary_says_what_s4_compiled_from(staged: Staged) -> None:
