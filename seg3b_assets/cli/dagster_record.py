@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from seg3b_assets.certification import CertificationRun
     from seg3b_assets.settings import Settings
 
 # By name, so that neither the house nor a command without DAGSTER_HOME knows of dagster.
 REPORTER: Final = "seg3b_assets.orchestration.command_line"
+FAULTS: Final = "seg3b_assets.orchestration.history_faults"
 
 
 def report_to_dagster(
@@ -39,4 +40,12 @@ def report_to_dagster(
     except Exception as error:
         why = f"Dagster was not told everything ({type(error).__name__}: {error})."
         remedy = "The next run of the seed tells what is in force; the job realism_checks evaluates checks."
-        typer.echo(f"{why} {remedy}", err=True)
+        typer.echo(f"{why} {_mend() or remedy}", err=True)
+
+
+def _mend() -> str:
+    """What is wrong with the databases of the Dagster home, and what to do; nothing where they are sound."""
+    with suppress(Exception):
+        found = importlib.import_module(FAULTS).history_faults(Path(os.environ["DAGSTER_HOME"]))
+        return " ".join(f"{fault.file}: {fault.found}. {fault.remedy}." for fault in found)
+    return ""

@@ -6,6 +6,7 @@ dagster.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,22 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from seg3b_assets.orchestration.in_force import report_in_force
+from seg3b_assets.orchestration.quick_history import OPENING
 from seg3b_assets.orchestration.recorded_checks import record_checks, told_run
 from seg3b_assets.settings import Settings
+from seg3b_assets.store.locks import exclusive
 
 if TYPE_CHECKING:
     from seg3b_assets.certification import CertificationRun
+
+
+def _instance() -> dg.DagsterInstance:
+    """The instance of ``DAGSTER_HOME``, opened by one process at a time, whichever storage makes its databases."""
+    home = Path(os.environ["DAGSTER_HOME"])
+    if (home / "dagster.yaml").exists():
+        return dg.DagsterInstance.get()  # ours names a storage that has the lock
+    with exclusive(home / OPENING):
+        return dg.DagsterInstance.get()
 
 
 def report(
@@ -31,7 +43,7 @@ def report(
     Raises:
         Seg3BError: what reading the home and sealing raise.
     """
-    with dg.DagsterInstance.get() as instance:
+    with _instance() as instance:
         news = report_in_force(instance, settings, seeds)
         if certification is not None and page is not None:
             # Only a command that has certified has loaded what certifying needs.

@@ -23,9 +23,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.util import Finalize
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -35,8 +37,11 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
 
+from seg3b_assets.store.locks import exclusive
+
 # Three files of a home, and those of the runs last looked into.
 _KEPT: Final = 32
+OPENING: Final = ".opening.lock"
 _STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _OPENED, _QUICK, _CHANGES = "seg3b_opened", "seg3b_quick", "seg3b_changes"
 _ENGINES: Final[OrderedDict[str, Engine]] = OrderedDict()
@@ -52,7 +57,21 @@ def make_history_quick() -> None:
 
 
 class QuickSqliteStorage(DagsterSqliteStorage):
-    """Dagster's own storage; naming it in ``dagster.yaml`` makes the history quick in webserver and daemon too."""
+    """Dagster's own storage; naming it in ``dagster.yaml`` makes the history quick in webserver and daemon too.
+
+    Dagster makes the databases of a home when it is first opened, without a lock: of several first users at once one
+    may fail, or two stamp different revisions, and then every later command fails. Here they come one by one.
+
+    Raises:
+        DagsterInvariantViolationError: for a folder that no address of SQLite can name.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        if "?" in base_dir:
+            # Dagster would make its databases in another folder: what comes before the question mark.
+            raise DagsterInvariantViolationError(f"DAGSTER_HOME has a '?', take another folder: {base_dir}")
+        with exclusive(Path(base_dir) / OPENING):
+            super().__init__(base_dir, inst_data)
 
     @classmethod
     def from_config_value(
