@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
 
 # S5's code version: whoever changes what is checked raises both.
-AUDIT_VERSION: Final = "2.0.0"
+AUDIT_VERSION: Final = "2.1.0"
 AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"
@@ -49,6 +49,7 @@ _LISTED: Final = (
     ("S1.settlement_place", "§3 settlement", "the anchor is not the place the draw gives"),
     ("S1.settlement_coord_digest", "§3 settlement", "the anchor or its digest was edited"),
     ("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one"),
+    ("S1.settlement_evidence", "§3 settlement", "an anchor was drawn though the policy refuses that"),
     ("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country"),
     ("S1.settlement_zone", "§3 settlement", "the zone is not what polygons and overrides give"),
     ("S1.tz_policy_digest", "§3 settlement", "the zone policies are not those of the row"),

@@ -175,7 +175,7 @@ def _audit_edges(desk: Desk, tables: _Tables) -> None:
         with examining(desk, "networks"):
             facts = _facts(desk, ledger, tables)
             audit_networks(desk, ledger, placement, catalogue, tables.profile, facts)
-        _audit_totals(desk, ledger, placement, tables.profile)
+        _audit_totals(desk, ledger, placement, tables)
         audit_evidence(desk, ledger, placement)
 
 
@@ -213,10 +213,9 @@ def _facts(desk: Desk, ledger: EdgeLedger, tables: _Tables) -> pl.DataFrame | No
     return facts if placed.to_series().all() else None
 
 
-def _audit_totals(
-    desk: Desk, ledger: EdgeLedger, placement: Placement | None, profile: pl.DataFrame | None
-) -> None:
-    audit_summary(desk, desk.document("s2_summary_3B"), ledger, placement, profile)
+def _audit_totals(desk: Desk, ledger: EdgeLedger, placement: Placement | None, tables: _Tables) -> None:
+    summary = desk.document("s2_summary_3B")
+    audit_summary(desk, summary, ledger, placement, tables.profile, tables.settlement)
     audit_precheck(desk, desk.document("tile_surface_partition_precheck_3B"), ledger)
 
 

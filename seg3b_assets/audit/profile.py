@@ -281,7 +281,12 @@ def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl
 
 
 def audit_summary(
-    desk: Desk, summary: Any, ledger: EdgeLedger, placement: Placement | None, profile: pl.DataFrame | None
+    desk: Desk,
+    summary: Any,
+    ledger: EdgeLedger,
+    placement: Placement | None,
+    profile: pl.DataFrame | None,
+    settlement: pl.DataFrame | None,
 ) -> None:
     """Every total of ``s2_summary_3B``."""
     if summary is None:
@@ -305,6 +310,9 @@ def audit_summary(
             "edge_tile_assign": {"events": ledger.total, "draws": ledger.total, "blocks": ledger.total},
         },
     }
+    if settlement is not None:
+        drawn = int((settlement["coord_source_id"] == "settlement_gazetteer").sum())
+        expected |= {"settlements_drawn": drawn, "settlements_ingested": settlement.height - drawn}
     if profile is not None:
         expected["guard_counts"] = {name: int(profile[f"guard_{name}"].sum()) for name in GUARDS}
     for key, value in expected.items():

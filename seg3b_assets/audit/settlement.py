@@ -43,6 +43,7 @@ _PLACED: Final = (
     "S1.settlement_place",
     "S1.settlement_coord_digest",
     "S1.settlement_source",
+    "S1.settlement_evidence",
     "S1.settlement_country",
     "S1.settlement_zone",
 )
@@ -95,6 +96,7 @@ def audit_settlement(
     _coordinates(desk, anchors, gazetteer)
     _drawn_places(desk, anchors, merchants, gazetteer)
     _sources(desk, anchors)
+    _evidence(desk, anchors)
     if maps is None:
         desk.findings.skip("polygons are not at hand", "S1.settlement_country", "S1.settlement_zone")
         return
@@ -261,6 +263,16 @@ def _sources(desk: Desk, anchors: _Anchors) -> None:
     )
     for column in expected.columns:
         _compare_column(desk, "S1.settlement_source", anchors.table, column, expected[column])
+
+
+def _evidence(desk: Desk, anchors: _Anchors) -> None:
+    """Where the policy refuses a missing coordinate, every anchor is an ingested one."""
+    refused = desk.tree.policies.settlement.missing_coordinate == "refuse"
+    desk.findings.rows(
+        "S1.settlement_evidence",
+        ~anchors.from_file & refused,
+        lambda row: {"merchant_id": anchors.table["merchant_id"][row], "missing_coordinate": "refuse"},
+    )
 
 
 def _countries(desk: Desk, anchors: _Anchors, maps: Maps) -> None:

@@ -20,7 +20,10 @@ def show_run(record: RunRecord, console: Console) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in record.counts.items() if count is not None)
     console.print(f"seed {record.identity.seed}  run {record.identity.run_id}  {record.total_wall_s:.2f} s")
     console.print(table)
-    console.print(counts.replace("rng_events", "random draws logged"))
+    told = counts.replace("rng_events", "random draws logged").replace(
+        "settlements_drawn", "settlements drawn"
+    )
+    console.print(told)
     console.print(f"flag    {record.flag}")
     console.print(f"bundle  {record.bundle_dir}")
     if not record.heads_moved:

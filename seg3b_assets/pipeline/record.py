@@ -89,14 +89,23 @@ class RunRecord:
 
     @property
     def counts(self) -> dict[str, int | None]:
-        """Merchants, virtual merchants, edges, and events of both RNG streams; None for what was not run."""
+        """Merchants, virtual merchants, settlements drawn for want of a coordinate, edges, and events of both
+        RNG streams; None for what was not run.
+        """
         events = [self._rows(name) for name in ("rng_event_edge_jitter_3B", "rng_event_edge_tile_assign_3B")]
         return {
             "merchants": self._rows("virtual_classification_3B"),
             "virtual": self._rows("virtual_settlement_3B"),
+            "settlements_drawn": self._settlements_drawn(),
             "edges": self._rows("edge_catalogue_3B"),
             "rng_events": None if None in events else sum(filter(None, events)),
         }
+
+    def _settlements_drawn(self) -> int | None:
+        if not self.published.has("s2_summary_3B"):
+            return None
+        drawn = self.published.document("s2_summary_3B").get("settlements_drawn")
+        return None if drawn is None else int(drawn)
 
     def _rows(self, dataset_id: str) -> int | None:
         return self.published.record(dataset_id).rows if self.published.has(dataset_id) else None

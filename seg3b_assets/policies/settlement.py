@@ -99,9 +99,15 @@ class SeatRule(PolicyModel):
 
 
 class Settlement(Policy):
-    """Seat rules in the order they are asked, the place draw and the capacity law."""
+    """Seat rules in the order they are asked, the place draw and the capacity law.
+
+    Attributes:
+        missing_coordinate: what becomes of a virtual merchant whose coordinate upstream does not give: its
+            anchor is drawn, or the run is refused.
+    """
 
     policy_id: Literal["settlement"]
+    missing_coordinate: Literal["draw", "refuse"]
     draw: PlaceDraw
     capacity: PlaceCapacity
     seat_rules: Listed[SeatRule] = ()

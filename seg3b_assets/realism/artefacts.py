@@ -83,11 +83,14 @@ def metrics_document(score: SeedScore, header: ReportHeader) -> dict[str, Any]:
 
 
 def _metrics(score: SeedScore) -> dict[str, Any]:
-    """Every value by name; beside them how many it is over, what explains it, and the slices."""
+    """Every value by name; beside them how many it is over, how settlements came about, what explains a value,
+    and the slices.
+    """
     measured = score.metrics.overall
     return {
         **{name: _value(name, found) for name, found in measured.items()},
         "n": {name: found.n for name, found in measured.items()},
+        "settlements": dict(score.settlements),
         "detail": {name: dict(found.detail) for name, found in measured.items() if found.detail},
         "by_virtual_class": {
             name: {

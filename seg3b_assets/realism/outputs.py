@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from seg3b_assets.store.published import Published
 
 STATE: Final = "S4"
+# What a settlement's coord_source_id says where its place was drawn.
+DRAWN_FROM: Final = "settlement_gazetteer"
 
 CLASSIFICATION_COLUMNS: Final = ("merchant_id", "is_virtual", "rule_id", "rule_version")
-SETTLEMENT_COLUMNS: Final = ("merchant_id", "lat_deg", "lon_deg", "tzid_settlement")
+SETTLEMENT_COLUMNS: Final = ("merchant_id", "lat_deg", "lon_deg", "tzid_settlement", "coord_source_id")
 EDGE_COLUMNS: Final = (
     "merchant_id",
     "edge_id",
@@ -82,6 +84,11 @@ class SeedOutputs:
                 raise _not_whole(
                     dataset, {"virtual_merchants": virtual.shape[0], "in_dataset": found.shape[0]}
                 )
+
+    @property
+    def settlements_drawn(self) -> int:
+        """Settlements whose place S1 drew, because upstream gives no coordinate for the merchant."""
+        return int((self.settlement["coord_source_id"] == DRAWN_FROM).sum())
 
 
 def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInputs) -> SeedOutputs:

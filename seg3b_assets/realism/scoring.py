@@ -41,6 +41,7 @@ class SeedScore:
         overlap_interval: bootstrap interval of the overlap median.
         uplift: record of ``coupling_uplift``.
         contract_rows: rows of the validation contract; 0 when there is none.
+        settlements: how many were ``ingested`` and how many ``drawn``.
         plots: the small frames a report draws.
     """
 
@@ -53,6 +54,7 @@ class SeedScore:
     overlap_interval: BootstrapInterval
     uplift: Mapping[str, Any]
     contract_rows: int
+    settlements: Mapping[str, int]
     plots: PlotFrames
 
     @property
@@ -105,6 +107,10 @@ def score_seed(
         ),
         uplift=_uplift(metrics, uncoupled, certification),
         contract_rows=0 if outputs.contract is None else outputs.contract.height,
+        settlements={
+            "ingested": outputs.settlement.height - outputs.settlements_drawn,
+            "drawn": outputs.settlements_drawn,
+        },
         plots=plot_frames(outputs, population, tables),
     )
 

@@ -28,6 +28,14 @@ def test_a_published_digest_that_no_longer_holds_is_reported(tree: AuditTree) ->
     assert [result.check_id for result in audit(forged).failed] == ["S5.published_digests"]
 
 
+def test_a_drawn_settlement_is_reported_where_the_policy_refuses_one(tree: AuditTree) -> None:
+    strict = tree.policies.settlement.model_copy(update={"missing_coordinate": "refuse"})
+    report = audit(replace(tree, policies=replace(tree.policies, settlement=strict)))
+    (found,) = report.failed
+    assert found.check_id == "S1.settlement_evidence"
+    assert found.affected_count == report.counts["settlements"]
+
+
 def test_what_the_tree_lacks_is_skipped_and_said_so(tree: AuditTree) -> None:
     bare = replace(
         tree,

@@ -118,6 +118,8 @@ DOCUMENTS: dict[str, Any] = {
         "seed": 42,
         "run_id": H32,
         "virtual_merchants": 1,
+        "settlements_ingested": 0,
+        "settlements_drawn": 1,
         "edges_total": 5,
         "edges_by_country": {"NO": 5},
         "attempt_histogram": {"1": 4, "64": 1},

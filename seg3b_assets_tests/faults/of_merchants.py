@@ -256,7 +256,11 @@ def _settlement() -> Iterator[Fault]:
         ("S1.settlement_source", f"S1.{SETTLEMENT}.contract"),
     )
     yield edited(
-        SETTLEMENT, "a settlement's source", "S1.settlement_source", cells(2, coord_source_id="somewhere")
+        SETTLEMENT,
+        "a settlement's source",
+        "S1.settlement_source",
+        cells(2, coord_source_id="somewhere"),
+        ("S2.summary",),
     )
     yield edited(
         SETTLEMENT,

@@ -155,6 +155,8 @@ def _documents() -> Iterator[Fault]:
     for keys in (
         ("edges_total",),
         ("virtual_merchants",),
+        ("settlements_drawn",),
+        ("settlements_ingested",),
         ("tz_source_counts", "NUDGE"),
         ("guard_counts", "tempering"),
         ("attempt_histogram", "1"),

@@ -32,7 +32,13 @@ def test_a_first_run_computes_every_state_and_puts_it_in_force(settings: Setting
     record = run(settings)
     assert record.executed == ALL
     assert heads(settings) == record.keys
-    assert record.counts == {"merchants": 30, "virtual": 3, "edges": 300, "rng_events": 600}
+    assert record.counts == {
+        "merchants": 30,
+        "virtual": 3,
+        "settlements_drawn": None,
+        "edges": 300,
+        "rng_events": 600,
+    }
     assert record.lineage_id == sha256_json(record.keys)
 
 

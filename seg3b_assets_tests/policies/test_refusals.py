@@ -52,6 +52,8 @@ RULES = [
 SETTLEMENT = [
     ("draw.population_offset", 0, "above 0"),
     ("draw.max_attempts", 65, "at most 64"),
+    ("missing_coordinate", "skip", "draw, refuse"),
+    ("missing_coordinate", REMOVED, "the key is required"),
     ("capacity.minimum", 0, "at least 1"),
     ("seat_rules[0].jurisdictions", [], "a list of at least 1"),
     ("seat_rules[0].jurisdictions[0].country_iso", "AQ", "cdn_country_weights"),

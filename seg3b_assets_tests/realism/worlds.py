@@ -20,6 +20,7 @@ from seg3b_assets.laws.apportionment import apportion, segment_ids, segment_star
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import VIRTUAL_CLASSES, PolicySet, load_policies
 from seg3b_assets.realism import SeedOutputs, run_contract
+from seg3b_assets.realism.outputs import DRAWN_FROM
 from seg3b_assets.states.s4_contract.declarations import declare_tests
 from seg3b_assets.states.s4_contract.state import contract_table, terms_table
 
@@ -208,6 +209,7 @@ def _settlement(shape: Shape, home: np.ndarray) -> pl.DataFrame:
             "lat_deg": lat,
             "lon_deg": lon,
             "tzid_settlement": zone,
+            "coord_source_id": pl.repeat(DRAWN_FROM, merchants, dtype=pl.String, eager=True),
             "settlement_country": np.array(_ISO)[home],
         }
     )

@@ -99,6 +99,19 @@ def _world(material: ReportMaterial) -> Iterator[str]:
         f"{number(_middle(material, 'settlement_distance_median_km'))} km of their settlement. (Means over "
         "seeds.)"
     )
+    yield from filter(None, [_settled(material)])
+
+
+def _settled(material: ReportMaterial) -> str:
+    """How many settlements rest on upstream's coordinates; empty where nobody counted."""
+    measured = [document["metrics"] for document in material.metrics.values()]
+    counted = [metrics["settlements"] for metrics in measured if "settlements" in metrics]
+    drawn, ingested = (sum(one[key] for one in counted) for key in ("drawn", "ingested"))
+    if not drawn + ingested:
+        return ""
+    if not ingested:
+        return f"Upstream gives no settlement's coordinate: all {number(drawn)} were drawn."
+    return f"Of {number(drawn + ingested)} settlements {number(drawn)} were drawn, for want of a coordinate."
 
 
 def _middle(material: ReportMaterial, metric: str) -> float | None:

@@ -9,7 +9,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S1",
-    code_version="2.1.0",
+    code_version="2.2.0",
     reads=(
         "mcc_channel_rules",
         "settlement",

@@ -27,6 +27,7 @@ from seg3b_assets.states.s1_classification.gazetteer import draw_anchors
 GAZETTEER: Final = "settlement_gazetteer"
 COORDINATES: Final = "virtual_settlement_coords"
 INGEST: Final = "INGEST"
+SHOWN_MISSING: Final = 20
 DERIVED: Final = "DERIVED"
 TZ_POLICIES: Final = ("tz_nudge", "tz_overrides")
 
@@ -76,16 +77,15 @@ def settlement_table(
         The columns of ``virtual_settlement_3B``, ascending merchant_id.
 
     Raises:
-        Seg3BError: ``SETTLEMENT_COORD_MISSING`` (a legal country without a place), ``TZ_RESOLUTION_FAILED``,
+        Seg3BError: ``SETTLEMENT_COORD_MISSING`` (a legal country without a place; a merchant without an
+            ingested coordinate where the policy refuses those), ``TZ_RESOLUTION_FAILED``,
             ``TZID_INVALID``.
     """
     ingested = _ingested_anchors(virtual, sources)
-    drawn = _drawn_anchors(
-        virtual.join(ingested, on="merchant_id", how="anti", maintain_order="left"),
-        sources,
-        policies,
-        world,
-    )
+    missing = virtual.join(ingested, on="merchant_id", how="anti", maintain_order="left")
+    if policies.settlement.missing_coordinate == "refuse":
+        _require_none(missing, sources)
+    drawn = _drawn_anchors(missing, sources, policies, world)
     anchors = pl.concat([ingested, drawn]).sort("merchant_id")
     _check_zones(anchors)
     names = anchors.select(pl.concat_str(pl.lit(_SITE_PREFIX), pl.col("merchant_id"))).to_series()
@@ -104,6 +104,24 @@ def settlement_table(
         tz_policy_digest=pl.lit(tz_policy_digest(policies)),
         evidence_url=pl.col("evidence_url"),
         notes=pl.col("notes"),
+    )
+
+
+def _require_none(missing: pl.DataFrame, sources: AnchorSources) -> None:
+    if not missing.height:
+        return
+    file = "has no row for them" if sources.ingested is not None else "is not there"
+    raise Seg3BError(
+        "S1",
+        "SETTLEMENT_COORD_MISSING",
+        "coordinate_ingested",
+        f"{COORDINATES}:merchant_id={missing['merchant_id'][0]}",
+        f"Give each of these merchants a row in the coordinates file, which {file}, or let their anchors be "
+        "drawn: missing_coordinate: draw in settlement.yaml.",
+        {
+            "merchants": missing.height,
+            "examples": missing.head(SHOWN_MISSING).select("merchant_id", "home_country_iso").to_dicts(),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from seg3b_assets.states.s2_edges.spec import STATE
 from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
 from seg3b_assets.states.s2_edges.topology import Topology, draw_topology
 from seg3b_assets.states.s2_edges.weights import edge_masses
+
+# What a settlement's coord_source_id says where S1 drew its place.
+GAZETTEER: Final = "settlement_gazetteer"
 
 
 @dataclass(frozen=True)
@@ -165,11 +168,15 @@ def _summary(
     events, total = int(attempts.edge.shape[0]), edges.total
     by_country = edges.counts.sum(axis=0)
     tries, seen = np.unique_counts(attempts.attempt[attempts.accepted])
+    sources = context.published.table("virtual_settlement_3B", ["coord_source_id"])["coord_source_id"]
+    drawn = int((sources == GAZETTEER).sum())
     return {
         "seed": context.identity.seed,
         "manifest_fingerprint": context.identity.manifest_fingerprint,
         "run_id": context.identity.run_id,
         "virtual_merchants": int(edges.per_merchant.shape[0]),
+        "settlements_ingested": sources.len() - drawn,
+        "settlements_drawn": drawn,
         "edges_total": total,
         "edges_by_country": {iso: int(n) for iso, n in zip(edges.iso, by_country, strict=True) if n},
         "attempt_histogram": {str(int(k)): int(n) for k, n in zip(tries, seen, strict=True)},

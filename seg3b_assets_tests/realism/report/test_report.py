@@ -174,6 +174,30 @@ def test_a_pass_and_a_failure_read_differently() -> None:
     assert "policies/edge_topology.yaml" in first
 
 
+@pytest.mark.parametrize(
+    ("counted", "told"),
+    [
+        ({"drawn": 60, "ingested": 60}, "Of 240 settlements 120 were drawn, for want of a coordinate."),
+        ({"drawn": 120, "ingested": 0}, "Upstream gives no settlement's coordinate: all 240 were drawn."),
+        ({"drawn": 0, "ingested": 120}, "Of 240 settlements 0 were drawn, for want of a coordinate."),
+        (None, ""),
+    ],
+)
+def test_how_many_settlements_were_drawn_is_told(counted: dict[str, int] | None, told: str) -> None:
+    shown = material()
+    documents = {
+        seed: document
+        | {
+            "metrics": {key: value for key, value in document["metrics"].items() if key != "settlements"}
+            | ({} if counted is None else {"settlements": counted})
+        }
+        for seed, document in shown.metrics.items()
+    }
+    sentences = list(findings(replace(shown, metrics=documents)))
+    assert (told in sentences) == bool(told)
+    assert any("drawn" in sentence for sentence in sentences) == bool(told)
+
+
 def test_gates_without_anything_to_measure_are_told_together() -> None:
     broken = material((SOUND, FLAT))
     empty = {**broken.summary["ranked_failures"][0], "observed": None, "pass": None, "miss_pct": None}

@@ -143,6 +143,34 @@ def test_an_ingested_coordinate_is_used_as_it_is_and_the_rest_are_drawn() -> Non
     assert {row["tz_source"] for row in others} == {"DERIVED"}
 
 
+REFUSING = replace(AT_HOME, settlement=AT_HOME.settlement.model_copy(update={"missing_coordinate": "refuse"}))
+
+
+@pytest.mark.parametrize("held", [None, 2])
+def test_a_merchant_without_a_coordinate_is_refused_where_the_policy_says_so(held: int | None) -> None:
+    sources = (
+        SOURCES if held is None else replace(SOURCES, ingested=ingested(CROWD), ingested_digest="e" * 64)
+    )
+    with pytest.raises(Seg3BError) as caught:
+        settled(CROWD, sources, REFUSING)
+    assert caught.value.code == "E3B_S1_SETTLEMENT_COORD_MISSING"
+    lacking = CROWD[held or 0 :]
+    assert caught.value.detail["merchants"] == lacking.height
+    shown = [example["merchant_id"] for example in caught.value.detail["examples"]]
+    assert shown == lacking["merchant_id"].to_list()[: len(shown)] and shown
+    assert caught.value.place == f"virtual_settlement_coords:merchant_id={shown[0]}"
+    assert "missing_coordinate: draw" in caught.value.remedy
+
+
+def test_where_every_merchant_has_a_coordinate_nothing_is_refused_and_nothing_drawn() -> None:
+    two = CROWD[:2]
+    sources = replace(SOURCES, ingested=ingested(CROWD), ingested_digest="e" * 64)
+    table = settled(two, sources, REFUSING)
+    assert table.equals(settled(two, sources))
+    assert set(table["tz_source"]) == {"INGEST"}
+    assert settled(CROWD[:0], SOURCES, REFUSING).is_empty()
+
+
 def test_an_ingested_zone_no_database_knows_is_refused() -> None:
     bad = ingested(CROWD, tzid_settlement=["Mars/Olympus", "UTC", "UTC"])
     with pytest.raises(Seg3BError) as caught:
