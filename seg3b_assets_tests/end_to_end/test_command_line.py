@@ -49,7 +49,7 @@ def assert_run_shape(record: dict[str, Any], installation: Installation, reused:
         assert state["wall_s"] >= 0
         assert state["peak_rss_mb"] > 10
         assert state["reused"] is reused
-    assert list(record["counts"]) == ["merchants", "virtual", "edges", "rng_events"]
+    assert list(record["counts"]) == ["merchants", "virtual", "settlements_drawn", "edges", "rng_events"]
     assert all(type(count) is int for count in record["counts"].values())
     assert HEX64.fullmatch(record["flag"])
     bundle = Path(record["bundle_dir"])
