@@ -36,6 +36,9 @@ _LISTED: Final = (
     ("S0.receipt_gates", "§2 gates", "the receipt does not speak of the sealed gates"),
     ("S0.receipt_policies", "§2 receipt", "the receipt's policy set is not the sealed one"),
     ("S0.receipt_digests", "§2 receipt", "a digest in the receipt is not the sealed one"),
+    ("S0.borders", "§2 maps", "a polygon is none: of another type, crossing itself, out of range"),
+    ("S0.input_findings", "§2 maps", "what countries are without, or what is odd about the maps, was edited"),
+    ("S0.receipt_notes", "§2 maps", "a finding about the inputs is not in the receipt's notes"),
     ("S1.merchant_set", "§3 classification", "a merchant was dropped, added or repeated"),
     ("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have"),
     ("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited"),
@@ -51,6 +54,8 @@ _LISTED: Final = (
     ("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one"),
     ("S1.settlement_evidence", "§3 settlement", "an anchor was drawn though the policy refuses that"),
     ("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country"),
+    ("S1.settlement_lineage_set", "§3 settlement", "a settlement without its country, or a country of none"),
+    ("S1.settlement_lineage", "§3 settlement", "the country is not that the anchor was drawn for, or lies in"),
     ("S1.settlement_zone", "§3 settlement", "the zone is not what polygons and overrides give"),
     ("S1.tz_policy_digest", "§3 settlement", "the zone policies are not those of the row"),
     ("S1.run_report", "§8 run report", "the report names other inputs or outputs than the state had"),
@@ -123,6 +128,9 @@ _LISTED: Final = (
 # The S5 error of a listed check, where it is not its state's CONTRACT_VIOLATION.
 _CODES: Final = {
     "S0.run_id": "IDENTITY_MISMATCH",
+    "S0.borders": "INPUT_SCHEMA_MISMATCH",
+    "S0.input_findings": "INPUT_SCHEMA_MISMATCH",
+    "S0.receipt_notes": "INPUT_SCHEMA_MISMATCH",
     "S0.sealed_digests": "SEALED_INPUT_DIGEST_MISMATCH",
     "S0.sealed_set": "REQUIRED_INPUT_NOT_SEALED",
     "S0.receipt_gates": "GATE_MISSING_OR_INVALID",

@@ -23,6 +23,7 @@ from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
 from seg3b_assets.audit.excerpt import audit_excerpt
 from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.index import audit_index, audit_part_files, ledger_matches, witness_counts
+from seg3b_assets.audit.input_findings import audit_findings
 from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
 from seg3b_assets.audit.maps import Maps, read_maps
 from seg3b_assets.audit.networks import audit_networks
@@ -39,9 +40,13 @@ from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_bindings, audit_routing, audit_run_summary
 from seg3b_assets.audit.run_reports import audit_run_reports
 from seg3b_assets.audit.sealing import audit_seal
-from seg3b_assets.audit.settlement import audit_settlement
+from seg3b_assets.audit.settlement import (
+    audit_settlement,
+    audit_settlement_lineage,
+    expected_settlements,
+)
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
-from seg3b_assets.realism import located
+from seg3b_assets.realism import with_countries
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class _Tables:
     profile: pl.DataFrame | None
     merchants: pl.DataFrame | None
     maps: Maps | None
+    countries: pl.DataFrame | None
 
 
 def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
@@ -99,8 +105,11 @@ def _read(desk: Desk) -> _Tables:
     with ThreadPoolExecutor(desk.workers) as pool:
         maps = pool.submit(read_maps, desk)
         classification, settlement, catalogue, index, profile = pool.map(desk.table, names)
-        merchants = read_merchants(desk)
-        return _Tables(classification, settlement, catalogue, index, profile, merchants, maps.result())
+        merchants, borders = read_merchants(desk), maps.result()
+    countries = None
+    with examining(desk, "countries of settlements"):
+        countries = expected_settlements(desk, merchants, borders)
+    return _Tables(classification, settlement, catalogue, index, profile, merchants, borders, countries)
 
 
 def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFrame | None]) -> None:
@@ -148,15 +157,23 @@ def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
     """What the contract is measured from, the settlements with the country each lies in."""
     names = ("merchants", "classification", "profile", "catalogue")
     settlement = None
-    if tables.settlement is not None and tables.maps is not None:
-        settlement = located(tables.settlement, tables.maps.countries)
+    if tables.settlement is not None and tables.countries is not None:
+        countries = tables.countries.select("merchant_id", settlement_country_iso="country")
+        settlement = with_countries(tables.settlement, countries)
     return {name: getattr(tables, name) for name in names} | {"settlement": settlement}
 
 
 def _audit_edges(desk: Desk, tables: _Tables) -> None:
     maps, catalogue = tables.maps, tables.catalogue
+    with examining(desk, "maps"):
+        audit_findings(desk, maps)
     with examining(desk, "settlement"):
-        audit_settlement(desk, tables.settlement, tables.classification, tables.merchants, maps)
+        audit_settlement(
+            desk, tables.settlement, tables.classification, tables.merchants, maps, tables.countries
+        )
+    with examining(desk, "settlement lineage"):
+        lineage = desk.table("virtual_settlement_lineage_3B")
+        audit_settlement_lineage(desk, lineage, tables.countries)
     if catalogue is None:
         return
     with examining(desk, "edges"):
@@ -230,9 +247,9 @@ def _witnesses(tables: _Tables) -> dict[str, pl.DataFrame]:
 def _merchant_data(tables: _Tables) -> MerchantData | None:
     if tables.classification is None or tables.settlement is None:
         return None
-    if tables.merchants is None or tables.maps is None:
+    if tables.merchants is None or tables.countries is None:
         return None
-    return MerchantData(tables.classification, tables.settlement, tables.merchants, tables.maps)
+    return MerchantData(tables.classification, tables.settlement, tables.merchants, tables.countries)
 
 
 def _published(desk: Desk) -> None:

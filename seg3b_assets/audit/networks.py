@@ -6,6 +6,7 @@ are one operation here: some cells are held at a value, the rest share what is l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from seg3b_assets.audit.edges import MASS_UNITS
+from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.profile import GUARDS, merchant_draws
@@ -92,7 +94,9 @@ def _draw(desk: Desk, facts: pl.DataFrame, gazetteer: pl.DataFrame) -> _Networks
     """Blend, Dirichlet, guards."""
     policies, identity = desk.tree.policies, desk.tree.identity
     law = policies.edge_topology.country_shares
+    left = left_prior(desk)
     countries = sorted(policies.cdn_country_weights.countries, key=lambda row: row.country_iso)
+    countries = [row for row in countries if row.country_iso not in left]
     iso = [row.country_iso for row in countries]
     ids = facts["merchant_id"].to_numpy()
     if not ids.size:
@@ -100,6 +104,8 @@ def _draw(desk: Desk, facts: pl.DataFrame, gazetteer: pl.DataFrame) -> _Networks
         return _Networks(iso, np.zeros((0, len(iso)), np.int64), dict.fromkeys(GUARDS, none))
     region = np.array([row.region for row in countries])
     prior = np.array([float(row.weight) for row in countries])
+    if left:
+        prior = prior / math.fsum(prior.tolist())
     blend = _blend(facts, iso, prior, region, _centroids(gazetteer, iso), law)
     drawn = blend
     if law.allocation == "dirichlet":

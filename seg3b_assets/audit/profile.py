@@ -17,7 +17,6 @@ from scipy.special import ndtr, ndtri
 from seg3b_assets.audit.edges import MASS_UNITS
 from seg3b_assets.audit.index import same_merchants
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.surface import SURFACES
 from seg3b_assets.audit.tree import Desk
@@ -46,13 +45,13 @@ class MerchantData:
 
     Attributes:
         classification, settlement, merchants: S1's tables and the upstream one.
-        maps: polygons, for the settlement's country.
+        countries: merchant_id and country, where each ought to be settled (``settlement.expected_settlements``).
     """
 
     classification: pl.DataFrame
     settlement: pl.DataFrame
     merchants: pl.DataFrame
-    maps: Maps
+    countries: pl.DataFrame
 
 
 def audit_profile(
@@ -125,14 +124,15 @@ def _truncated_lognormal(uniform: F64, law: Any) -> F64:
 
 
 def located_settlements(data: MerchantData) -> pl.DataFrame:
-    """The settlements with ``country``, that of the polygon each lies in; one row per merchant.
+    """The settlements with ``country``, where each merchant is settled; one row per merchant.
 
     A settlement given twice is another check's finding; here each merchant has one.
     """
     settlement = data.settlement.unique("merchant_id", keep="first", maintain_order=True)
-    lon, lat = settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()
-    country = pl.Series(data.maps.country_of(lon, lat).tolist(), dtype=pl.String)
-    return settlement.with_columns(country=country)
+    joined = settlement.join(
+        data.countries.select("merchant_id", "country"), on="merchant_id", how="left", maintain_order="left"
+    )
+    return joined.with_columns(pl.col("country").fill_null(""))
 
 
 def merchant_facts(

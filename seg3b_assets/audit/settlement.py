@@ -75,12 +75,13 @@ def audit_settlement(
     classification: pl.DataFrame | None,
     merchants: pl.DataFrame | None,
     maps: Maps | None,
+    expected: pl.DataFrame | None,
 ) -> None:
     """Every settlement check.
 
     Args:
         table: ``virtual_settlement_3B``; classification: ``virtual_classification_3B``.
-        merchants: the upstream table; maps: country and zone polygons.
+        merchants: the upstream table; maps: country and zone polygons; expected: ``expected_settlements``.
     """
     if table is None:
         return
@@ -94,7 +95,11 @@ def audit_settlement(
         return
     anchors = _anchors(desk, table, merchants)
     _coordinates(desk, anchors, gazetteer)
-    _drawn_places(desk, anchors, merchants, gazetteer)
+    if expected is None:
+        desk.findings.skip("polygons are not at hand", "S1.settlement_place")
+    else:
+        drawn = expected.filter(pl.col("decided_by") == "DRAWN")
+        _drawn_places(desk, anchors, drawn.select("merchant_id", "place_id", "lat_deg", "lon_deg"))
     _sources(desk, anchors)
     _evidence(desk, anchors)
     if maps is None:
@@ -102,6 +107,84 @@ def audit_settlement(
         return
     _countries(desk, anchors, maps)
     _zones(desk, anchors, maps)
+
+
+def expected_settlements(
+    desk: Desk, merchants: pl.DataFrame | None, maps: Maps | None
+) -> pl.DataFrame | None:
+    """Where every merchant that the policy makes virtual ought to be settled; None where that cannot be told.
+
+    An anchor that is drawn is in the merchant's legal country. An ingested one is at home where home's polygon
+    covers it, else in the first country, in ISO order, whose polygon does.
+
+    Args:
+        merchants: the upstream table.
+
+    Returns:
+        merchant_id, country ("" for none), decided_by, place_id, lat_deg and lon_deg of a drawn place.
+    """
+    if merchants is None or maps is None:
+        return None
+    seed = desk.tree.identity.seed
+    decided = derive_decisions(MerchantFacts.of(merchants), desk.tree.policies.mcc_channel_rules, seed)
+    anchors = _anchors(desk, merchants.filter(decided["is_virtual"]).select("merchant_id"), merchants)
+    lon, lat = (anchors.ingested[name].fill_null(0.0).to_numpy() for name in ("lon_deg", "lat_deg"))
+    home = anchors.table["home_country_iso"].to_numpy().astype("U2")
+    covered, first = maps.covered(home, lon, lat), maps.country_of(lon, lat)
+    how = np.where(covered, "HOME", np.where(first == "", "NOWHERE", "POLYGON"))
+    country = np.where(anchors.from_file, np.where(covered, home, first), anchors.legal)
+    expected = pl.DataFrame(
+        {
+            "merchant_id": anchors.table["merchant_id"],
+            "country": pl.Series(country.tolist(), dtype=pl.String),
+            "decided_by": pl.Series(np.where(anchors.from_file, how, "DRAWN").tolist(), dtype=pl.String),
+        }
+    )
+    return expected.join(_draws(desk, anchors), on="merchant_id", how="left", maintain_order="left")
+
+
+def _draws(desk: Desk, anchors: _Anchors) -> pl.DataFrame:
+    """merchant_id, place_id, lat_deg, lon_deg of every anchor that is drawn and not ingested."""
+    drawn_for = ~anchors.from_file
+    gazetteer = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
+    ids = anchors.table["merchant_id"].filter(pl.Series(drawn_for)).to_numpy()
+    if gazetteer is None:
+        schema = {
+            "merchant_id": pl.UInt64,
+            "place_id": pl.String,
+            "lat_deg": pl.Float64,
+            "lon_deg": pl.Float64,
+        }
+        return pl.DataFrame(schema=schema)
+    return draw_places(desk, ids, anchors.legal[drawn_for], gazetteer)
+
+
+def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected: pl.DataFrame | None) -> None:
+    """``virtual_settlement_lineage_3B``: a row per virtual merchant; country and place are those of the draw.
+
+    Args:
+        expected: as ``expected_settlements`` gives them.
+    """
+    checks = ("S1.settlement_lineage_set", "S1.settlement_lineage")
+    if lineage is None or expected is None:
+        desk.findings.skip("merchants, polygons or the lineage are not at hand", *checks)
+        return
+    missing = expected.join(lineage, on="merchant_id", how="anti").height
+    odd = lineage.join(expected, on="merchant_id", how="anti").height
+    desk.findings.equal(checks[0], {"missing": missing, "not_virtual": odd}, {"missing": 0, "not_virtual": 0})
+    wanted = expected.select(
+        "merchant_id",
+        settlement_country_iso=pl.when(pl.col("country") != "").then("country"),
+        decided_by="decided_by",
+        place_id="place_id",
+    )
+    joined = lineage.join(wanted, on="merchant_id", how="inner", suffix="_expected", maintain_order="left")
+    wrong = [
+        joined[name].ne_missing(joined[f"{name}_expected"]).to_numpy()
+        for name in wanted.columns
+        if name != "merchant_id"
+    ]
+    desk.findings.rows(checks[1], np.logical_or.reduce(wrong), lambda row: joined.row(row, named=True))
 
 
 def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFrame | None) -> None:
@@ -212,15 +295,12 @@ def _coordinates(desk: Desk, anchors: _Anchors, gazetteer: pl.DataFrame) -> None
     desk.findings.rows("S1.settlement_coord_digest", ~digested, example)
 
 
-def _drawn_places(desk: Desk, anchors: _Anchors, merchants: pl.DataFrame, gazetteer: pl.DataFrame) -> None:
-    """The point of every drawn anchor is that of the place the merchant's draw gives."""
-    policies, seed = desk.tree.policies, desk.tree.identity.seed
-    decided = derive_decisions(MerchantFacts.of(merchants), policies.mcc_channel_rules, seed)
-    ingested = anchors.table.filter(pl.Series(anchors.from_file))["merchant_id"]
-    virtual = merchants.filter(decided["is_virtual"]).filter(~pl.col("merchant_id").is_in(ingested.implode()))
-    facts = MerchantFacts.of(virtual)
-    legal = legal_countries(facts, policies.settlement.seat_rules, seed)
-    drawn = draw_places(desk, facts.merchant_id, legal, gazetteer)
+def _drawn_places(desk: Desk, anchors: _Anchors, drawn: pl.DataFrame) -> None:
+    """The point of every drawn anchor is that of the place the merchant's draw gives.
+
+    Args:
+        drawn: merchant_id, place_id, lat_deg, lon_deg.
+    """
     both = anchors.table.join(drawn, on="merchant_id", how="inner", suffix="_drawn", maintain_order="left")
     moved = ~_same(
         both, both.select(lat_deg="lat_deg_drawn", lon_deg="lon_deg_drawn"), ("lat_deg", "lon_deg")

@@ -129,6 +129,11 @@ def polygon_faults(polygons: Geometries) -> dict[int, PolygonFault]:
     return faults
 
 
+def geometries(shapes: Sequence[shapely.Geometry | None]) -> Geometries:
+    """Shapes as an array of objects (n,), whatever their number."""
+    return np.array([None, *shapes], dtype=object)[1:]
+
+
 def girding_rings(polygons: Geometries) -> list[int]:
     """Positions of polygons with a ring wider than half the globe that holds a pole: lawful, and worth a word."""
     return sorted(_wide_rings(polygons, with_pole=True))
@@ -142,7 +147,7 @@ def _parsed(wkb: Sequence[bytes | None]) -> Geometries:
     try:
         return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
     except NotImplementedError:
-        return np.array([None, *(_parsed_alone(value) for value in raw)], dtype=object)[1:]
+        return geometries([_parsed_alone(value) for value in raw])
 
 
 def _parsed_alone(value: bytes | None) -> shapely.Geometry | None:

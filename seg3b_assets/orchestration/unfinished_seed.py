@@ -22,7 +22,6 @@ from seg3b_assets.realism.outputs import (
     EDGE_COLUMNS,
     MERCHANT_COLUMNS,
     PROFILE_COLUMNS,
-    SETTLEMENT_COLUMNS,
 )
 from seg3b_assets.realism.population import published_tables
 
@@ -64,7 +63,7 @@ def _without_tables(seed: PublishedSeed) -> SeedOutputs:
     published, inputs = seed.published, seed.inputs
     countries = inputs.table("world_countries", READER, ["country_iso", "geom"])
     polygons = CountryPolygons.from_wkb(countries["country_iso"].to_list(), countries["geom"].to_list())
-    settlement = located(published.table("virtual_settlement_3B", list(SETTLEMENT_COLUMNS)), polygons)
+    settlement = located(published, polygons)
     if published.has(CATALOGUE):
         profile = published.table("edge_merchant_profile_3B", list(PROFILE_COLUMNS))
         edges = published.table(CATALOGUE, list(EDGE_COLUMNS))

@@ -35,6 +35,8 @@ class CdnCountryWeights(Policy):
     """Prior weights of all countries, ascending by code, summing to 1."""
 
     policy_id: Literal["cdn_country_weights"]
+    # What a world does that has no polygon, tiles or zones for a country; a file from before the key has it dropped.
+    missing_country: Literal["drop", "refuse"] = "drop"
     countries: Annotated[Listed[CountryWeight], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -26,13 +26,20 @@ import typer
 from seg3b_assets.doors import through_door
 from seg3b_assets.laws.apportionment import settle
 
-POLICY_VERSION: Final = "1.0.0"
+POLICY_VERSION: Final = "1.1.0"
 TARGET: Final = Path("policies/cdn_country_weights.yaml")  # of a checkout, or of what `seg3b init` wrote
 # Codes with a time zone and no resident population: research stations, bases and bird islands.
 UNINHABITED: Final = frozenset({"AQ", "BV", "GS", "HM", "IO", "TF", "UM"})
 UNITS: Final = 10**12
 PLACES: Final = 12
 
+MISSING: Final = """\
+
+# What happens to a country that the upstream world has no polygon, no tiles or no zones for: `drop` takes it out
+# before the weights are brought to 1 again, and S0 names it in input_findings_3B and the gate receipt; `refuse` stops
+# the run at S0 with all of them. A merchant's home, or a seat of settlement.yaml, without them is always refused.
+missing_country: drop
+"""
 HEADER: Final = """\
 # Where on earth online custom comes from, before a merchant's own reach is considered.
 #
@@ -119,7 +126,15 @@ def render() -> str:
         f'  - {{country_iso: "{code}", weight: 0.{units:0{PLACES}d}, region: {adoption[code].region}}}'
         for code, units in zip(users, apportion_units(users), strict=True)
     ]
-    lines = [header, "policy_id: cdn_country_weights", f"version: {POLICY_VERSION}", "countries:", *rows, ""]
+    lines = [
+        header,
+        "policy_id: cdn_country_weights",
+        f"version: {POLICY_VERSION}",
+        MISSING,
+        "countries:",
+        *rows,
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ from seg3b_assets.realism.contract_run import blocking_failures, run_contract
 from seg3b_assets.realism.gates import FAIL_REALISM, PASS_B, PASS_BPLUS, Condition, GateResult
 from seg3b_assets.realism.measurement import Measurement, Metric
 from seg3b_assets.realism.metrics import SeedMetrics, measure
-from seg3b_assets.realism.outputs import SeedOutputs, located, read_outputs
+from seg3b_assets.realism.outputs import SeedOutputs, located, read_outputs, with_countries
 from seg3b_assets.realism.registry import METRICS, contract_metrics
 from seg3b_assets.realism.scoring import SeedScore, score_seed
 
@@ -57,4 +57,5 @@ __all__ = [
     "read_outputs",
     "run_contract",
     "score_seed",
+    "with_countries",
 ]

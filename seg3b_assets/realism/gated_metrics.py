@@ -28,7 +28,7 @@ EDGE_OWNER: Final = columns("edge_catalogue_3B", "merchant_id")
 EDGE_MIX: Final = columns("edge_catalogue_3B", "merchant_id", "country_iso", "edge_weight")
 EDGE_PLACE: Final = columns("edge_catalogue_3B", "merchant_id", "lat_deg", "lon_deg")
 SETTLEMENT_PLACE: Final = columns("virtual_settlement_3B", "merchant_id", "lat_deg", "lon_deg")
-COUNTRY_POLYGON: Final = columns("world_countries", "country_iso", "geom")
+SETTLEMENT_COUNTRY: Final = columns("virtual_settlement_lineage_3B", "merchant_id", "settlement_country_iso")
 ALIAS_SLICES: Final = columns(
     "edge_alias_index_3B", "merchant_id", "blob_offset_bytes", "blob_length_bytes", "alias_table_length"
 )
@@ -91,16 +91,16 @@ HETEROGENEITY_METRICS: Final = (
 COHERENCE_METRICS: Final = (
     Metric(
         name="settlement_overlap_median",
-        definition="Median over virtual merchants of the edge weight in the country whose polygon covers the "
-        "settlement; 0 where none does.",
+        definition="Median over virtual merchants of the edge weight in the country the merchant is settled in; "
+        "0 where it is in none.",
         unit="share",
         direction="higher",
         state="S2",
         lane="topology",
-        fields=(*EDGE_MIX, *SETTLEMENT_PLACE, *COUNTRY_POLYGON),
+        fields=(*EDGE_MIX, *SETTLEMENT_COUNTRY),
         compute=merchant.overlap_median,
         family=COHERENCE,
-        join_keys=("merchant_id", "country_iso"),
+        join_keys=("merchant_id",),
         ceiling=1.0,
         lower_name="settlement_overlap_median_min",
     ),
@@ -111,10 +111,10 @@ COHERENCE_METRICS: Final = (
         direction="higher",
         state="S2",
         lane="topology",
-        fields=(*EDGE_MIX, *SETTLEMENT_PLACE, *COUNTRY_POLYGON),
+        fields=(*EDGE_MIX, *SETTLEMENT_COUNTRY),
         compute=merchant.overlap_p75,
         family=COHERENCE,
-        join_keys=("merchant_id", "country_iso"),
+        join_keys=("merchant_id",),
         ceiling=1.0,
         lower_name="settlement_overlap_p75_min",
     ),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STATE: Final = "S4"
 # What a settlement's coord_source_id says where its place was drawn.
 DRAWN_FROM: Final = "settlement_gazetteer"
+COUNTRIES: Final = "virtual_settlement_lineage_3B"
 
 CLASSIFICATION_COLUMNS: Final = ("merchant_id", "is_virtual", "rule_id", "rule_version")
 SETTLEMENT_COLUMNS: Final = ("merchant_id", "lat_deg", "lon_deg", "tzid_settlement", "coord_source_id")
@@ -48,8 +49,8 @@ class SeedOutputs:
         identity: seed, upstream identity, run_id.
         merchants: upstream's merchants: ``MERCHANT_COLUMNS``.
         classification: ``CLASSIFICATION_COLUMNS``, one row per merchant.
-        settlement: ``SETTLEMENT_COLUMNS`` and settlement_country, the polygon that covers the settlement,
-            "" where none does.
+        settlement: ``SETTLEMENT_COLUMNS`` and settlement_country, the country S1 settled the merchant in, "" where
+            no polygon covers an ingested point.
         profile: ``PROFILE_COLUMNS``, one row per virtual merchant.
         edges: ``EDGE_COLUMNS``, sorted by merchant_id, edge_id.
         alias_index: ``edge_alias_index_3B``. alias_blob: the file's bytes.
@@ -108,7 +109,7 @@ def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInpu
         identity=identity,
         merchants=inputs.table("transaction_schema_merchant_ids", STATE, list(MERCHANT_COLUMNS)),
         classification=published.table("virtual_classification_3B", list(CLASSIFICATION_COLUMNS)),
-        settlement=located(published.table("virtual_settlement_3B", list(SETTLEMENT_COLUMNS)), polygons),
+        settlement=located(published, polygons),
         profile=published.table("edge_merchant_profile_3B", list(PROFILE_COLUMNS)),
         edges=published.table("edge_catalogue_3B", list(EDGE_COLUMNS)),
         alias_index=published.table("edge_alias_index_3B"),
@@ -120,10 +121,28 @@ def read_outputs(identity: RunIdentity, published: Published, inputs: SealedInpu
     )
 
 
-def located(settlement: pl.DataFrame, polygons: CountryPolygons) -> pl.DataFrame:
-    """The settlements with settlement_country, "" where no polygon covers the point."""
-    country = covering_countries(polygons, settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy())
-    return settlement.with_columns(settlement_country=pl.Series(country, dtype=pl.String))
+def located(published: Published, polygons: CountryPolygons) -> pl.DataFrame:
+    """``SETTLEMENT_COLUMNS`` and settlement_country, "" where no polygon covers an ingested point.
+
+    A lineage from before S1 said so has it by the first polygon, in ISO order, that covers the point.
+    """
+    settlement = published.table("virtual_settlement_3B", list(SETTLEMENT_COLUMNS))
+    if not published.has(COUNTRIES):
+        lon, lat = settlement["lon_deg"].to_numpy(), settlement["lat_deg"].to_numpy()
+        country = covering_countries(polygons, lon, lat)
+        return settlement.with_columns(settlement_country=pl.Series(country, dtype=pl.String))
+    return with_countries(settlement, published.table(COUNTRIES, ["merchant_id", "settlement_country_iso"]))
+
+
+def with_countries(settlement: pl.DataFrame, countries: pl.DataFrame) -> pl.DataFrame:
+    """The settlements with settlement_country.
+
+    Args:
+        countries: merchant_id, settlement_country_iso.
+    """
+    known = countries.select("merchant_id", settlement_country=pl.col("settlement_country_iso").fill_null(""))
+    joined = settlement.join(known, on="merchant_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("settlement_country").fill_null(""))
 
 
 def _not_whole(dataset: str, detail: dict[str, Any]) -> Seg3BError:

@@ -61,6 +61,16 @@ DOCUMENTS: dict[str, Any] = {
         "states": {"S0": {"key": H64, "digest": H64, "code_version": "1.0.0"}},
         "files": [{"path": "data/a.json", "size_bytes": 2, "sha256_hex": H64}],
     },
+    "input_findings_3B": {
+        "seed": 42,
+        "manifest_fingerprint": H64,
+        "parameter_hash": H64,
+        "countries_without": {"polygon": ["XK"], "tiles": [], "zones": ["XK"]},
+        "left_prior": ["XK"],
+        "findings": [
+            {"kind": "COUNTRIES_OVERLAP", "dataset": "world_countries", "subject": "CN", "others": ["TW"]}
+        ],
+    },
     "run_receipt": {
         "run_id": H32,
         "seed": 42,

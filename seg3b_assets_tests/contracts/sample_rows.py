@@ -38,6 +38,14 @@ ROWS: dict[str, dict[str, Any]] = {
         "classification_digest": H64,
         "notes": None,
     },
+    "virtual_settlement_lineage_3B": {
+        "seed": 42,
+        "manifest_fingerprint": H64,
+        "merchant_id": 7,
+        "settlement_country_iso": "NO",
+        "decided_by": "DRAWN",
+        "place_id": "GN:3143244",
+    },
     "virtual_classification_lineage_3B": {
         **_LINEAGE,
         "decision_reason": "RULE_MATCH",

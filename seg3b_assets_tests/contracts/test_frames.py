@@ -137,6 +137,13 @@ CONSEQUENCES = [
     ),
     ("edge_alias_index_3B", {"blob_length_bytes": 16}, ("then_minimum", "blob_length_bytes")),
     ("virtual_classification_3B", {"is_virtual": False}, ("then_const", "is_virtual")),
+    ("virtual_settlement_lineage_3B", {"place_id": None}, ("then_type", "place_id")),
+    (
+        "virtual_settlement_lineage_3B",
+        {"settlement_country_iso": None},
+        ("then_type", "settlement_country_iso"),
+    ),
+    ("virtual_settlement_lineage_3B", {"decided_by": "HOME"}, ("then_type", "place_id")),
     ("virtual_classification_lineage_3B", {"rule_priority": None}, ("then_type", "rule_priority")),
     ("virtual_classification_lineage_3B", {"propensity": None}, ("then_type", "propensity")),
     ("virtual_settlement_3B", {"tz_source": "INGEST"}, ("then_type", "evidence_url")),

@@ -22,6 +22,7 @@ _ROWS: Final[Mapping[str, tuple[str, ...]]] = {
         "S4.results",
     ),
     "virtual_classification_lineage_3B": ("S1.lineage", "S1.lineage_set"),
+    "virtual_settlement_lineage_3B": ("S1.settlement_lineage", "S1.settlement_lineage_set"),
     "virtual_settlement_3B": (
         "S1.settlement_coordinate",
         "S1.settlement_set",

@@ -17,6 +17,7 @@ from seg3b_assets_tests.faults.forgery import Forgery
 CLASSIFICATION = "virtual_classification_3B"
 LINEAGE = "virtual_classification_lineage_3B"
 SETTLEMENT = "virtual_settlement_3B"
+COUNTRIES = "virtual_settlement_lineage_3B"
 
 _S1 = "seg3b_assets.states.s1_classification"
 
@@ -26,6 +27,7 @@ def merchant_faults() -> Iterator[Fault]:
     yield from _classification()
     yield from _lineage()
     yield from _settlement()
+    yield from _settlement_lineage()
     yield from _forged()
 
 
@@ -111,6 +113,18 @@ def _lineage() -> Iterator[Fault]:
     yield change("a rule's decision", _decision_turned)
     yield change("another rule in the lineage", edits.set_cell(5, rule_id="NO_SUCH_RULE"), own)
     yield change("a merchant's lineage dropped", edits.drop_row(5), check="S1.lineage_set")
+
+
+def _settlement_lineage() -> Iterator[Fault]:
+    def change(name: str, alter: edits.Change, *also: str, check: str = "S1.settlement_lineage") -> Fault:
+        return edited(COUNTRIES, name, check, lambda tree: tree.table(COUNTRIES, alter), also)
+
+    own = f"S1.{COUNTRIES}.contract"
+    yield change("a merchant settled in another country", edits.set_cell(2, settlement_country_iso="AQ"))
+    yield change("a merchant settled at another place", edits.set_cell(2, place_id="GN:1"))
+    yield change("an anchor said to be ingested", edits.set_cell(2, decided_by="HOME", place_id=None))
+    yield change("a merchant settled nowhere", edits.set_cell(2, settlement_country_iso=None), own)
+    yield change("a merchant's country dropped", edits.drop_row(2), check="S1.settlement_lineage_set")
 
 
 def _raised(column: str) -> edits.Change:
@@ -291,19 +305,21 @@ def _forged() -> Iterator[Fault]:
         "a settlement moved to another place of its country, and all that follows",
         "S1.settlement_place",
         Forgery(functions={f"{_S1}.anchors:CountryPlaces.assign": _last_place_for_the_first}),
+        ("S1.settlement_lineage",),
     )
     yield forged(
         SETTLEMENT,
         "settlements drawn without regard to capacity",
         "S1.settlement_place",
         Forgery(functions={f"{_S1}.anchors:CountryPlaces.assign": _first_attempt_only}),
+        ("S1.settlement_lineage",),
     )
     yield forged(
         SETTLEMENT,
         "every merchant seated at home",
         "S1.settlement_coordinate",
         Forgery(functions={f"{_S1}.gazetteer:legal_countries": _all_at_home}),
-        ("S1.settlement_country", "S1.settlement_zone", "S1.settlement_place"),
+        ("S1.settlement_country", "S1.settlement_zone", "S1.settlement_place", "S1.settlement_lineage"),
     )
     yield forged(
         CLASSIFICATION,

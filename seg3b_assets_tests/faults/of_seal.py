@@ -10,12 +10,14 @@ from seg3b_assets_tests.faults.fault import Fault, edited
 
 SEAL = "sealed_inputs_3B"
 RECEIPT = "s0_gate_receipt_3B"
+FINDINGS = "input_findings_3B"
 
 
 def seal_faults() -> Iterator[Fault]:
     """Seal and receipt."""
     yield from _seal()
     yield from _receipt()
+    yield from _findings()
 
 
 def _seal() -> Iterator[Fault]:
@@ -83,6 +85,39 @@ def _seal() -> Iterator[Fault]:
 
     yield edited(
         SEAL, "a bundle by another digest", "S0.receipt_gates", rows(gate), (ran, "S0.sealed_digests")
+    )
+
+
+def _findings() -> Iterator[Fault]:
+    def change(name: str, alter: Callable[[Any], Any], check: str = "S0.input_findings", *also: str) -> Fault:
+        return edited(FINDINGS, name, check, lambda tree: tree.document(FINDINGS, alter), also)
+
+    def found(**row: Any) -> Callable[[Any], None]:
+        return lambda document: document["findings"].append(
+            {"kind": "COUNTRIES_OVERLAP", "dataset": "world_countries", "subject": "DE", "others": ["FR"]}
+            | row
+        )
+
+    networks = ("S0.receipt_notes", "S2.country_counts", "S2.profile_guards", "S2.edge_weight")
+    yield change("an overlap made up", found(), "S0.input_findings", "S0.receipt_notes")
+    yield change("a finding of no kind", found(kind="WEATHER"), f"S0.{FINDINGS}.contract", "S0.receipt_notes")
+    yield change(
+        "a country taken out of the prior",
+        lambda document: document["left_prior"].append("DE"),
+        "S0.input_findings",
+        *networks,
+    )
+    yield change(
+        "a country without zones that has some",
+        lambda document: document["countries_without"]["zones"].append("DE"),
+    )
+    yield edited(
+        RECEIPT,
+        "a finding in the notes that nobody found",
+        "S0.receipt_notes",
+        lambda tree: tree.document(
+            RECEIPT, lambda receipt: receipt | {"notes": "world_countries: DE overlaps FR"}
+        ),
     )
 
 

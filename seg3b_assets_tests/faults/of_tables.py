@@ -18,6 +18,7 @@ _EMPTY = {
     "virtual_classification_3B": "S1.merchant_set",
     "virtual_classification_lineage_3B": "S1.lineage_set",
     "virtual_settlement_3B": "S1.settlement_set",
+    "virtual_settlement_lineage_3B": "S1.settlement_lineage_set",
     "edge_catalogue_3B": "S2.edge_sequence",
     "edge_catalogue_index_3B": "S2.index_merchants",
     "edge_merchant_profile_3B": "S2.profile_set",

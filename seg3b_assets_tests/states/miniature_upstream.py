@@ -25,6 +25,24 @@ SQUARES = (
 )
 
 
+def countries(**shapes: shapely.Geometry | bytes) -> pl.DataFrame:
+    """The three squares as country polygons; ``shapes`` puts others in place of them, by country."""
+    wkb = [shapes.get(country, shapely.box(*square)) for country, _, square in SQUARES]
+    rows = [value if isinstance(value, bytes) else shapely.to_wkb(value) for value in wkb]
+    return pl.DataFrame({"country_iso": [country for country, _, _ in SQUARES], "geom": rows})
+
+
+def zones() -> pl.DataFrame:
+    """The three squares as zones."""
+    return pl.DataFrame(
+        {
+            "tzid": [tzid for _, tzid, _ in SQUARES],
+            "country_iso": [country for country, _, _ in SQUARES],
+            "geometry": [shapely.to_wkb(shapely.box(*square)) for _, _, square in SQUARES],
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Root:
     """A written root and the identity its receipt states."""
@@ -44,6 +62,8 @@ class Tables:
     merchants: pl.DataFrame = field(default_factory=lambda: merchants(40))
     gazetteer: pl.DataFrame = field(default_factory=lambda: gazetteer(12))
     coordinates: str | None = None
+    countries: pl.DataFrame = field(default_factory=countries)
+    zones: pl.DataFrame = field(default_factory=zones)
 
 
 def merchants(count: int, mcc: Sequence[int] = (5411, 5816, 7995, 4814)) -> pl.DataFrame:
@@ -157,23 +177,11 @@ def _write_tables(root: Root, tables: Tables) -> None:
     world = root.world
     seed_folder = f"seed={world.seed}/manifest_fingerprint={world.manifest_fingerprint}"
     outlet = {"merchant_id": [1], "legal_country_iso": ["FR"], "site_order": [1]}
-    squares = {
-        "country_iso": [country for country, _, _ in SQUARES],
-        "wkb": [shapely.to_wkb(shapely.box(*square)) for _, _, square in SQUARES],
-    }
     frames = {
         "reference/layer1/transaction_schema_merchant_ids/v1/part-00000": tables.merchants,
         "reference/spatial/settlement_gazetteer/v3/settlement_gazetteer": tables.gazetteer,
-        "reference/spatial/world_countries/2026/world_countries": pl.DataFrame(
-            {"country_iso": squares["country_iso"], "geom": squares["wkb"]}
-        ),
-        "reference/spatial/tz_world/2026c/tz_world": pl.DataFrame(
-            {
-                "tzid": [tzid for _, tzid, _ in SQUARES],
-                "country_iso": squares["country_iso"],
-                "geometry": squares["wkb"],
-            }
-        ),
+        "reference/spatial/world_countries/2026/world_countries": tables.countries,
+        "reference/spatial/tz_world/2026c/tz_world": tables.zones,
         f"data/layer1/1A/outlet_catalogue/{seed_folder}/part-00000": pl.DataFrame(outlet),
         f"data/layer1/1B/site_locations/{seed_folder}/part-00000": pl.DataFrame(
             {**outlet, "lon_deg": [2.0], "lat_deg": [46.0]}
@@ -191,9 +199,14 @@ def _write_tables(root: Root, tables: Tables) -> None:
         ),
     }
     tiles = f"parameter_hash={world.parameter_hash}"
-    for surface in ("tile_index", "tile_bounds"):
-        frames[f"data/layer1/1B/{surface}/{tiles}/country=FR/part-00000"] = pl.DataFrame({"tile_id": [7]})
-    frames[f"data/layer1/1B/tile_weights/{tiles}/part-FR"] = pl.DataFrame({"tile_id": [7]})
+    for country, _, (west, south, east, north) in SQUARES:
+        tile = {"tile_id": [7], "min_lon_deg": [west], "max_lon_deg": [east]}
+        tile |= {"min_lat_deg": [south], "max_lat_deg": [north]}
+        frames[f"data/layer1/1B/tile_bounds/{tiles}/country={country}/part-00000"] = pl.DataFrame(tile)
+        frames[f"data/layer1/1B/tile_index/{tiles}/country={country}/part-00000"] = pl.DataFrame(
+            {"tile_id": [7]}
+        )
+        frames[f"data/layer1/1B/tile_weights/{tiles}/part-{country}"] = pl.DataFrame({"tile_id": [7]})
     for name, frame in frames.items():
         target = root.path / f"{name}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,9 @@ def test_a_version_folder_is_known(root: Root) -> None:
 def test_a_folder_dataset_is_its_folder(root: Root) -> None:
     path = inputs_of(root).path("tile_weights", state="S2")
     assert path.is_dir()
-    assert [file.name for file in path.iterdir()] == ["part-FR.parquet"]
+    assert sorted(file.name for file in path.iterdir()) == [
+        f"part-{iso}.parquet" for iso in ("FR", "GB", "MT")
+    ]
 
 
 def test_what_was_not_sealed_cannot_be_opened(root: Root) -> None:

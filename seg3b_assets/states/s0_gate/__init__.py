@@ -14,15 +14,24 @@ __all__ = ["STATE", "SealedWorld", "resolve_upstream", "run", "seal"]
 
 STATE = StateSpec(
     name="S0",
-    code_version="2.0.0",
+    code_version="2.1.0",
     reads=(),
-    writes=("sealed_inputs_3B", "s0_gate_receipt_3B"),
+    writes=("sealed_inputs_3B", "s0_gate_receipt_3B", "input_findings_3B"),
     objective="verify the four upstream gates and seal every input of the segment",
 )
 
 
 def run(context: StateContext) -> None:
-    """Write ``sealed_inputs_3B`` and ``s0_gate_receipt_3B``; the verifying was ``seal``'s."""
+    """Write ``sealed_inputs_3B``, ``s0_gate_receipt_3B`` and ``input_findings_3B``; the gates were ``seal``'s.
+
+    Raises:
+        Seg3BError: what ``findings.input_findings`` raises: borders that are none, countries without their maps.
+    """
+    from seg3b_assets.states.s0_gate.findings import input_findings, noted  # noqa: PLC0415 - geometry
+
+    with context.lanes("maps"):
+        findings = input_findings(context)
     with context.lanes("publish"):
         context.out.document("sealed_inputs_3B", context.inputs.rows)
-        context.out.document("s0_gate_receipt_3B", context.inputs.receipt)
+        context.out.document("s0_gate_receipt_3B", noted(context.inputs.receipt, findings))
+        context.out.document("input_findings_3B", findings)

@@ -1,4 +1,4 @@
-"""The table ``virtual_settlement_3B``: exactly one legal anchor per virtual merchant (law section 3).
+"""The table ``virtual_settlement_3B``, one legal anchor per virtual merchant, and its country (law section 3).
 
 A merchant with a row in the ingested coordinates is anchored there, zone included; every other one is drawn
 from the gazetteer of its legal country and its zone resolved from polygons. Rows of the ingested file about
@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.geography import NOWHERE, CountryPolygons, covering_countries, groups
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.row_digests import row_digests
@@ -29,6 +31,11 @@ COORDINATES: Final = "virtual_settlement_coords"
 INGEST: Final = "INGEST"
 SHOWN_MISSING: Final = 20
 DERIVED: Final = "DERIVED"
+DRAWN: Final = "DRAWN"
+HOME: Final = "HOME"
+BY_POLYGON: Final = "POLYGON"
+UNCOVERED: Final = "NOWHERE"
+_LINEAGE: Final = ("settlement_country_iso", "decided_by", "place_id")
 TZ_POLICIES: Final = ("tz_nudge", "tz_overrides")
 
 _ANCHOR: Final = {
@@ -42,6 +49,9 @@ _ANCHOR: Final = {
     "settlement_coord_digest": pl.String,
     "evidence_url": pl.String,
     "notes": pl.String,
+    "settlement_country_iso": pl.String,
+    "decided_by": pl.String,
+    "place_id": pl.String,
 }
 _SITE_PREFIX: Final = "3B.SETTLEMENT\x1f"
 
@@ -56,6 +66,7 @@ class AnchorSources:
         zones: the zone polygons.
         ingested: the coordinates file's columns, or None where upstream has no such file.
         ingested_digest: hex64 of that file.
+        polygons: of the countries, where there are ingested coordinates.
     """
 
     gazetteer: pl.DataFrame
@@ -63,18 +74,19 @@ class AnchorSources:
     zones: ZoneResolver
     ingested: pl.DataFrame | None = None
     ingested_digest: str = ""
+    polygons: CountryPolygons | None = None
 
 
-def settlement_table(
+def settlement_tables(
     virtual: pl.DataFrame, sources: AnchorSources, policies: PolicySet, world: WorldIdentity
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Anchor every virtual merchant.
 
     Args:
         virtual: merchant_id u64 (ascending), mcc, channel, home_country_iso of the virtual merchants.
 
     Returns:
-        The columns of ``virtual_settlement_3B``, ascending merchant_id.
+        The columns of ``virtual_settlement_3B`` and of ``virtual_settlement_lineage_3B``, ascending merchant_id.
 
     Raises:
         Seg3BError: ``SETTLEMENT_COORD_MISSING`` (a legal country without a place; a merchant without an
@@ -89,10 +101,14 @@ def settlement_table(
     anchors = pl.concat([ingested, drawn]).sort("merchant_id")
     _check_zones(anchors)
     names = anchors.select(pl.concat_str(pl.lit(_SITE_PREFIX), pl.col("merchant_id"))).to_series()
-    return anchors.select(
-        seed=pl.lit(world.seed, pl.UInt64),
-        manifest_fingerprint=pl.lit(world.manifest_fingerprint),
-        merchant_id=pl.col("merchant_id"),
+    whose = {
+        "seed": pl.lit(world.seed, pl.UInt64),
+        "manifest_fingerprint": pl.lit(world.manifest_fingerprint),
+        "merchant_id": pl.col("merchant_id"),
+    }
+    lineage = anchors.select(**whose, **{name: pl.col(name) for name in _LINEAGE})
+    settled = anchors.select(
+        **whose,
         settlement_site_id=row_digests(names).str.slice(-16),
         lat_deg=pl.col("lat_deg"),
         lon_deg=pl.col("lon_deg"),
@@ -105,6 +121,7 @@ def settlement_table(
         evidence_url=pl.col("evidence_url"),
         notes=pl.col("notes"),
     )
+    return settled, lineage
 
 
 def _require_none(missing: pl.DataFrame, sources: AnchorSources) -> None:
@@ -133,7 +150,8 @@ def tz_policy_digest(policies: PolicySet) -> str:
 def _ingested_anchors(virtual: pl.DataFrame, sources: AnchorSources) -> pl.DataFrame:
     if sources.ingested is None:
         return pl.DataFrame(schema=_ANCHOR)
-    rows = virtual.select("merchant_id").join(sources.ingested, on="merchant_id", maintain_order="left")
+    homes = virtual.select("merchant_id", "home_country_iso")
+    rows = homes.join(sources.ingested, on="merchant_id", maintain_order="left")
     return rows.select(
         "merchant_id",
         "lat_deg",
@@ -145,7 +163,32 @@ def _ingested_anchors(virtual: pl.DataFrame, sources: AnchorSources) -> pl.DataF
         settlement_coord_digest=_coordinate_digests(rows, "evidence_url"),
         evidence_url=pl.col("evidence_url"),
         notes=pl.col("notes") if "notes" in rows.columns else pl.lit(None, pl.String),
+        **_ingested_countries(rows, sources.polygons),
+        place_id=pl.lit(None, pl.String),
     )
+
+
+def _ingested_countries(rows: pl.DataFrame, polygons: CountryPolygons | None) -> dict[str, pl.Series]:
+    """At home where home's polygon covers the point, else the first country in ISO order whose polygon does.
+
+    Args:
+        rows: lon_deg, lat_deg, home_country_iso.
+    """
+    if polygons is None:
+        raise ValueError("ingested coordinates need the country polygons")
+    lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
+    home = rows["home_country_iso"].to_numpy().astype("U2")
+    at_home = np.zeros(home.shape[0], bool)
+    for code, at in groups(home):
+        if str(code) in polygons.by_country:
+            at_home[at] = polygons.covers(str(code), lon[at], lat[at])
+    country = np.where(at_home, home, covering_countries(polygons, lon, lat))
+    how = np.where(at_home, HOME, np.where(country == NOWHERE, UNCOVERED, BY_POLYGON))
+    named = pl.Series(country.tolist(), dtype=pl.String)
+    return {
+        "settlement_country_iso": named.set(named == NOWHERE, None),
+        "decided_by": pl.Series(how.tolist(), dtype=pl.String),
+    }
 
 
 def _drawn_anchors(
@@ -164,6 +207,9 @@ def _drawn_anchors(
         settlement_coord_digest=_coordinate_digests(drawn, "place_id"),
         evidence_url=pl.lit(None, pl.String),
         notes=pl.lit(None, pl.String),
+        settlement_country_iso=pl.col("country_iso"),
+        decided_by=pl.lit(DRAWN),
+        place_id=pl.col("place_id"),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from seg3b_assets.states.maps import read_zones
+from seg3b_assets.states.maps import read_countries, read_zones
 from seg3b_assets.states.s1_classification.classification import classification_tables
 from seg3b_assets.states.s1_classification.settlement import (
     COORDINATES,
     GAZETTEER,
     AnchorSources,
-    settlement_table,
+    settlement_tables,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _FAULTS: Final = {
 
 
 def run(context: StateContext) -> None:
-    """Write ``virtual_classification_3B``, its lineage, and ``virtual_settlement_3B``.
+    """Write ``virtual_classification_3B`` and ``virtual_settlement_3B``, each with its lineage.
 
     Raises:
         Seg3BError: ``MERCHANT_REF_INVALID``, ``SETTLEMENT_COORD_INVALID``, ``SETTLEMENT_COORD_MISSING``,
@@ -45,11 +45,12 @@ def run(context: StateContext) -> None:
     with context.lanes("settlement"):
         virtual = merchants.filter(classified["is_virtual"])
         sources = read_sources(context.inputs, context.policies)
-        settled = settlement_table(virtual, sources, context.policies, context.identity)
+        settled, countries = settlement_tables(virtual, sources, context.policies, context.identity)
     with context.lanes("publish"):
         context.out.table("virtual_classification_3B", classified)
         context.out.table("virtual_classification_lineage_3B", lineage)
         context.out.table("virtual_settlement_3B", settled)
+        context.out.table("virtual_settlement_lineage_3B", countries)
 
 
 def read_merchants(inputs: SealedInputs) -> pl.DataFrame:
@@ -75,7 +76,8 @@ def read_sources(inputs: SealedInputs, policies: PolicySet) -> AnchorSources:
     if not inputs.has(COORDINATES):
         return AnchorSources(gazetteer, version, zones)
     ingested = inputs.table(COORDINATES, "S1", code_of=_coordinate_fault)
-    return AnchorSources(gazetteer, version, zones, ingested, inputs.digest(COORDINATES))
+    polygons = read_countries(inputs, "S1")
+    return AnchorSources(gazetteer, version, zones, ingested, inputs.digest(COORDINATES), polygons)
 
 
 def _coordinate_fault(violation: Violation) -> str:

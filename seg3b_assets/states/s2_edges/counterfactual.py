@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.policies import PolicySet
@@ -48,7 +47,7 @@ def redrawn_edges(
 
     Args:
         policies: those the merchants were published with, or others; their own reproduce the catalogue.
-        published: S1 and S2 of the lineage: settlements, and who the merchants are.
+        published: S0 to S2 of the lineage: who left the prior, settlements, and who the merchants are.
         inputs: gazetteer, country polygons and tile surfaces.
         workers: threads; never changes a figure.
 
@@ -62,9 +61,10 @@ def redrawn_edges(
     read = partial(inputs.table, state="S2")
     polygons = read_countries(inputs, "S2")
     gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
-    atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer)
+    left = published.document("input_findings_3B")["left_prior"]
+    atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer, left)
     policy = policies.edge_topology
-    edges = draw_topology(world, published_merchants(published, polygons), atlas, policy).slots
+    edges = draw_topology(world, published_merchants(published), atlas, policy).slots
     require_polygons(edges, polygons)
     stream = partial(Stream.of, world)
     tiles = _tiles(edges, inputs, stream(EDGE_TILE_ASSIGN), workers)
@@ -81,17 +81,19 @@ def redrawn_edges(
     )
 
 
-def published_merchants(published: Published, polygons: CountryPolygons) -> VirtualMerchants:
+def published_merchants(published: Published) -> VirtualMerchants:
     """The merchants as S1 settled and S2 described them."""
     profile = published.table("edge_merchant_profile_3B", ["merchant_id", "virtual_class", "size_bucket"])
     settlement = published.table("virtual_settlement_3B", ["merchant_id", "lon_deg", "lat_deg"])
-    rows = profile.join(settlement, on="merchant_id", how="inner", validate="1:1").sort("merchant_id")
+    countries = published.table("virtual_settlement_lineage_3B", ["merchant_id", "settlement_country_iso"])
+    rows = profile.join(settlement, on="merchant_id", how="inner", validate="1:1")
+    rows = rows.join(countries, on="merchant_id", how="inner", validate="1:1").sort("merchant_id")
     lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
     return VirtualMerchants(
         merchant_id=rows["merchant_id"].to_numpy(),
         settlement_lon=lon,
         settlement_lat=lat,
-        settlement_country=covering_countries(polygons, lon, lat),
+        settlement_country=rows["settlement_country_iso"].fill_null("").to_numpy().astype("U2"),
         virtual_class=_index(rows["virtual_class"], CLASSES),
         size_bucket=_index(rows["size_bucket"], BUCKETS),
     )

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.policies import EdgeTopology
 
 CLASSES: Final = ("OFFSHORE_HUB", "HYBRID_FOOTPRINT", "REGIONAL_COMPACT")
@@ -27,7 +26,7 @@ class VirtualMerchants:
     Attributes:
         merchant_id: uint64.
         settlement_lon, settlement_lat: degrees.
-        settlement_country: iso2 of the polygon that covers the settlement, "" where none does.
+        settlement_country: iso2 of the country S1 settled the merchant in, "" where no polygon covers it.
         virtual_class: index into ``CLASSES``; size_bucket: index into ``BUCKETS``.
     """
 
@@ -46,26 +45,27 @@ def describe_merchants(
     classification: pl.DataFrame,
     settlement: pl.DataFrame,
     footprint: pl.DataFrame,
-    polygons: CountryPolygons,
+    countries: pl.DataFrame,
     topology: EdgeTopology,
 ) -> VirtualMerchants:
     """Class and size of every virtual merchant.
 
     Args:
         classification: merchant_id, is_virtual, virtual_mode, home_country_iso.
-        settlement: merchant_id, lon_deg, lat_deg.
+        settlement: merchant_id, lon_deg, lat_deg. countries: merchant_id, settlement_country_iso.
         footprint: merchant_id, outlets, outlet_countries, zones (merchants without outlets may be absent).
     """
     rows = (
         classification.filter(pl.col("is_virtual"))
         .select("merchant_id", "virtual_mode", "home_country_iso")
         .join(settlement.select("merchant_id", "lon_deg", "lat_deg"), on="merchant_id", how="inner")
+        .join(countries, on="merchant_id", how="left")
         .join(footprint, on="merchant_id", how="left")
         .with_columns(pl.col("outlets", "outlet_countries", "zones").fill_null(0))
         .sort("merchant_id")
     )
     lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
-    country = covering_countries(polygons, lon, lat)
+    country = rows["settlement_country_iso"].fill_null("").to_numpy().astype("U2")
     home = rows["home_country_iso"].to_numpy().astype("U2")
     offshore = (country != home) | np.isin(country, topology.classification_of_merchants.hub_jurisdictions)
     hybrid = (rows["virtual_mode"].to_numpy() == "HYBRID") | (rows["outlet_countries"].to_numpy() > 1)

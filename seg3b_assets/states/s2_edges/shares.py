@@ -7,6 +7,8 @@ in ``guards``.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +36,7 @@ class CountryAtlas:
 
     Attributes:
         iso: country codes.
-        prior: the policy's weights, as they are.
+        prior: the policy's weights, as they are; brought to 1 again where countries left it.
         region: the policy's region of each country.
         centroid_lon, centroid_lat: population-weighted, degrees; NaN for a country without a place.
     """
@@ -46,19 +48,24 @@ class CountryAtlas:
     centroid_lat: F64
 
     @classmethod
-    def of(cls, weights: CdnCountryWeights, gazetteer: pl.DataFrame) -> CountryAtlas:
+    def of(
+        cls, weights: CdnCountryWeights, gazetteer: pl.DataFrame, left_prior: Collection[str] = ()
+    ) -> CountryAtlas:
         """Join the policy's countries with the centroids of their gazetteer places.
 
         Args:
             gazetteer: country_iso, lon_deg, lat_deg, population.
+            left_prior: countries that no edge may stand in, as ``input_findings_3B`` names them.
         """
         rows = sorted(weights.countries, key=lambda row: row.country_iso)
+        rows = [row for row in rows if row.country_iso not in left_prior]
         iso = [row.country_iso for row in rows]
+        total = math.fsum(row.weight for row in rows) if left_prior else 1.0
         centroids = _centroids(gazetteer)
         missing = (np.nan, np.nan)
         return cls(
             iso=iso,
-            prior=np.array([float(row.weight) for row in rows]),
+            prior=np.array([float(row.weight) / total for row in rows]),
             region=np.array([row.region for row in rows]),
             centroid_lon=np.array([centroids.get(code, missing)[0] for code in iso]),
             centroid_lat=np.array([centroids.get(code, missing)[1] for code in iso]),

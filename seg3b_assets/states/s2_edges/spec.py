@@ -24,8 +24,10 @@ STATE: Final = StateSpec(
         "world_countries",
         "tz_world",
         "settlement_gazetteer",
+        "input_findings_3B",
         "virtual_classification_3B",
         "virtual_settlement_3B",
+        "virtual_settlement_lineage_3B",
     ),
     writes=(
         "edge_catalogue_3B",

@@ -89,11 +89,12 @@ def _read_inputs(context: StateContext) -> _Inputs:
             read("outlet_catalogue", columns=["merchant_id", "legal_country_iso"]),
             read("zone_alloc", columns=["merchant_id", "tzid"]),
         ),
-        polygons,
+        context.published.table("virtual_settlement_lineage_3B", ["merchant_id", "settlement_country_iso"]),
         context.policies.edge_topology,
     )
     gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
-    atlas = CountryAtlas.of(context.policies.cdn_country_weights, gazetteer)
+    left = context.published.document("input_findings_3B")["left_prior"]
+    atlas = CountryAtlas.of(context.policies.cdn_country_weights, gazetteer, left)
     return _Inputs(described, atlas, polygons, read_zones(context.inputs, context.policies, "S2"))
 
 

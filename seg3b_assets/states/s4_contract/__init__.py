@@ -21,6 +21,7 @@ STATE = StateSpec(
         "world_countries",
         "virtual_classification_3B",
         "virtual_settlement_3B",
+        "virtual_settlement_lineage_3B",
         "edge_merchant_profile_3B",
         "edge_catalogue_3B",
         "edge_catalogue_index_3B",

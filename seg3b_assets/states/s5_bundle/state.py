@@ -23,9 +23,11 @@ FLAG: Final = "passed_flag_3B"
 PUBLISHED: Final = (
     "sealed_inputs_3B",
     "s0_gate_receipt_3B",
+    "input_findings_3B",
     "virtual_classification_3B",
     "virtual_classification_lineage_3B",
     "virtual_settlement_3B",
+    "virtual_settlement_lineage_3B",
     "edge_catalogue_3B",
     "edge_catalogue_index_3B",
     "edge_merchant_profile_3B",

@@ -12,13 +12,21 @@ import shapely
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.policies import PolicySet, SeatRule, load_policies
 from seg3b_assets.policies.settlement import PlaceCapacity
 from seg3b_assets.states.s1_classification.seats import legal_countries
-from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_table
-from seg3b_assets_tests.states.miniature_upstream import POLICIES, SQUARES, WORLD, gazetteer, merchants
+from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_tables
+from seg3b_assets_tests.states.miniature_upstream import (
+    POLICIES,
+    SQUARES,
+    WORLD,
+    countries,
+    gazetteer,
+    merchants,
+)
 from seg3b_assets_tests.states.staged import homebound_policies
 
 SHIPPED = load_policies(POLICIES)
@@ -38,16 +46,25 @@ def _zones(
 
 
 AT_HOME = homebound_policies()
-SOURCES = AnchorSources(gazetteer(12), "v3", _zones())
+SQUARE_COUNTRIES = countries()
+POLYGONS = CountryPolygons.from_wkb(*(SQUARE_COUNTRIES[name].to_list() for name in ("country_iso", "geom")))
+SOURCES = AnchorSources(gazetteer(12), "v3", _zones(), polygons=POLYGONS)
 CROWD = merchants(30)
 
 
 def settled(
     crowd: pl.DataFrame, sources: AnchorSources = SOURCES, policies: PolicySet = AT_HOME
 ) -> pl.DataFrame:
-    table = settlement_table(crowd, sources, policies, WORLD)
+    return with_lineage(crowd, sources, policies)[0]
+
+
+def with_lineage(
+    crowd: pl.DataFrame, sources: AnchorSources = SOURCES, policies: PolicySet = AT_HOME
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    table, lineage = settlement_tables(crowd, sources, policies, WORLD)
     assert contract("virtual_settlement_3B").check_frame(table) == []
-    return table
+    assert contract("virtual_settlement_lineage_3B").check_frame(lineage) == []
+    return table, lineage
 
 
 def ingested(crowd: pl.DataFrame, **changes: object) -> pl.DataFrame:
@@ -229,3 +246,38 @@ def test_a_seat_rule_moves_its_share_to_its_jurisdictions() -> None:
     from_gb = legal[home == "GB"].tolist()
     for country, share in (("MT", 0.375), ("FR", 0.125), ("GB", 0.5)):
         assert abs(from_gb.count(country) / len(from_gb) - share) < 0.06
+
+
+def test_a_drawn_anchor_is_in_the_country_it_was_drawn_for_whoever_reaches_over_it() -> None:
+    everywhere = CountryPolygons.from_wkb(
+        ["AA", "FR", "GB", "MT"], [shapely.to_wkb(shapely.box(-10, 30, 20, 60))] * 4
+    )
+    settlement, lineage = with_lineage(CROWD, replace(SOURCES, polygons=everywhere))
+    assert lineage["decided_by"].unique().to_list() == ["DRAWN"]
+    assert lineage["settlement_country_iso"].to_list() == CROWD["home_country_iso"].to_list()
+    places = dict(SOURCES.gazetteer.select("place_id", pl.struct("lon_deg", "lat_deg")).iter_rows())
+    found = [(places[place]["lon_deg"], places[place]["lat_deg"]) for place in lineage["place_id"].to_list()]
+    assert found == settlement.select("lon_deg", "lat_deg").rows()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "home", "country", "how"),
+    [
+        ({"AA": (0, 0, 5, 5), "FR": (0, 0, 5, 5)}, "FR", "FR", "HOME"),
+        ({"AA": (0, 0, 5, 5), "FR": (0, 0, 5, 5)}, "GB", "AA", "POLYGON"),
+        ({"ZZ": (0, 0, 5, 5)}, "FR", "ZZ", "POLYGON"),
+        ({"FR": (3, 3, 5, 5)}, "FR", None, "NOWHERE"),
+        ({"FR": (1, 1, 5, 5)}, "FR", "FR", "HOME"),  # on the border
+    ],
+)
+def test_an_ingested_anchor_is_at_home_where_home_covers_it(
+    shapes: dict[str, tuple[float, float, float, float]], home: str, country: str | None, how: str
+) -> None:
+    crowd = CROWD[:1].with_columns(home_country_iso=pl.lit(home))
+    polygons = CountryPolygons.from_wkb(
+        list(shapes), [shapely.to_wkb(shapely.box(*box)) for box in shapes.values()]
+    )
+    row = ingested(crowd.vstack(crowd))[:1].with_columns(lon_deg=pl.lit(1.0), lat_deg=pl.lit(1.0))
+    sources = replace(SOURCES, ingested=row, ingested_digest="f" * 64, polygons=polygons)
+    _, lineage = with_lineage(crowd, sources)
+    assert lineage.select("settlement_country_iso", "decided_by", "place_id").rows() == [(country, how, None)]

@@ -33,11 +33,13 @@ def test_s0_stages_the_bytes_its_digest_is_of(tmp_path: Path) -> None:
 
 def test_s1_stages_its_tables_and_they_agree(tmp_path: Path) -> None:
     staged = staged_run(s1_classification, write_root(tmp_path / "upstream", Tables(VIRTUAL)), tmp_path)
-    classified, lineage, settled = (staged.table(name) for name in s1_classification.STATE.writes[:-1])
+    names = s1_classification.STATE.writes[:-1]
+    classified, lineage, settled, countries = (staged.table(name) for name in names)
     assert lineage["rule_id"].to_list() == classified["rule_id"].to_list()
     virtual = classified.filter("is_virtual")
     assert virtual.height
     assert settled["merchant_id"].to_list() == virtual["merchant_id"].to_list()
+    assert countries["merchant_id"].to_list() == settled["merchant_id"].to_list()
 
 
 def test_the_order_of_upstream_rows_does_not_reach_a_byte(tmp_path: Path) -> None:
