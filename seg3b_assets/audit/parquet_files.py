@@ -40,12 +40,12 @@ def read_table(files: Sequence[Path], columns: Sequence[str] | None = None) -> p
     with _told():
         for path in files:
             _bounded(path)
-        return pl.read_parquet(
-            list(files),
-            glob=False,
-            hive_partitioning=False,
-            columns=None if columns is None else list(columns),
-        )
+        wanted = None if columns is None else list(columns)
+        parts = [pl.read_parquet(path, glob=False, hive_partitioning=False, columns=wanted) for path in files]
+        if not parts:
+            raise UnreadableTableError("there is no file of it")
+        # A part may have its columns in another order, or in other types that the contract takes.
+        return pl.concat([part.select(parts[0].columns).cast(parts[0].schema) for part in parts])
 
 
 def read_text_table(path: Path) -> pl.DataFrame:

@@ -125,6 +125,11 @@ def _country_files(folder: Path, surface: str, iso: str) -> list[Path]:
     return part_files(folder / f"country={iso}")
 
 
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Parts of a column, whose integers may be of several types that the contract takes, all within int64."""
+    return np.concatenate([part.astype(np.int64) if part.dtype.kind in "iu" else part for part in parts])
+
+
 def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDArray[Any]]:
     """Columns of a country's files in tile_id order.
 
@@ -132,8 +137,7 @@ def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDA
     """
     try:
         tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
-        table = pa.concat_tables(tables)
-        columns = {name: table.column(name).to_numpy() for name in names}
+        columns = {name: _joined([table.column(name).to_numpy() for table in tables]) for name in names}
         columns["tile_id"] = columns["tile_id"].astype(np.uint64)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise SurfaceError(f"{iso}: {error}"[:200]) from error

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.sealing import SEGMENTS
 from seg3b_assets.audit.tree import read_bounded
@@ -23,6 +21,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import file_digest, path_digest, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.strict_json import parse_once
 
 INPUTS: Final = "S0.upstream_inputs"
 GATES: Final = "S0.upstream_gates"
@@ -43,7 +42,7 @@ def upstream_of(findings: Findings, root: Path | None, identity: RunIdentity) ->
         findings.skip(NO_ROOT, INPUTS, GATES)
         return None
     try:
-        receipt = orjson.loads(read_bounded(root / RECEIPT))
+        receipt = parse_once(read_bounded(root / RECEIPT))
     except (OSError, ValueError) as error:
         receipt, reason = None, str(error)[:200]
     else:
@@ -108,7 +107,7 @@ def bundle_faults(segment: str, folder: Path, identity: RunIdentity) -> Iterator
         yield {"file": FLAG_NAME, "reason": "missing, or not `sha256_hex = ` and 64 hex digits"}
         return
     try:
-        index = orjson.loads(_content(folder / INDEX_NAME))
+        index = parse_once(_content(folder / INDEX_NAME))
     except ValueError as error:
         yield {"file": INDEX_NAME, "reason": str(error)[:200]}
         return

@@ -174,6 +174,14 @@ class DatasetContract:
         """
         return self._plan.check(frame, columns)
 
+    def check_structure(self, frame: pl.DataFrame) -> list[Violation]:
+        """What of a table's columns and types is wrong, values aside; ``conform`` takes a table without such faults.
+
+        Raises:
+            TypeError: when the dataset is not a table.
+        """
+        return self._plan.structure(frame)
+
     def check_document(self, value: Any) -> list[Violation]:
         """Everything wrong with a document, or with one line of JSON lines; empty when it is valid."""
         return check_document(self.schema_file, value)

@@ -63,6 +63,10 @@ class FramePlan:
         keys = self.keys if sound.issuperset(self.keys) else ()
         return violations + check_order(frame, sort, keys)
 
+    def structure(self, frame: pl.DataFrame) -> list[Violation]:
+        """Columns that are missing, unknown, or of a type that is not taken."""
+        return [*self._shape(frame, self.columns), *_cast_accepted(frame, self.columns)[2]]
+
     def _shape(self, frame: pl.DataFrame, expected: Sequence[Column]) -> Iterator[Violation]:
         names = [column.name for column in expected]
         for column in expected:

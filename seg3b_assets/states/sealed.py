@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seg3b_assets.contracts import DatasetContract, Violation, contract
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.states.tables import read_table
+from seg3b_assets.states.tables import place_of_row, read_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache
 
 CodeOf = Callable[[Violation], str]
-_STRUCTURAL = frozenset({"missing_column", "unknown_column", "dtype"})
+_STRUCTURAL = frozenset({"missing_column", "unknown_column", "dtype", "null"})
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class SealedInputs:
             state: who reads it; its name is in the code of any error.
             columns: keep these, in this order; every declared column present otherwise.
             code_of: names the error of a violation about values; ``INPUT_SCHEMA_MISMATCH`` by default, and
-                always for a missing or unknown column or a wrong type.
+                always for a missing or unknown column, a wrong type or a null.
 
         Raises:
             Seg3BError: what ``path`` raises; ``INPUT_OPEN_FAILED`` for bytes that cannot be read (a truncated
@@ -159,18 +159,22 @@ def _table_error(
     state: str, declared: DatasetContract, location: Path, first: Violation, code_of: CodeOf | None
 ) -> Seg3BError:
     structural = first.rule in _STRUCTURAL or code_of is None
+    place, facts = str(location), {"example": first.example}
+    if isinstance(first.example, dict) and "row" in first.example:
+        place, facts = place_of_row(declared, location, int(first.example["row"]))
+        facts = {"example": {**facts, "value": first.example["value"]}}
     return Seg3BError(
         state,
         "INPUT_SCHEMA_MISMATCH" if structural or code_of is None else code_of(first),
         first.rule,
-        f"{declared.id}.{first.column} in {location}",
+        f"{declared.id}.{first.column} in {place}",
         f"Correct {declared.id} upstream to fit its contract, or run on another upstream root.",
         {
             "logical_id": declared.id,
             "column": first.column,
             "rule": first.rule,
             "rows": first.count,
-            "example": first.example,
             "expected": first.expected,
+            **facts,
         },
     )

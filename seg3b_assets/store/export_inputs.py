@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -152,10 +151,15 @@ def _country_excerpt_of(iso: str, columns: Mapping[str, NDArray[Any]]) -> pl.Dat
     return frame.select(pl.lit(iso, pl.String).alias("country_iso"), *schema)
 
 
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Parts of a column; their integers may be of several types, all within int64."""
+    return np.concatenate([part.astype(np.int64) if part.dtype.kind in "iu" else part for part in parts])
+
+
 def _columns(files: Sequence[Path], names: list[str]) -> dict[str, NDArray[Any]]:
     """Columns in tile_id order; hundreds of small files, which pyarrow opens quicker than polars."""
-    table = pa.concat_tables([pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files])
-    columns = {name: table.column(name).to_numpy() for name in names}
+    tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
+    columns = {name: _joined([table.column(name).to_numpy() for table in tables]) for name in names}
     columns["tile_id"] = columns["tile_id"].astype(np.uint64)
     order = np.argsort(columns["tile_id"], kind="stable")
     return {name: values[order] for name, values in columns.items()}

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.strict_json import parse_once
 
 SEGMENTS: Final = ("1A", "1B", "2A", "3A")
 FLAG_NAME: Final = "_passed.flag"
@@ -163,8 +162,8 @@ def _read_index(segment: str, folder: Path) -> Any:
             {"segment": segment, "reason": error.strerror},
         ) from error
     try:
-        index = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        index = parse_once(raw)
+    except ValueError as error:
         raise _index_error(path, "index_json", {"segment": segment, "reason": str(error)}) from error
     violations = contract(f"validation_index_{segment}").check_document(index)
     if violations:
@@ -210,6 +209,8 @@ def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> Non
             "unlisted": unlisted[:_EXAMPLES],
             "unlisted_count": len(unlisted),
         }
+        # A file too many is named where it lies: people look there for what their system left.
+        place = folder / unlisted[0] if unlisted and not missing else place
         raise _index_error(place, "index_listing", facts)
 
 

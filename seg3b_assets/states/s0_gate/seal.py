@@ -16,7 +16,9 @@ from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate, verify_bundle
 from seg3b_assets.states.s0_gate.inventory import sealed_datasets, sealed_gates, sealed_policies
 from seg3b_assets.states.s0_gate.layer_policies import differences
+from seg3b_assets.states.s0_gate.path_columns import require_path_columns
 from seg3b_assets.states.s0_gate.upstream import read_receipt
+from seg3b_assets.states.s0_gate.vouched import require_vouched, vouched
 from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
 from seg3b_assets.states.sealed import SealedInput, SealedInputs
 
@@ -83,6 +85,8 @@ def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWor
     sealed.sort(key=lambda entry: tuple(str(entry.row[key]).encode() for key in ROW_ORDER))
     rows = [entry.row for entry in sealed]
     entries = {sealed_own_id(entry.row): entry for entry in sealed}
+    require_path_columns(world, entries)
+    require_vouched(vouched(gates), entries)
     release = read_release(entries, world.manifest_fingerprint)
     notes = [*differences(upstream, policies), *release_notes(release, entries)]
     receipt = gate_receipt(world, gates, entries, upstream, release) | _noted(notes)

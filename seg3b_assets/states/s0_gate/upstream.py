@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.strict_json import parse_once
 
 if TYPE_CHECKING:
     from seg3b_assets.contracts import DatasetContract
@@ -64,7 +63,7 @@ def read_receipt(root: Path) -> WorldIdentity:
     """
     path = root / RECEIPT_NAME
     try:
-        value = orjson.loads(path.read_bytes())
+        value = parse_once(path.read_bytes())
     except OSError as error:
         raise Seg3BError(
             "S0",
@@ -74,7 +73,7 @@ def read_receipt(root: Path) -> WorldIdentity:
             "Make upstream's run_receipt.json readable.",
             {"reason": error.strerror},
         ) from error
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise _receipt_error(path, "receipt_json", {"reason": str(error)}) from error
     violations = contract(RECEIPT_ID).check_document(value)
     if violations:

@@ -88,8 +88,9 @@ class TileSurface:
         names = {"tile_index": "tile_id_not_in_index"}
         for surface, row in precheck["surfaces"].items():
             if row["unresolved"]:
+                stray = row["unresolved"]
                 raise _invalid(
-                    "unresolved", surface, {"files": row["unresolved"][:5], "count": len(row["unresolved"])}
+                    "unresolved", f"{surface}/{stray[0]}", {"files": stray[:5], "count": len(stray)}
                 )
             if row["missing"]:
                 failure = names.get(surface, f"{surface}_missing")
@@ -158,21 +159,45 @@ class TileSurface:
 
     def _read(self, surface: str, country: str, columns: list[str]) -> pl.DataFrame:
         files = self.files[surface][country]
-        try:
-            # Small files by the hundred: pyarrow opens each at half of polars' cost, and workers are many.
-            tables = [pq.ParquetFile(path).read(use_threads=False) for path in files]
-            frame = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
-        except (OSError, pa.ArrowException) as error:
-            raise Seg3BError(
-                "S2",
-                "INPUT_OPEN_FAILED",
-                "parquet_readable",
-                str(files[0]),
-                "Restore the file from upstream: it is truncated or not parquet.",
-                {"reason": str(error)[:200]},
-            ) from error
-        require_frame(contract(surface), frame, state="S2", name="INPUT_SCHEMA_MISMATCH", place=str(files[0]))
+        parts = [_part(surface, country, file) for file in files]
+        frame = parts[0] if len(parts) == 1 else pl.concat([part.select(columns) for part in parts])
         return frame.select(columns).sort("tile_id")
+
+
+def _part(surface: str, country: str, file: Path) -> pl.DataFrame:
+    """One file of a country, in the contract's types: another part may have others that are taken, too."""
+    try:
+        # Small files by the hundred: pyarrow opens each at half of polars' cost, and workers are many.
+        frame = pl.DataFrame(pl.from_arrow(pq.ParquetFile(file).read(use_threads=False)))
+    except (OSError, pa.ArrowException) as error:
+        raise Seg3BError(
+            "S2",
+            "INPUT_OPEN_FAILED",
+            "parquet_readable",
+            str(file),
+            "Restore the file from upstream: it is truncated or not parquet.",
+            {"reason": str(error)[:200]},
+        ) from error
+    declared = contract(surface)
+    require_frame(declared, frame, state="S2", name="INPUT_SCHEMA_MISMATCH", place=str(file))
+    _require_country(country, frame, file)
+    return declared.conform(frame)
+
+
+def _require_country(country: str, frame: pl.DataFrame, file: Path) -> None:
+    """The column that repeats the file's country; a surface need not have it."""
+    if "country_iso" not in frame.columns:
+        return
+    others = frame.filter(pl.col("country_iso").ne_missing(country))["country_iso"]
+    if others.len():
+        raise Seg3BError(
+            "S2",
+            "IDENTITY_MISMATCH",
+            "path_column",
+            f"{file}:country_iso",
+            "Take the country's own tiles: the file is named after it, its rows are another one's.",
+            {"column": "country_iso", "expected": country, "found": others[0], "rows": others.len()},
+        )
 
 
 def _by_country(folder: Path, pattern: re.Pattern[str]) -> tuple[dict[str, list[Path]], list[str]]:
@@ -209,7 +234,8 @@ def _invalid(failure: str, place: str, detail: dict[str, Any]) -> Seg3BError:
         "tile_bounds_missing_ids": "Rebuild tile_bounds: it must hold every tile that carries a weight.",
         "tile_bounds_missing": "Supply tile_bounds for the countries named.",
         "tile_weights_zero_sum": "Give at least one tile of the country a positive weight.",
-        "unresolved": "Name every file by its country (part-XX.parquet, country=XX/…).",
+        "unresolved": "Take away what is no file of tiles (_SUCCESS, ._*, .DS_Store, *.crc), or name it by country: "
+        "part-XX.parquet, country=XX/….",
     }
     return Seg3BError(
         "S2", "TILE_SURFACE_INVALID", failure, place, remedies[failure], {"failure": failure, **detail}

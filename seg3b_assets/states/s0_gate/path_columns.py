@@ -1,0 +1,85 @@
+"""Columns of upstream's tables that repeat whose world a row is of: seed, fingerprint, parameter hash.
+
+A file in the right folder may still be another world's. What its own columns say is held against the root's receipt,
+dataset by dataset, before anything is read from it. A tile's country is held against its file's name where a state
+reads the file: a surface has hundreds of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.states.s0_gate.inventory import UPSTREAM
+from seg3b_assets.states.sealed import SealedInput
+
+# Column: what of the world it repeats. 1A calls the seed global_seed.
+REPEATED: Final[Mapping[str, str]] = {
+    "seed": "seed",
+    "global_seed": "seed",
+    "manifest_fingerprint": "manifest_fingerprint",
+    "parameter_hash": "parameter_hash",
+}
+_EXAMPLES: Final = 5
+
+
+def require_path_columns(world: WorldIdentity, sealed: Mapping[str, SealedInput]) -> None:
+    """Refuse a dataset one of whose columns names another world.
+
+    Args:
+        sealed: by the segment's own id.
+
+    Raises:
+        Seg3BError: ``IDENTITY_MISMATCH`` naming file, column, what is expected and what was found.
+    """
+    for artefact in UPSTREAM:
+        declared = contract(artefact.own_id)
+        entry = sealed.get(artefact.own_id)
+        columns = {*declared.polars_schema, *declared.optional_columns} if declared.is_table else set[str]()
+        if entry is None or declared.format == "csv" or columns.isdisjoint(REPEATED):
+            continue
+        for file in _files(entry.location, declared.files):
+            for column, found in _repeated(file):
+                _require(world, file, column, found)
+
+
+def _files(location: Path, pattern: str) -> list[Path]:
+    return sorted(location.glob(pattern)) if location.is_dir() else [location]
+
+
+def _repeated(file: Path) -> Iterator[tuple[str, list[Any]]]:
+    """(column, its distinct values) of a file; a file that cannot be read is its reader's to refuse."""
+    try:
+        schema = pl.read_parquet_schema(file)
+        wanted = [name for name in REPEATED if name in schema and _comparable(schema[name])]
+        frame = pl.read_parquet(file, columns=wanted, glob=False, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return
+    for name in wanted:
+        yield name, frame[name].unique().sort().to_list()
+
+
+def _comparable(dtype: pl.DataType) -> bool:
+    """Whether values can be compared; of another type the contract speaks, where the table is read."""
+    return dtype.is_integer() or dtype in (pl.String(), pl.Categorical())
+
+
+def _require(world: WorldIdentity, file: Path, column: str, found: list[Any]) -> None:
+    expected = getattr(world, REPEATED[column])
+    # As text: a seed above 2^63 may be in a signed or an unsigned column.
+    others = [value for value in found if str(value) != str(expected)]
+    if others:
+        raise Seg3BError(
+            "S0",
+            "IDENTITY_MISMATCH",
+            "path_column",
+            f"{file}:{column}",
+            "Take the file of this world: its folder is, its rows are of another one.",
+            {"column": column, "expected": expected, "found": others[:_EXAMPLES], "values": len(found)},
+        )
