@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.tree import Desk
+from seg3b_assets.laws.raster import off_raster
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.ledger import EdgeLedger
@@ -33,9 +34,6 @@ NOT_SEALED: Final = (
     "tiles are those of the tree's excerpt, which no digest covers; --upstream holds them against the surface"
 )
 _WEIGHTS: Final = ["weight_before", "weight_fp", "country_weight"]
-# Degrees: far below a tile, far above what adding up spans rounds away.
-_HAIR_DEG: Final = 1e-6
-_FEWEST: Final = 3
 
 
 def read_excerpt(desk: Desk) -> pl.DataFrame | None:
@@ -57,7 +55,9 @@ def read_excerpt(desk: Desk) -> pl.DataFrame | None:
             | (same_country & (pl.col("country_weight") != pl.col("country_weight").shift()))
         ).fill_null(False)
     ).to_series()
-    aside = off_raster(frame["tile_id"].to_numpy(), *(frame[name].to_numpy() for name in BOUNDS))
+    aside = np.zeros(frame.height, bool)
+    if _on_raster(desk):
+        aside = off_raster(frame["tile_id"].to_numpy(), *(frame[name].to_numpy() for name in BOUNDS))
     faulty = wrong.to_numpy() | aside
     desk.findings.rows(
         SOUND,
@@ -70,52 +70,10 @@ def read_excerpt(desk: Desk) -> pl.DataFrame | None:
     return None if faulty.any() else frame
 
 
-def off_raster(tile_id: NDArray[np.uint64], west: F64, east: F64, south: F64, north: F64) -> BOOL:
-    """Tiles whose bounds leave the cell of the raster that their id names.
-
-    Ids are row·ncols + column, row 0 north. Tiles of the commonest size are whole cells; two of them in different
-    rows give ncols, and then every id its cell. Nothing is off where too few whole cells show the raster.
-
-    Args:
-        tile_id: uint64 (n,). west, east, south, north: degrees (n,); a tile over the antimeridian, whose west is
-            the greater, is left out.
-    """
-    off = np.zeros(tile_id.shape[0], bool)
-    whole, width, height = _whole_cells(east - west, north - south)
-    if whole.size < _FEWEST:
-        return off
-    first = int(whole[0])
-    apart = tile_id.astype(np.int64) - np.int64(tile_id[first])
-    down = np.rint((north[first] - north[whole]) / height).astype(np.int64)
-    along = np.rint((west[whole] - west[first]) / width).astype(np.int64)
-    below = down != 0
-    if not below.any():
-        return off
-    ratio, left = np.divmod(apart[whole][below] - along[below], down[below])
-    ratios, votes = np.unique_counts(ratio[left == 0])
-    if not ratios.size:
-        off[whole] = True
-        return off
-    columns = int(ratios[np.argmax(votes)])
-    row = np.floor((north[first] - (south + north) / 2.0) / height).astype(np.int64)
-    cell_west = west[first] + (apart - row * columns) * width
-    cell_north = north[first] - row * height
-    beyond = (west - cell_west + 180.0) % 360.0 - 180.0
-    off = (beyond < -_HAIR_DEG) | (beyond + (east - west) > width + _HAIR_DEG)
-    off |= (north > cell_north + _HAIR_DEG) | (south < cell_north - height - _HAIR_DEG)
-    within: BOOL = off & (west <= east)
-    return within
-
-
-def _whole_cells(width: F64, height: F64) -> tuple[I64, float, float]:
-    """Which tiles have the commonest width and height, and these, in degrees."""
-    if not width.size:
-        return np.zeros(0, np.int64), 0.0, 0.0
-    size = np.rint(np.stack([width, height], axis=1) / _HAIR_DEG).astype(np.int64)
-    _, of_tile, counts = np.unique(size, axis=0, return_inverse=True, return_counts=True)
-    whole = np.flatnonzero(of_tile.ravel() == int(np.argmax(counts)))
-    wide, high = float(np.median(width[whole])), float(np.median(height[whole]))
-    return (whole, wide, high) if wide > 0 and high > 0 else (np.zeros(0, np.int64), 0.0, 0.0)
+def _on_raster(desk: Desk) -> bool:
+    """Whether S2, which had the surface, found its ids to follow a raster; where nobody says so they must."""
+    summary = desk.unjudged("s2_summary_3B")
+    return not (isinstance(summary, dict) and summary.get("tile_ids_on_raster") is False)
 
 
 def compare_excerpt(desk: Desk, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:

@@ -10,10 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.audit.maps import BORDERS, Maps
-from seg3b_assets.audit.tree import Desk, read_bounded
+from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.map_findings import (
     COUNTRY_LEFT_PRIOR,
     MapFinding,
@@ -40,20 +38,11 @@ _KINDS: Final = re.compile(rf"\b({_COUNTRIES}|{_ZONES}|{_PRIOR}): ")
 
 def left_prior(desk: Desk) -> frozenset[str]:
     """Countries that left the prior, as the published document says; its own check judges that."""
-    document = _unjudged(desk, FINDINGS)
+    document = desk.unjudged(FINDINGS)
     try:
         return frozenset(str(code) for code in document["left_prior"])
     except (KeyError, TypeError):
         return frozenset()
-
-
-def _unjudged(desk: Desk, dataset_id: str) -> Any:
-    """A document that another check judges; None where there is none."""
-    path = desk.tree.datasets.get(dataset_id)
-    try:
-        return None if path is None else orjson.loads(read_bounded(path))
-    except (OSError, ValueError):
-        return None
 
 
 def audit_findings(desk: Desk, maps: Maps | None) -> None:
@@ -124,7 +113,7 @@ def _tiled(desk: Desk) -> frozenset[str] | None:
 
 def _notes(desk: Desk, document: Mapping[str, Any] | None) -> None:
     """Every finding ends the receipt's notes, in the document's order."""
-    receipt = _unjudged(desk, "s0_gate_receipt_3B")
+    receipt = desk.unjudged("s0_gate_receipt_3B")
     if not isinstance(receipt, dict) or document is None:
         desk.findings.skip("the findings or the receipt are not at hand", NOTES)
         return

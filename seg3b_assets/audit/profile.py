@@ -22,6 +22,7 @@ from seg3b_assets.audit.surface import SURFACES
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE, Stream
+from seg3b_assets.laws.raster import ids_on_raster
 from seg3b_assets.laws.snapping import DISTANCE_UNITS, SCALAR_UNITS, snap
 from seg3b_assets.policies import SIZE_BUCKETS, VIRTUAL_CLASSES, EdgeTopology
 
@@ -305,6 +306,7 @@ def audit_summary(
         "tz_source_counts": {
             name: int((placement.tz_source == name).sum()) for name in ("POLYGON", "NUDGE", "OVERRIDE")
         },
+        "tile_ids_on_raster": ids_on_raster(ledger.country, placement.tile_id, placement.bounds),
         "streams": {
             "edge_jitter": {"events": events, "draws": 2 * events, "blocks": events},
             "edge_tile_assign": {"events": ledger.total, "draws": ledger.total, "blocks": ledger.total},

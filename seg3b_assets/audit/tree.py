@@ -118,6 +118,14 @@ class Desk:
         self._identity_of_document(declared, value)
         return None if violations and violations[0].rule != "canonical" else value
 
+    def unjudged(self, dataset_id: str) -> Any:
+        """A document that another check judges; None where there is none."""
+        path = self.tree.datasets.get(dataset_id)
+        try:
+            return None if path is None else orjson.loads(read_bounded(path))
+        except (OSError, ValueError):
+            return None
+
     def frame(self, dataset_id: str, path: Path, check_id: str) -> pl.DataFrame | None:
         """A table that is no state's output, judged by its contract under one check; None unless it keeps it."""
         declared = contract(dataset_id)

@@ -131,6 +131,7 @@ DOCUMENTS: dict[str, Any] = {
         "settlements_ingested": 0,
         "settlements_drawn": 1,
         "edges_total": 5,
+        "tile_ids_on_raster": True,
         "edges_by_country": {"NO": 5},
         "attempt_histogram": {"1": 4, "64": 1},
         "tz_source_counts": {"POLYGON": 5, "NUDGE": 0, "OVERRIDE": 0},

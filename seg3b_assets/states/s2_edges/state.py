@@ -14,6 +14,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
+from seg3b_assets.laws.raster import ids_on_raster
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.states.context import StateContext
 from seg3b_assets.states.maps import read_countries, read_zones
@@ -171,7 +172,10 @@ def _summary(
     tries, seen = np.unique_counts(attempts.attempt[attempts.accepted])
     sources = context.published.table("virtual_settlement_3B", ["coord_source_id"])["coord_source_id"]
     drawn = int((sources == GAZETTEER).sum())
+    tiles = placed.tiles
+    bounds = np.stack([tiles.min_lon, tiles.max_lon, tiles.min_lat, tiles.max_lat], axis=1)
     return {
+        "tile_ids_on_raster": ids_on_raster(edges.country, tiles.tile_id, bounds),
         "seed": context.identity.seed,
         "manifest_fingerprint": context.identity.manifest_fingerprint,
         "run_id": context.identity.run_id,
