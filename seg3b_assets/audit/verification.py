@@ -36,6 +36,7 @@ from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
 from seg3b_assets.audit.upstream import audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
+from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json
 from seg3b_assets.laws.identity import RunIdentity
@@ -74,6 +75,7 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
 
     Raises:
         OSError: the folder itself cannot be listed.
+        Seg3BError: INPUT_SCHEMA_MISMATCH for a tree whose receipt says that another release wrote it.
     """
     findings = Findings(verify_specs())
     tree = ExportedTree.of(root)
@@ -82,6 +84,7 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
         reason = "no receipt in it says whose run it is, or none can be read"
         findings.fail(IDENTITY, 1, {"reason": reason, "files": len(tree.listing.files)})
         return Verification(None, findings.report())
+    require_current(_versions(tree), str(root))
     _judge_identity(findings, tree, identity)
     _judge_layout(findings, tree)
     _judge_receipt(findings, tree, identity)

@@ -15,6 +15,7 @@ import polars as pl
 
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.columns import dtype_name
+from seg3b_assets.contracts.generation import foreign_release, written_before
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
@@ -98,7 +99,7 @@ def open_run(root: str | Path, check_seal: bool = True) -> PublishedRun:
 
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED`` when there is no run, ``IDENTITY_MISMATCH`` when there are several,
-            and what ``seal.require_sealed`` raises.
+            ``INPUT_SCHEMA_MISMATCH`` for one that another release wrote, and what ``seal.require_sealed`` raises.
     """
     base = Path(root).absolute()
     identity = _identity(_only(base, RECEIPT), _only(base, SEALED_INPUTS))
@@ -161,6 +162,9 @@ def virtual_merchants(run: PublishedRun) -> pl.DataFrame:
 def _identity(receipt: Path, sealed_inputs: Path) -> RunIdentity:
     try:
         found = orjson.loads(receipt.read_bytes())
+        # The receipt's form rises with the states' shapes, so its version tells whether we know them.
+        if foreign_release(str(found["version"])) is not None:
+            raise written_before("S0", str(found["version"]), str(receipt))
         identity = RunIdentity(
             seed=found["seed"],
             parameter_hash=found["parameter_hash"],

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from seg3b_assets.contracts import contract, require_document
+from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, regular_files
 from seg3b_assets.store.copies import Copied, copy_files
@@ -88,6 +89,8 @@ def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Expo
     _require_free(target, run)
     with store.in_use(f"an export of seed {run.seed}"):
         snapshots = _snapshots(store, run)
+        versions = {state: snapshot.inputs.code_version for state, snapshot in snapshots.items()}
+        require_current(versions, f"lineage {run.lineage_id}")
         with reported_writes("S5", target, "another DEST"):
             target.parent.mkdir(parents=True, exist_ok=True)
             fresh = target.with_name(f".{target.name}.{secrets.token_hex(6)}")

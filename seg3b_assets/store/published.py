@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from seg3b_assets.contracts.generation import foreign_release, written_before
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.store.outputs import ContractLookup, OutputContract, OutputRecord, violation_record
 from seg3b_assets.store.snapshots import Snapshot
@@ -128,6 +129,9 @@ class Published:
             raise self._mismatch(contract.id, str(self.path(contract.id)), {"violations": facts})
 
     def _mismatch(self, dataset_id: str, place: str, detail: dict[str, Any]) -> Seg3BError:
+        snapshot = self._snapshot(dataset_id)
+        if foreign_release(snapshot.inputs.code_version) is not None:
+            return written_before(snapshot.inputs.state, snapshot.inputs.code_version, place)
         return Seg3BError(
             state=self._reader,
             name="INPUT_SCHEMA_MISMATCH",

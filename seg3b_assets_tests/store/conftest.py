@@ -16,7 +16,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "home", toy_contract)
 
 
-def key_of(state: str = "S2", code_version: str = "1.0.0") -> KeyInputs:
+def key_of(state: str = "S2", code_version: str = "2.0.0") -> KeyInputs:
     return KeyInputs(
         state=state,
         code_version=code_version,

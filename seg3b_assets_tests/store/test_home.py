@@ -46,7 +46,7 @@ def test_the_key_is_the_digest_of_what_the_law_lists() -> None:
     inputs = key_of()
     listed = {
         "state": "S2",
-        "code_version": "1.0.0",
+        "code_version": "2.0.0",
         "runtime": {"polars": "1"},
         "seed": 42,
         "sealed_inputs": "ef" * 32,
