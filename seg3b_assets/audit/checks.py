@@ -52,7 +52,7 @@ _LISTED: Final = (
     ("S1.settlement_place", "§3 settlement", "the anchor is not the place the draw gives"),
     ("S1.settlement_coord_digest", "§3 settlement", "the anchor or its digest was edited"),
     ("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one"),
-    ("S1.settlement_evidence", "§3 settlement", "an anchor was drawn though the policy refuses that"),
+    ("S1.settlement_evidence", "§3 settlement", "an anchor drawn, or off its zone, where policy refuses that"),
     ("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country"),
     ("S1.settlement_lineage_set", "§3 settlement", "a settlement without its country, or a country of none"),
     ("S1.settlement_lineage", "§3 settlement", "the country is not that the anchor was drawn for, or lies in"),

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import polars as pl
 
 from seg3b_assets.audit.parquet_files import UnreadableTableError, count_rows
 from seg3b_assets.audit.tree import Desk, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import published_id
+from seg3b_assets.laws.joined_keys import ACCEPTED, COORDINATES, DENIED, joined
 
 STATES: Final = ("S1", "S2", "S3", "S4")
 BUNDLE: Final = "validation_bundle_3B"
@@ -37,6 +39,27 @@ def audit_run_reports(desk: Desk) -> None:
             if declared.producer == state and declared.status == "active" and name != report_id(state)
         ]
         _report(desk, state, outputs)
+
+
+def audit_joined(desk: Desk, classification: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+    """What S1's report says was used of the coordinates file and of the override lists.
+
+    Args:
+        classification: ``virtual_classification_3B``. merchants: the upstream table.
+    """
+    report = desk.document(report_id("S1"))
+    if report is None or classification is None or merchants is None:
+        return  # what is missing is told where it is looked for
+    ids, expected = merchants["merchant_id"], []
+    overrides = desk.tree.policies.mcc_channel_rules.overrides
+    for source, listed in ((ACCEPTED, overrides.accept), (DENIED, overrides.deny)):
+        if listed.merchants:
+            expected.append(joined(source, pl.Series(listed.merchants, dtype=pl.UInt64), ids, ids))
+    coordinates = desk.input_table(COORDINATES, ["merchant_id"])
+    if coordinates is not None:
+        virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
+        expected.append(joined(COORDINATES, coordinates["merchant_id"], virtual, ids))
+    desk.findings.equal("S1.run_report", report.get("joined"), expected, key="joined")
 
 
 def audit_last_run_report(desk: Desk) -> None:

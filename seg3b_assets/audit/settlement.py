@@ -19,6 +19,7 @@ from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.joined_keys import far_from_zone
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.laws.zones import OVERRIDE
@@ -101,7 +102,7 @@ def audit_settlement(
         drawn = expected.filter(pl.col("decided_by") == "DRAWN")
         _drawn_places(desk, anchors, drawn.select("merchant_id", "place_id", "lat_deg", "lon_deg"))
     _sources(desk, anchors)
-    _evidence(desk, anchors)
+    _evidence(desk, anchors, maps)
     if maps is None:
         desk.findings.skip("polygons are not at hand", "S1.settlement_country", "S1.settlement_zone")
         return
@@ -345,9 +346,25 @@ def _sources(desk: Desk, anchors: _Anchors) -> None:
         _compare_column(desk, "S1.settlement_source", anchors.table, column, expected[column])
 
 
-def _evidence(desk: Desk, anchors: _Anchors) -> None:
-    """Where the policy refuses a missing coordinate, every anchor is an ingested one."""
-    refused = desk.tree.policies.settlement.missing_coordinate == "refuse"
+def _evidence(desk: Desk, anchors: _Anchors, maps: Maps | None) -> None:
+    """Where the policy refuses a missing coordinate, every anchor is an ingested one; where it refuses a point off its
+    zone, none is.
+    """
+    policy = desk.tree.policies.settlement
+    refused = policy.missing_coordinate == "refuse"
+    if maps is not None and policy.coordinate_outside_zone.action == "refuse":
+        tzid, lon, lat = (
+            anchors.table[name].to_numpy() for name in ("tzid_settlement", "lon_deg", "lat_deg")
+        )
+        at = np.flatnonzero(anchors.from_file)
+        far = np.zeros(lon.shape[0], bool)
+        off = policy.coordinate_outside_zone.tolerance_deg
+        far[at] = far_from_zone(tzid[at].astype("U64"), lon[at], lat[at], maps.zone_rows, off)
+        desk.findings.rows(
+            "S1.settlement_evidence",
+            far,
+            lambda row: {"merchant_id": anchors.table["merchant_id"][row], "outside": str(tzid[row])},
+        )
     desk.findings.rows(
         "S1.settlement_evidence",
         ~anchors.from_file & refused,

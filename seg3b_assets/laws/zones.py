@@ -182,6 +182,11 @@ class _Everywhere:
             rows = self._near(lon, lat)
             return {name for name, polygon in rows if shapely.intersects_xy(polygon, lon, lat).any()}
 
+    def rows(self) -> ZoneRows:
+        """Every row's name and polygon, in tzid order."""
+        with self._lock:
+            return tuple(self._parsed())
+
     def near(self, polygon: shapely.Geometry) -> ZoneRows:
         """Rows whose box meets a polygon's box."""
         with self._lock:

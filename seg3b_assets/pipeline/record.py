@@ -101,6 +101,13 @@ class RunRecord:
             "rng_events": None if None in events else sum(filter(None, events)),
         }
 
+    @property
+    def joined(self) -> list[dict[str, Any]]:
+        """What was used of the ids that people wrote, as S1's report has it; empty for what was not run."""
+        if not self.published.has("s1_run_report_3B"):
+            return []
+        return list(self.published.document("s1_run_report_3B").get("joined") or [])
+
     def _settlements_drawn(self) -> int | None:
         if not self.published.has("s2_summary_3B"):
             return None
@@ -119,6 +126,7 @@ class RunRecord:
             "total_wall_s": round(self.total_wall_s, 3),
             "states": {name: result.as_json() for name, result in self.states.items()},
             "counts": self.counts,
+            "joined": self.joined,
             "flag": self.flag,
             "bundle_dir": self.bundle_dir,
         }

@@ -98,16 +98,30 @@ class SeatRule(PolicyModel):
         )
 
 
+class ZoneEvidence(PolicyModel):
+    """What becomes of an ingested point that is not in the zone beside it.
+
+    Attributes:
+        action: the run is refused, or it is told and used.
+        tolerance_deg: how far off the zone's polygons a point may lie.
+    """
+
+    action: Literal["refuse", "warn"]
+    tolerance_deg: Annotated[float, Field(ge=0.0, le=5.0)]
+
+
 class Settlement(Policy):
     """Seat rules in the order they are asked, the place draw and the capacity law.
 
     Attributes:
         missing_coordinate: what becomes of a virtual merchant whose coordinate upstream does not give: its
             anchor is drawn, or the run is refused.
+        coordinate_outside_zone: whether an ingested point must lie in its zone.
     """
 
     policy_id: Literal["settlement"]
     missing_coordinate: Literal["draw", "refuse"]
+    coordinate_outside_zone: ZoneEvidence
     draw: PlaceDraw
     capacity: PlaceCapacity
     seat_rules: Listed[SeatRule] = ()

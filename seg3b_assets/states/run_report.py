@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from seg3b_assets.states.context import StateContext, StateSpec
 
 
-def publish_run_report(context: StateContext, spec: StateSpec) -> None:
-    """Stage the state's run report, after everything else it publishes."""
-    context.out.document(f"{spec.name.lower()}_run_report_3B", run_report(context, spec))
+def publish_run_report(context: StateContext, spec: StateSpec, **more: Any) -> None:
+    """Stage the state's run report, after everything else it publishes; ``more`` are members of this state's."""
+    context.out.document(f"{spec.name.lower()}_run_report_3B", {**run_report(context, spec), **more})
 
 
 def run_report(context: StateContext, spec: StateSpec) -> dict[str, Any]:

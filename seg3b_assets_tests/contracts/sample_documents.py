@@ -15,6 +15,16 @@ _STREAM = {
     **{f"expected_{name}": 5 for name in ("events", "draws", "blocks")},
     "status": "PASS",
 }
+_JOINED = [
+    {
+        "source": "virtual_settlement_coords",
+        "rows": 2,
+        "used": 1,
+        "idle": 0,
+        "unmatched": 1,
+        "examples": ["7"],
+    }
+]
 _LOG = {"lines": 5, "expected_lines": 5, **_LANE}
 _BOUND = """
     cdn_country_weights mcc_channel_rules virtual_validation_policy virtual_routing_fields route_rng_policy
@@ -310,6 +320,7 @@ DOCUMENTS: dict[str, Any] = {
                 }
             ],
         }
+        | ({"joined": _JOINED} if number == 1 else {})
         for number in range(1, 6)
     },
     "s5_realism_results_3B": {

@@ -51,6 +51,7 @@ def test_the_json_is_the_contract_of_the_command_line(settings: Settings) -> Non
         "total_wall_s",
         "states",
         "counts",
+        "joined",
         "flag",
         "bundle_dir",
     ]

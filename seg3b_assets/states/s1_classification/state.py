@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.states.maps import read_countries, read_zones
 from seg3b_assets.states.s1_classification.classification import classification_tables
+from seg3b_assets.states.s1_classification.evidence import joined_sources, require_inside_zones
 from seg3b_assets.states.s1_classification.settlement import (
     COORDINATES,
     GAZETTEER,
@@ -32,8 +33,11 @@ _FAULTS: Final = {
 }
 
 
-def run(context: StateContext) -> None:
+def run(context: StateContext) -> list[dict[str, Any]]:
     """Write ``virtual_classification_3B`` and ``virtual_settlement_3B``, each with its lineage.
+
+    Returns:
+        What was used of coordinates and override lists, for the run report.
 
     Raises:
         Seg3BError: ``MERCHANT_REF_INVALID``, ``SETTLEMENT_COORD_INVALID``, ``SETTLEMENT_COORD_MISSING``,
@@ -45,12 +49,14 @@ def run(context: StateContext) -> None:
     with context.lanes("settlement"):
         virtual = merchants.filter(classified["is_virtual"])
         sources = read_sources(context.inputs, context.policies)
+        require_inside_zones(sources.ingested, virtual, sources.zones, context.policies)
         settled, countries = settlement_tables(virtual, sources, context.policies, context.identity)
     with context.lanes("publish"):
         context.out.table("virtual_classification_3B", classified)
         context.out.table("virtual_classification_lineage_3B", lineage)
         context.out.table("virtual_settlement_3B", settled)
         context.out.table("virtual_settlement_lineage_3B", countries)
+    return joined_sources(merchants, virtual, sources.ingested, context.policies)
 
 
 def read_merchants(inputs: SealedInputs) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.policies import PolicySet, SeatRule, load_policies
 from seg3b_assets.policies.settlement import PlaceCapacity
+from seg3b_assets.states.s1_classification.evidence import joined_sources, require_inside_zones
 from seg3b_assets.states.s1_classification.seats import legal_countries
 from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_tables
 from seg3b_assets_tests.states.miniature_upstream import (
@@ -281,3 +282,50 @@ def test_an_ingested_anchor_is_at_home_where_home_covers_it(
     sources = replace(SOURCES, ingested=row, ingested_digest="f" * 64, polygons=polygons)
     _, lineage = with_lineage(crowd, sources)
     assert lineage.select("settlement_country_iso", "decided_by", "place_id").rows() == [(country, how, None)]
+
+
+def outside_zone(action: str) -> PolicySet:
+    rule = AT_HOME.settlement.coordinate_outside_zone.model_copy(update={"action": action})
+    update = {"coordinate_outside_zone": rule}
+    return replace(AT_HOME, settlement=AT_HOME.settlement.model_copy(update=update))
+
+
+def test_a_point_outside_its_zone_is_named_with_row_merchant_and_zone() -> None:
+    rows = ingested(CROWD, tzid_settlement=["Europe/Paris", "Antarctica/McMurdo", "UTC"])
+    with pytest.raises(Seg3BError) as refused:
+        require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("refuse"))
+    assert refused.value.code == "E3B_S1_SETTLEMENT_COORD_INVALID"
+    assert f"row 1, merchant {rows['merchant_id'][0]}" in refused.value.place
+    assert refused.value.detail["tzid_settlement"] == "Europe/Paris"
+
+
+def test_by_policy_it_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    rows = ingested(CROWD, tzid_settlement=["Europe/Paris", "Antarctica/McMurdo", "UTC"])
+    require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("warn"))
+    assert "outside its zone Europe/Paris" in caplog.text
+
+
+def test_a_row_that_is_not_used_is_not_judged() -> None:
+    rows = ingested(CROWD, tzid_settlement=["UTC", "UTC", "Europe/Paris"])
+    require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("refuse"))
+
+
+def test_rows_of_nobody_are_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    rows = ingested(CROWD)
+    (found,) = joined_sources(CROWD, CROWD[:1], rows, AT_HOME)
+    assert (found["rows"], found["used"], found["idle"], found["unmatched"]) == (3, 1, 1, 1)
+    assert found["examples"] == ["999999"]
+    assert "999999" in caplog.text
+
+
+def test_override_lists_are_joined_to_all_merchants() -> None:
+    rules = AT_HOME.mcc_channel_rules
+    accept = rules.overrides.accept.model_copy(update={"merchants": (CROWD["merchant_id"][0], 999_999)})
+    overrides = rules.overrides.model_copy(update={"accept": accept})
+    policies = replace(AT_HOME, mcc_channel_rules=rules.model_copy(update={"overrides": overrides}))
+    (found,) = joined_sources(CROWD, CROWD[:0], None, policies)
+    assert (found["source"], found["used"], found["unmatched"]) == (
+        "mcc_channel_rules:overrides.accept",
+        1,
+        1,
+    )

@@ -1,0 +1,66 @@
+"""Keys that people write into files and policies, held against what they are to name (law section 3).
+
+An id that a spreadsheet rounded, or a merchant who is not virtual, gives a row nobody uses. Who wrote it ought to hear.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import shapely
+from numpy.typing import NDArray
+
+from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.tz_database import present_name
+
+F64 = NDArray[np.float64]
+COORDINATES: Final = "virtual_settlement_coords"
+ACCEPTED, DENIED = "mcc_channel_rules:overrides.accept", "mcc_channel_rules:overrides.deny"
+EXAMPLES: Final = 5
+
+ZoneRows = tuple[tuple[str, shapely.Geometry], ...]
+
+
+def joined(source: str, keys: pl.Series, wanted: pl.Series, merchants: pl.Series) -> dict[str, Any]:
+    """How many of a source's merchants are used, and of those that are not, why.
+
+    Args:
+        keys: merchant ids the source names. wanted: ids it can serve. merchants: ids of all merchants; all u64.
+
+    Returns:
+        source, rows, used; idle: merchants whom it cannot serve; unmatched: ids that are nobody's; examples of these,
+        ascending, as text, since they may be beyond what JSON readers hold.
+    """
+    used, known = keys.is_in(wanted.implode()), keys.is_in(merchants.implode())
+    lost = keys.filter(~known).unique().sort()
+    return {
+        "source": source,
+        "rows": keys.len(),
+        "used": int(used.sum()),
+        "idle": int((known & ~used).sum()),
+        "unmatched": int((~known).sum()),
+        "examples": [str(one) for one in lost.head(EXAMPLES)],
+    }
+
+
+def far_from_zone(
+    tzid: NDArray[np.str_], lon: F64, lat: F64, zones: ZoneRows, tolerance_deg: float
+) -> NDArray[np.bool_]:
+    """Whether each point is further from every polygon of its stated zone than the tolerance; bool (n,).
+
+    Args:
+        tzid: (n,), as stated; an old name means its present zone. zones: (name, polygon) rows.
+        tolerance_deg: degrees, on the plane.
+
+    A zone without a polygon says nothing of a point.
+    """
+    far = np.zeros(tzid.shape[0], bool)
+    for name, at in groups(tzid):
+        present = present_name(str(name))
+        polygons = [polygon for zone, polygon in zones if present_name(zone) == present]
+        points = shapely.points(lon[at], lat[at])
+        near = [shapely.dwithin(polygon, points, tolerance_deg) for polygon in polygons]
+        far[at] = ~np.logical_or.reduce(near) if near else False
+    return far
