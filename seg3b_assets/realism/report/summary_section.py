@@ -9,6 +9,7 @@ from seg3b_assets.realism.gates import FAIL_REALISM, PASS_B, PASS_BPLUS
 from seg3b_assets.realism.report.comparison import deltas
 from seg3b_assets.realism.report.content import Heading, Points, Section
 from seg3b_assets.realism.report.gate_section import GateRow, gate_rows
+from seg3b_assets.realism.report.knobs import knob
 from seg3b_assets.realism.report.material import ReportMaterial, Yardstick
 from seg3b_assets.realism.report.wording import bound, gate_name, listing, number, percent, seeds_named
 
@@ -148,7 +149,7 @@ def actions(material: ReportMaterial) -> Iterator[str]:
             continue
         grouped.setdefault((failure["gate"], failure["level"]), []).append(failure)
     for (gate, level), found in list(grouped.items())[:SHOWN_ACTIONS]:
-        yield _action(gate, level, found)
+        yield " ".join(filter(None, [_action(gate, level, found), _knob(material, found)]))
     left = len(grouped) - SHOWN_ACTIONS
     if left > 0:
         yield f"{left} more gates fail; the table of failures below has them in order."
@@ -172,6 +173,12 @@ def _action(gate: str, level: str, found: list[dict[str, Any]]) -> str:
     }[worst["fault_domain"]]
     measured = f"{number(worst['observed'])}, needs {bound(worst)}"
     return f"{gate_name(gate)} ({level}) fails {where}: {worst['metric']} is {measured}. Look first at {place}: {look}."
+
+
+def _knob(material: ReportMaterial, found: list[dict[str, Any]]) -> str:
+    """What brings the worst seed back, where the world's mix can be the cause."""
+    told = (knob(material, failure) for failure in found)
+    return next(filter(None, told), "")
 
 
 def _watch(material: ReportMaterial) -> Iterator[str]:
