@@ -45,6 +45,7 @@ class Settings:
         workers: threads or processes a state may use (SEG3B_WORKERS, the processors we may run on).
         digest_cache: False reads every input's bytes instead of trusting remembered digests.
         configured: whether policies and upstream are the ones the environment configures.
+        gazetteer: places for upstream roots that have none of their own (SEG3B_GAZETTEER).
         promote: move the heads even though they are not.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     digest_cache: bool = True
     configured: bool = True
     promote: bool = False
+    gazetteer: Path | None = None
 
     @property
     def moves_heads(self) -> bool:
@@ -106,6 +108,7 @@ class Settings:
             recipe=recipe,
             cache=Path(environment.get("SEG3B_CACHE") or caches / "seg3b").absolute(),
             workers=_read(environment, "SEG3B_WORKERS", _positive, _processors()),
+            gazetteer=Path(places).absolute() if (places := environment.get("SEG3B_GAZETTEER")) else None,
         )
 
 

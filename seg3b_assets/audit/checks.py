@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
 
 # S5's code version: whoever changes what is checked raises both.
-AUDIT_VERSION: Final = "2.2.0"
+AUDIT_VERSION: Final = "2.3.0"
 AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"
@@ -85,6 +85,7 @@ _LISTED: Final = (
     ("S2.profile_draws", "§4 budget", "edge_scale or alpha is not the addressed draw"),
     ("S2.profile_budget", "§4 budget", "the merchant has not the edges its draw gives"),
     ("S2.profile_guards", "§4 country shares", "a flag is not what the guards did to the drawn shares"),
+    ("S2.country_centroids", "§4 country shares", "a country is not where its tiles are"),
     ("S2.country_counts", "§4 country shares", "edges fall over other countries than shares and guards give"),
     ("S2.edge_weight", "§4 weights", "the weight is not that of the draw, though weights still sum to 1"),
     ("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges"),

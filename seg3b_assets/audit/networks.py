@@ -21,6 +21,7 @@ from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.profile import GUARDS, merchant_draws
+from seg3b_assets.audit.tile_centroids import Centroids, no_tile_centroids, tile_centroids
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.apportionment import (
     apportion,
@@ -45,6 +46,7 @@ WEIGHTS: Final = "S2.edge_weight"
 GUARD_FLAGS: Final = "S2.profile_guards"
 SHARE_UNITS: Final = 10**9
 _TEMPER_STEPS: Final = 2**20
+_NOWHERE: Final = (np.nan, np.nan)
 _GAZETTEER: Final = ["country_iso", "lon_deg", "lat_deg", "population"]
 
 
@@ -75,13 +77,13 @@ def audit_networks(
     Args:
         facts: merchant_id, country, lon_deg, lat_deg, virtual_class of the merchants, as derived from data.
     """
-    gazetteer = desk.input_table("settlement_gazetteer", _GAZETTEER)
+    centroids = _country_centroids(desk)
     known = facts is not None and np.array_equal(facts["merchant_id"].to_numpy(), ledger.merchants)
-    if gazetteer is None or facts is None or not known:
+    if centroids is None or facts is None or not known:
         reason = "gazetteer, merchants or their settlements are not at hand"
         desk.findings.skip(reason, COUNTS, WEIGHTS, GUARD_FLAGS)
         return
-    networks = _draw(desk, facts, gazetteer)
+    networks = _draw(desk, facts, centroids)
     sound = _counts(desk, ledger, networks)
     _flags(desk, ledger, networks, profile)
     if placement is None or not placement.drawn.all():
@@ -90,7 +92,7 @@ def audit_networks(
     _weights(desk, ledger, networks, placement, catalogue, sound)
 
 
-def _draw(desk: Desk, facts: pl.DataFrame, gazetteer: pl.DataFrame) -> _Networks:
+def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
     """Blend, Dirichlet, guards."""
     policies, identity = desk.tree.policies, desk.tree.identity
     law = policies.edge_topology.country_shares
@@ -106,7 +108,7 @@ def _draw(desk: Desk, facts: pl.DataFrame, gazetteer: pl.DataFrame) -> _Networks
     prior = np.array([float(row.weight) for row in countries])
     if left:
         prior = prior / math.fsum(prior.tolist())
-    blend = _blend(facts, iso, prior, region, _centroids(gazetteer, iso), law)
+    blend = _blend(facts, iso, prior, region, np.array([centroids.get(code, _NOWHERE) for code in iso]), law)
     drawn = blend
     if law.allocation == "dirichlet":
         kappa = _by_class(facts, law, "concentration")
@@ -125,15 +127,18 @@ def _by_class(facts: pl.DataFrame, law: CountryShares, key: str) -> F64:
     return np.array([float(getattr(law.by_class[name], key)) for name in facts["virtual_class"].to_list()])
 
 
-def _centroids(gazetteer: pl.DataFrame, iso: list[str]) -> F64:
-    """Population-weighted centroid (lon, lat) of each country's places, NaN without one: (countries, 2)."""
+def _country_centroids(desk: Desk) -> Centroids | None:
+    """Where each country is: by its places; by its tiles in a world without a gazetteer. None where nobody knows."""
+    gazetteer = desk.input_table("settlement_gazetteer", _GAZETTEER)
+    if gazetteer is None:
+        return tile_centroids(desk) if desk.lawfully_without("settlement_gazetteer") else None
+    no_tile_centroids(desk)
     lon, lat = gazetteer["lon_deg"].to_numpy(), gazetteer["lat_deg"].to_numpy()
     people = np.maximum(gazetteer["population"].to_numpy(), 1).astype(np.float64)
-    found = {
+    return {
         str(code): weighted_centroid(lon[at], lat[at], people[at])
         for code, at in groups(gazetteer["country_iso"].to_numpy().astype("U2"))
     }
-    return np.array([found.get(code, (np.nan, np.nan)) for code in iso])
 
 
 def _blend(

@@ -17,6 +17,7 @@ from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, d
 from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
+from seg3b_assets.contracts import contract
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.joined_keys import far_from_zone
@@ -90,7 +91,7 @@ def audit_settlement(
     _same_merchants(desk, table, classification)
     _site_ids(desk, table)
     _tz_policy(desk, table)
-    gazetteer = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
+    gazetteer = _gazetteer(desk)
     if merchants is None or gazetteer is None:
         desk.findings.skip("merchants or gazetteer are not at hand", *_PLACED)
         return
@@ -144,10 +145,19 @@ def expected_settlements(
     return expected.join(_draws(desk, anchors), on="merchant_id", how="left", maintain_order="left")
 
 
+def _gazetteer(desk: Desk) -> pl.DataFrame | None:
+    """The places; none in a world that has none, and None where they are not at hand."""
+    found = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
+    if found is None and desk.lawfully_without(GAZETTEER):
+        dtypes = contract(GAZETTEER).polars_schema
+        return pl.DataFrame(schema={name: dtypes[name] for name in _GAZETTEER_COLUMNS})
+    return found
+
+
 def _draws(desk: Desk, anchors: _Anchors) -> pl.DataFrame:
     """merchant_id, place_id, lat_deg, lon_deg of every anchor that is drawn and not ingested."""
     drawn_for = ~anchors.from_file
-    gazetteer = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
+    gazetteer = _gazetteer(desk)
     ids = anchors.table["merchant_id"].filter(pl.Series(drawn_for)).to_numpy()
     if gazetteer is None:
         schema = {
@@ -335,7 +345,8 @@ def _sources(desk: Desk, anchors: _Anchors) -> None:
     """coord_source_id and _version, evidence and notes are those of the anchor's source."""
     inputs, from_file = desk.tree.inputs, pl.Series(anchors.from_file)
     digest = desk.tree.digest_of(inputs[COORDINATES]) if COORDINATES in inputs else ""
-    version = inputs[GAZETTEER].parent.name if inputs[GAZETTEER].is_file() else inputs[GAZETTEER].name
+    place = inputs.get(GAZETTEER)
+    version = "" if place is None else place.parent.name if place.is_file() else place.name
     expected = anchors.ingested.select(
         coord_source_id=pl.when(from_file).then(pl.col("coord_source")).otherwise(pl.lit(GAZETTEER)),
         coord_source_version=pl.when(from_file).then(pl.lit(digest)).otherwise(pl.lit(version)),

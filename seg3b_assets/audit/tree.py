@@ -118,6 +118,12 @@ class Desk:
         self._identity_of_document(declared, value)
         return None if violations and violations[0].rule != "canonical" else value
 
+    def lawfully_without(self, logical_id: str) -> bool:
+        """Whether an optional input is not at hand because S0 sealed none."""
+        rows = self.unjudged("sealed_inputs_3B")
+        known = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        return known and all(row.get("logical_id") != logical_id for row in rows)
+
     def unjudged(self, dataset_id: str) -> Any:
         """A document that another check judges; None where there is none."""
         path = self.tree.datasets.get(dataset_id)

@@ -13,6 +13,7 @@ from seg3b_assets.cli.certify import certify
 from seg3b_assets.cli.diff import diff
 from seg3b_assets.cli.env_file import read_env_file
 from seg3b_assets.cli.export import export
+from seg3b_assets.cli.gazetteer import gazetteer_app
 from seg3b_assets.cli.group import Seg3bGroup
 from seg3b_assets.cli.init import init
 from seg3b_assets.cli.plan import plan
@@ -56,3 +57,4 @@ for command in (run, certify, report, plan, export, verify, sample, diff, rollba
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")
+app.add_typer(gazetteer_app, name="gazetteer")

@@ -25,6 +25,10 @@ EARTH_RADIUS_KM: Final = 6371.0088
 
 NOWHERE: Final = ""
 
+_VECTOR_UNITS: Final = 1 << 29
+_WEIGHT_BITS: Final = 33
+_CENTROID_UNITS: Final = 10**6
+
 
 def haversine_km(lon_a: ArrayLike, lat_a: ArrayLike, lon_b: ArrayLike, lat_b: ArrayLike) -> F64:
     """Great-circle distance in km (degrees in, broadcast), snapped to a millimetre.
@@ -50,6 +54,26 @@ def weighted_centroid(lon: F64, lat: F64, weight: F64) -> tuple[float, float]:
     lon_c = np.degrees(np.arctan2(y, x))
     lat_c = np.degrees(np.arctan2(z, np.sqrt(x * x + y * y)))
     return float(snap(lon_c)), float(snap(lat_c))
+
+
+def tile_centroid(lon: F64, lat: F64, weight_fp: NDArray[np.int64]) -> tuple[float, float]:
+    """Where a country is, without places: direction of the weighted sum of its tiles' unit vectors (law section 4).
+
+    In integers, so that no order of summing and no processor's last bit shows: components to 2^-29, weights shifted
+    right until they sum below 2^33. (lon, lat) degrees snapped to 1e-6; NaN where the sum has no direction.
+
+    Args:
+        lon, lat: float64 (tiles,), degrees, the tiles' centroids. weight_fp: int64 (tiles,), not negative.
+    """
+    shift = max(int(weight_fp.sum()).bit_length() - _WEIGHT_BITS, 0)
+    weight = weight_fp >> np.int64(shift)
+    lon_r, lat_r = np.radians(lon), np.radians(lat)
+    parts = (np.cos(lat_r) * np.cos(lon_r), np.cos(lat_r) * np.sin(lon_r), np.sin(lat_r))
+    x, y, z = (float((weight * np.rint(part * _VECTOR_UNITS).astype(np.int64)).sum()) for part in parts)
+    if x == y == z == 0.0:
+        return np.nan, np.nan
+    lon_c, lat_c = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.sqrt(x * x + y * y)))
+    return float(snap(lon_c, _CENTROID_UNITS)), float(snap(lat_c, _CENTROID_UNITS))
 
 
 def wrap_longitude(lon: F64) -> F64:

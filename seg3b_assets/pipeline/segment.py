@@ -78,7 +78,13 @@ def upstream_root(settings: Settings, seed: int, progress: Progress) -> Path:
     if settings.upstream is not None:
         from seg3b_assets.states.s0_gate import resolve_upstream  # noqa: PLC0415 - with the states, when needed
 
-        return resolve_upstream(settings.upstream, seed)
+        root = resolve_upstream(settings.upstream, seed)
+        if settings.gazetteer is None:
+            return root
+        from seg3b_assets.pipeline.borders import with_gazetteer  # noqa: PLC0415 - most roots have their own
+
+        with reported_writes("S0", settings.cache, "SEG3B_CACHE"):
+            return with_gazetteer(root, settings.gazetteer, settings.cache)
     from seg3b_assets.world import ensure_world  # noqa: PLC0415 - a configured upstream needs no world
 
     with reported_writes("S0", settings.cache, "SEG3B_CACHE"):

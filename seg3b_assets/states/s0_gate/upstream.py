@@ -101,6 +101,8 @@ def locate(declared: DatasetContract, root: Path, world: WorldIdentity) -> Path 
     here = root
     for part in declared.path.strip("/").split("/"):
         if part in _FOUND_FOLDER:
+            if declared.status == "optional" and not here.is_dir():
+                return None
             here = _sole_folder(declared, here)
             continue
         name = part.format(**vars(world))

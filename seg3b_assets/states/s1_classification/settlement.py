@@ -61,7 +61,7 @@ class AnchorSources:
     """What an anchor can come from.
 
     Attributes:
-        gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
+        gazetteer: place_id, country_iso, lat_deg, lon_deg, population; None where there is none.
         gazetteer_version: its version folder.
         zones: the zone polygons.
         ingested: the coordinates file's columns, or None where upstream has no such file.
@@ -69,7 +69,7 @@ class AnchorSources:
         polygons: of the countries, where there are ingested coordinates.
     """
 
-    gazetteer: pl.DataFrame
+    gazetteer: pl.DataFrame | None
     gazetteer_version: str
     zones: ZoneResolver
     ingested: pl.DataFrame | None = None
@@ -95,7 +95,7 @@ def settlement_tables(
     """
     ingested = _ingested_anchors(virtual, sources)
     missing = virtual.join(ingested, on="merchant_id", how="anti", maintain_order="left")
-    if policies.settlement.missing_coordinate == "refuse":
+    if policies.settlement.missing_coordinate == "refuse" or sources.gazetteer is None:
         _require_none(missing, sources)
     drawn = _drawn_anchors(missing, sources, policies, world)
     anchors = pl.concat([ingested, drawn]).sort("merchant_id")
@@ -128,13 +128,15 @@ def _require_none(missing: pl.DataFrame, sources: AnchorSources) -> None:
     if not missing.height:
         return
     file = "has no row for them" if sources.ingested is not None else "is not there"
+    otherwise = "let their anchors be drawn: missing_coordinate: draw in settlement.yaml"
+    if sources.gazetteer is None:
+        otherwise = "the world, which has none, a gazetteer to draw from (`seg3b gazetteer build` makes one)"
     raise Seg3BError(
         "S1",
         "SETTLEMENT_COORD_MISSING",
         "coordinate_ingested",
         f"{COORDINATES}:merchant_id={missing['merchant_id'][0]}",
-        f"Give each of these merchants a row in the coordinates file, which {file}, or let their anchors be "
-        "drawn: missing_coordinate: draw in settlement.yaml.",
+        f"Give each of these merchants a row in the coordinates file, which {file}, or {otherwise}.",
         {
             "merchants": missing.height,
             "examples": missing.head(SHOWN_MISSING).select("merchant_id", "home_country_iso").to_dicts(),
@@ -194,6 +196,8 @@ def _ingested_countries(rows: pl.DataFrame, polygons: CountryPolygons | None) ->
 def _drawn_anchors(
     merchants: pl.DataFrame, sources: AnchorSources, policies: PolicySet, world: WorldIdentity
 ) -> pl.DataFrame:
+    if sources.gazetteer is None:  # and nobody to draw for
+        return pl.DataFrame(schema=_ANCHOR)
     drawn = draw_anchors(merchants, sources.gazetteer, policies.settlement, world)
     tzid, source = _resolve_zones(drawn, sources.zones)
     return drawn.select(

@@ -76,9 +76,11 @@ def read_sources(inputs: SealedInputs, policies: PolicySet) -> AnchorSources:
         Seg3BError: ``SETTLEMENT_COORD_INVALID`` for a point outside the world or a merchant listed twice,
             ``TZID_INVALID`` for something that cannot be a zone's name.
     """
-    gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=_coordinate_fault)
+    gazetteer, version = None, ""
+    if inputs.has(GAZETTEER):
+        gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=_coordinate_fault)
+        version = inputs.version(GAZETTEER)
     zones = read_zones(inputs, policies, "S1")
-    version = inputs.version(GAZETTEER)
     if not inputs.has(COORDINATES):
         return AnchorSources(gazetteer, version, zones)
     ingested = inputs.table(COORDINATES, "S1", code_of=_coordinate_fault)

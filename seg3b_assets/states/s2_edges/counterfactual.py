@@ -18,10 +18,10 @@ from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.maps import read_countries
+from seg3b_assets.states.s2_edges.atlas import read_atlas
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
 from seg3b_assets.states.s2_edges.placement import place
-from seg3b_assets.states.s2_edges.shares import CountryAtlas
 from seg3b_assets.states.s2_edges.state import require_polygons
 from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
@@ -58,11 +58,8 @@ def redrawn_edges(
     Raises:
         Seg3BError: as S2, of a country that only this network needs.
     """
-    read = partial(inputs.table, state="S2")
     polygons = read_countries(inputs, "S2")
-    gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
-    left = published.document("input_findings_3B")["left_prior"]
-    atlas = CountryAtlas.of(policies.cdn_country_weights, gazetteer, left)
+    atlas, _ = read_atlas(policies.cdn_country_weights, inputs, published, workers)
     policy = policies.edge_topology
     edges = draw_topology(world, published_merchants(published), atlas, policy).slots
     require_polygons(edges, polygons)

@@ -27,6 +27,8 @@ from seg3b_assets.states.s2_edges.merchants import CLASSES, VirtualMerchants
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
+Centroids = dict[str, tuple[float, float]]
+
 SHARE_UNITS: Final = 10**9
 
 
@@ -38,7 +40,7 @@ class CountryAtlas:
         iso: country codes.
         prior: the policy's weights, as they are; brought to 1 again where countries left it.
         region: the policy's region of each country.
-        centroid_lon, centroid_lat: population-weighted, degrees; NaN for a country without a place.
+        centroid_lon, centroid_lat: where the country is, degrees; NaN for one without a place, or a tile.
     """
 
     iso: list[str]
@@ -49,19 +51,18 @@ class CountryAtlas:
 
     @classmethod
     def of(
-        cls, weights: CdnCountryWeights, gazetteer: pl.DataFrame, left_prior: Collection[str] = ()
+        cls, weights: CdnCountryWeights, centroids: Centroids, left_prior: Collection[str] = ()
     ) -> CountryAtlas:
-        """Join the policy's countries with the centroids of their gazetteer places.
+        """Join the policy's countries with where they are.
 
         Args:
-            gazetteer: country_iso, lon_deg, lat_deg, population.
+            centroids: of ``place_centroids``, or of the tile surface where there is no gazetteer.
             left_prior: countries that no edge may stand in, as ``input_findings_3B`` names them.
         """
         rows = sorted(weights.countries, key=lambda row: row.country_iso)
         rows = [row for row in rows if row.country_iso not in left_prior]
         iso = [row.country_iso for row in rows]
         total = math.fsum(row.weight for row in rows) if left_prior else 1.0
-        centroids = _centroids(gazetteer)
         missing = (np.nan, np.nan)
         return cls(
             iso=iso,
@@ -72,7 +73,12 @@ class CountryAtlas:
         )
 
 
-def _centroids(gazetteer: pl.DataFrame) -> dict[str, tuple[float, float]]:
+def place_centroids(gazetteer: pl.DataFrame) -> Centroids:
+    """Population-weighted centroid (lon, lat) of each country's places.
+
+    Args:
+        gazetteer: country_iso, lon_deg, lat_deg, population.
+    """
     lon, lat = gazetteer["lon_deg"].to_numpy(), gazetteer["lat_deg"].to_numpy()
     # A place of unknown population still says where the country is.
     people = np.maximum(gazetteer["population"].to_numpy(), 1).astype(np.float64)

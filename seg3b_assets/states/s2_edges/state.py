@@ -18,6 +18,7 @@ from seg3b_assets.laws.raster import ids_on_raster
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.states.context import StateContext
 from seg3b_assets.states.maps import read_countries, read_zones
+from seg3b_assets.states.s2_edges.atlas import read_atlas
 from seg3b_assets.states.s2_edges.catalogue import PlacedEdges, build_catalogue, build_index, build_profile
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.evidence import (
@@ -30,7 +31,7 @@ from seg3b_assets.states.s2_edges.evidence import (
 )
 from seg3b_assets.states.s2_edges.merchants import VirtualMerchants, describe_merchants, outlet_footprint
 from seg3b_assets.states.s2_edges.placement import Attempts, place, resolve_zones
-from seg3b_assets.states.s2_edges.shares import CountryAtlas
+from seg3b_assets.states.s2_edges.shares import Centroids, CountryAtlas
 from seg3b_assets.states.s2_edges.spec import STATE
 from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
 from seg3b_assets.states.s2_edges.topology import Topology, draw_topology
@@ -44,6 +45,7 @@ GAZETTEER: Final = "settlement_gazetteer"
 class _Inputs:
     merchants: VirtualMerchants
     atlas: CountryAtlas
+    centroids: Centroids | None
     polygons: CountryPolygons
     zones: ZoneResolver
 
@@ -63,7 +65,7 @@ def run(context: StateContext) -> None:
         evidence = background.submit(_write_evidence, context, placed, attempts)
         with context.lanes("catalogue"):
             _publish_tables(context, inputs, topology, placed)
-            context.out.document("s2_summary_3B", _summary(context, topology, placed, attempts))
+            context.out.document("s2_summary_3B", _summary(context, inputs, topology, placed, attempts))
         evidence.result()
 
 
@@ -93,10 +95,9 @@ def _read_inputs(context: StateContext) -> _Inputs:
         context.published.table("virtual_settlement_lineage_3B", ["merchant_id", "settlement_country_iso"]),
         context.policies.edge_topology,
     )
-    gazetteer = read("settlement_gazetteer", columns=["country_iso", "lon_deg", "lat_deg", "population"])
-    left = context.published.document("input_findings_3B")["left_prior"]
-    atlas = CountryAtlas.of(context.policies.cdn_country_weights, gazetteer, left)
-    return _Inputs(described, atlas, polygons, read_zones(context.inputs, context.policies, "S2"))
+    weights = context.policies.cdn_country_weights
+    atlas, centroids = read_atlas(weights, context.inputs, context.published, context.workers)
+    return _Inputs(described, atlas, centroids, polygons, read_zones(context.inputs, context.policies, "S2"))
 
 
 def require_polygons(edges: EdgeSlots, polygons: CountryPolygons) -> None:
@@ -164,7 +165,7 @@ def _publish_tables(context: StateContext, inputs: _Inputs, topology: Topology, 
 
 
 def _summary(
-    context: StateContext, topology: Topology, placed: PlacedEdges, attempts: Attempts
+    context: StateContext, inputs: _Inputs, topology: Topology, placed: PlacedEdges, attempts: Attempts
 ) -> dict[str, Any]:
     edges, guarded = placed.slots, topology.guarded
     events, total = int(attempts.edge.shape[0]), edges.total
@@ -175,6 +176,7 @@ def _summary(
     tiles = placed.tiles
     bounds = np.stack([tiles.min_lon, tiles.max_lon, tiles.min_lat, tiles.max_lat], axis=1)
     return {
+        **({} if inputs.centroids is None else {"country_centroids": inputs.centroids}),
         "tile_ids_on_raster": ids_on_raster(edges.country, tiles.tile_id, bounds),
         "seed": context.identity.seed,
         "manifest_fingerprint": context.identity.manifest_fingerprint,

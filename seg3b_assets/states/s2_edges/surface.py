@@ -7,7 +7,7 @@ time per worker, and a tile is never a Python object.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.contracts import contract, require_frame
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.geography import groups, tile_centroid
 from seg3b_assets.laws.randomness import draw_position
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 
@@ -117,6 +117,21 @@ class TileSurface:
             for done in pool.map(pick_country, groups(edges.country)):
                 advance(done)
         return picks
+
+    def centroids(self, countries: Sequence[str], workers: int) -> dict[str, tuple[float, float]]:
+        """Where each country is by its tiles (``geography.tile_centroid``), (lon, lat) degrees."""
+
+        def centroid(country: str) -> tuple[float, float]:
+            tile_id, weight = self._weights(country)
+            frame = self._read("tile_bounds", country, ["tile_id", "centroid_lon_deg", "centroid_lat_deg"])
+            known = frame["tile_id"].to_numpy()
+            _require_subset("tile_bounds_missing_ids", "tile_bounds", country, tile_id, known)
+            row = np.searchsorted(known, tile_id)
+            lon, lat = (frame[name].to_numpy()[row] for name in ("centroid_lon_deg", "centroid_lat_deg"))
+            return tile_centroid(lon, lat, weight)
+
+        with ThreadPoolExecutor(workers) as pool:
+            return dict(zip(countries, pool.map(centroid, countries), strict=True))
 
     def _pick_in(self, country: str, at: NDArray[np.int64], words: U64, picks: TilePicks) -> None:
         tile_id, weight = self._weights(country)

@@ -1,0 +1,104 @@
+"""The borders of an upstream root outside any run, and a root that is given the gazetteer it lacks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from seg3b_assets.contracts import contract
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.geography import CountryPolygons
+from seg3b_assets.laws.hashing import file_digest, sha256_hex
+from seg3b_assets.laws.zones import ZoneResolver
+from seg3b_assets.progress import Progress
+from seg3b_assets.settings import Settings
+from seg3b_assets.states.s0_gate.upstream import RECEIPT_NAME, locate, read_receipt
+from seg3b_assets.states.tables import read_table
+
+GAZETTEER: Final = "settlement_gazetteer"
+_PLACE: Final = ("reference", "spatial", GAZETTEER)
+_FIRST_SEED: Final = 42
+
+
+def borders_of(settings: Settings, progress: Progress) -> tuple[CountryPolygons, ZoneResolver]:
+    """Country polygons and zones of the configured upstream, or of the embedded world.
+
+    Raises:
+        Seg3BError: what finding and reading the two tables raises.
+    """
+    from seg3b_assets.pipeline.segment import upstream_root  # noqa: PLC0415 - it gives roots their gazetteer
+
+    root = settings.upstream
+    if root is None:
+        root = upstream_root(settings, _FIRST_SEED, progress)
+    elif not (root / RECEIPT_NAME).exists():
+        root = next((path for path in sorted(root.glob("seed=*")) if (path / RECEIPT_NAME).exists()), root)
+    tables = {}
+    for name in ("world_countries", "tz_world"):
+        location = locate(contract(name), root, read_receipt(root))
+        assert location is not None  # neither is optional
+        tables[name] = contract(name).conform(read_table(contract(name), location, "S0"))
+    countries, zones = tables["world_countries"], tables["tz_world"]
+    listed = zones["country_iso"].to_list() if "country_iso" in zones.columns else None
+    return (
+        CountryPolygons.from_wkb(countries["country_iso"].to_list(), countries["geom"].to_list()),
+        ZoneResolver.from_wkb(zones["tzid"].to_list(), listed, zones["geometry"].to_list(), 0.0, {}),
+    )
+
+
+def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
+    """A root like ``root`` that has the gazetteer, by links, below the cache; ``root`` itself where it has its own.
+
+    Args:
+        gazetteer: folder of its parquet files, or the file.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED`` where there is no gazetteer.
+    """
+    if root.joinpath(*_PLACE).is_dir():
+        return root
+    files = sorted(gazetteer.glob("*.parquet")) if gazetteer.is_dir() else [gazetteer]
+    try:
+        version = sha256_hex("".join(file_digest(file) for file in files).encode())[:16]
+    except OSError as error:
+        raise _absent(gazetteer, error.strerror) from error
+    if not files:
+        raise _absent(gazetteer, "no parquet file in it")
+    target = cache / "roots" / sha256_hex(f"{root.resolve()}|{version}".encode())[:16] / root.name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = target.with_name(f".staging-{os.getpid()}")
+    _link_around(root.resolve(), staging, _PLACE)
+    place = staging.joinpath(*_PLACE, f"own-{version}")
+    place.mkdir(parents=True)
+    for file in files:
+        (place / file.name).symlink_to(file.resolve())
+    try:
+        staging.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+    return target
+
+
+def _link_around(source: Path, target: Path, way: tuple[str, ...]) -> None:
+    """Link everything of ``source`` into ``target`` but the folders of ``way``, which become folders of their own."""
+    target.mkdir()
+    for entry in source.iterdir() if source.is_dir() else ():
+        if not way or entry.name != way[0]:
+            (target / entry.name).symlink_to(entry)
+    if len(way) > 1:
+        _link_around(source / way[0], target / way[0], way[1:])
+
+
+def _absent(gazetteer: Path, reason: str | None) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        "INPUT_OPEN_FAILED",
+        "gazetteer_present",
+        str(gazetteer),
+        "Let SEG3B_GAZETTEER name a folder that `seg3b gazetteer build` wrote, or unset it.",
+        {"reason": reason},
+    )

@@ -1,0 +1,139 @@
+"""A root as a stranger has it: no gazetteer, GeoParquet borders under other names, zones without countries, ids of
+its own; run, exported and verified, and what it lacks said by name."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.pipeline.borders import with_gazetteer
+from seg3b_assets_tests.end_to_end.installation import Installation
+from seg3b_assets_tests.end_to_end.refusals import refused_upstream
+from seg3b_assets_tests.end_to_end.upstream_copies import SURFACES, UpstreamCopy
+from seg3b_assets_tests.states.miniature_upstream import Root, write_bundle
+
+HEADER = "merchant_id,lat_deg,lon_deg,evidence_url,coord_source,tzid_settlement,notes"
+
+
+def without_gazetteer(upstream: UpstreamCopy) -> UpstreamCopy:
+    """Take the places away, and out of what 2A vouches for."""
+    shutil.rmtree(upstream.dataset("settlement_gazetteer").parent)
+    folder = upstream.bundle("2A")
+    members = {path.name: path.read_bytes() for path in folder.glob("*.json") if path.name != "index.json"}
+    document = orjson.loads(members["certified_datasets_2A.json"])
+    document["datasets"].pop("settlement_gazetteer")
+    members["certified_datasets_2A.json"] = canonical_json(document)
+    for entry in folder.iterdir():
+        entry.unlink()
+    write_bundle(Root(upstream.path, upstream.world), "2A", members)
+    return upstream
+
+
+def as_geopandas_writes(upstream: UpstreamCopy, dataset: str, geometry: str, *left_out: str) -> None:
+    """The table's geometry as a geoarrow.wkb column called ``geometry``, with a covering and a kilobyte of PROJJSON."""
+    path = upstream.file(dataset)
+    table = pq.ParquetFile(path).read().drop_columns(list(left_out))
+    crs = {"id": {"authority": "OGC", "code": "CRS84"}, "remarks": "x" * 1000}
+    kind = {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": orjson.dumps({"crs": crs})}
+    at = table.schema.get_field_index(geometry)
+    field = pa.field("geometry", pa.binary(), metadata=kind)
+    table = table.set_column(at, field, table.column(at).cast(pa.binary()))
+    box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), 0.0)
+    table = table.append_column("bbox", pa.array([box] * table.num_rows))
+    covering = {"bbox": {edge: ["bbox", edge] for edge in box}}
+    column = {"encoding": "WKB", "geometry_types": [], "crs": crs, "covering": covering}
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    path.unlink()
+    pq.write_table(table.replace_schema_metadata({"geo": orjson.dumps(geo)}), path)
+
+
+def with_ids_of_its_own(upstream: UpstreamCopy) -> None:
+    """Tile ids that follow no raster, the same in the three surfaces."""
+    for surface in SURFACES:
+        for file in sorted(upstream.dataset(surface).rglob("*.parquet")):
+            code = file.stem[-2:] if surface == "tile_weights" else file.parent.name[-2:]
+            first = ord(code[0]) * 1_000_003 + ord(code[1]) * 10_007
+            frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
+            ids = pl.int_range(pl.len(), dtype=pl.UInt64) * 7919 + first
+            file.unlink()
+            frame.select(pl.exclude("raster_row", "raster_col")).with_columns(tile_id=ids).write_parquet(file)
+
+
+def coordinates_of(finished: Installation) -> str:
+    """Every settlement of the finished run, as a coordinates file."""
+    settled = pl.read_parquet(finished.path("virtual_settlement_3B"), hive_partitioning=False, glob=False)
+    rows = settled.select("merchant_id", "lat_deg", "lon_deg", "tzid_settlement").iter_rows()
+    lines = [
+        f"{who},{lat},{lon},https://register.example/{who},register,{zone}," for who, lat, lon, zone in rows
+    ]
+    return "\n".join([HEADER, *lines, ""])
+
+
+def test_a_root_without_a_gazetteer_says_what_a_merchant_without_a_coordinate_needs(
+    installation: Installation, upstream: UpstreamCopy
+) -> None:
+    error = refused_upstream(installation, without_gazetteer(upstream))
+    assert error["code"] == "E3B_S1_SETTLEMENT_COORD_MISSING"
+    assert "seg3b gazetteer build" in error["remedy"]
+    assert error["detail"]["merchants"] > 5
+
+
+def test_a_root_of_a_strangers_making_runs_is_exported_and_verified(
+    finished: Installation, empty: Installation, upstream: UpstreamCopy, tmp_path: Path
+) -> None:
+    without_gazetteer(upstream)
+    with_ids_of_its_own(upstream)
+    as_geopandas_writes(upstream, "world_countries", "geom")
+    as_geopandas_writes(upstream, "tz_world", "geometry", "country_iso")
+    upstream.coordinates(coordinates_of(finished))
+    upstream.seal()
+    said = empty.run("--upstream", str(upstream.path)).passed()
+    tree = tmp_path / "tree"
+    empty.seg3b("export", said["run_id"], str(tree), "--upstream", str(upstream.path), "--json").passed()
+    for options in ((), ("--upstream", str(upstream.path))):
+        verified = empty.seg3b("verify", str(tree), *options, "--json").passed()
+        assert verified["failed"] == 0
+    summary = orjson.loads(next(tree.rglob("s2_summary_3B.json")).read_bytes())
+    assert summary["tile_ids_on_raster"] is False
+    assert len(summary["country_centroids"]) > 200
+    assert summary["tz_source_counts"]["POLYGON"] == summary["edges_total"]
+
+
+def test_a_gazetteer_of_ones_own_stands_in_for_the_one_that_is_missing(
+    finished: Installation, empty: Installation, upstream: UpstreamCopy, tmp_path: Path
+) -> None:
+    places = shutil.copytree(upstream.dataset("settlement_gazetteer"), tmp_path / "places")
+    without_gazetteer(upstream)
+    given = replace(empty, variables={**empty.variables, "SEG3B_GAZETTEER": str(places)})
+    given.run("--upstream", str(upstream.path)).passed()
+    columns = ["merchant_id", "lat_deg", "lon_deg", "tzid_settlement"]
+    found = [
+        pl.read_parquet(next(one.home.rglob("virtual_settlement/**/*.parquet")), columns=columns, glob=False)
+        for one in (finished, given)
+    ]
+    assert found[0].equals(found[1])
+
+
+def test_a_root_with_its_own_gazetteer_is_left_alone(upstream: UpstreamCopy, tmp_path: Path) -> None:
+    assert with_gazetteer(upstream.path, tmp_path / "nowhere", tmp_path / "cache") == upstream.path
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_gazetteer_that_is_not_there_is_named(upstream: UpstreamCopy, tmp_path: Path, there: bool) -> None:
+    from seg3b_assets.laws.errors import Seg3BError  # noqa: PLC0415
+
+    folder = tmp_path / "places"
+    if there:
+        folder.mkdir()
+    with pytest.raises(Seg3BError) as caught:
+        with_gazetteer(without_gazetteer(upstream).path, folder, tmp_path / "cache")
+    assert caught.value.code == "E3B_S0_INPUT_OPEN_FAILED"
+    assert "SEG3B_GAZETTEER" in caught.value.remedy
