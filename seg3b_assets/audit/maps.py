@@ -86,7 +86,7 @@ def read_maps(desk: Desk) -> Maps | None:
         zones["country_iso"].to_list() if "country_iso" in zones.columns else None,
         zones["geometry"].to_list(),
         policies.tz_nudge.epsilon_deg,
-        policies.tz_overrides.tzid_by_country(),
+        policies.tz_overrides.tzid_by_country(desk.tree.identity.created_utc),
     )
     by_country = dict(zip(countries["country_iso"].to_list(), polygons, strict=True))
     rows = tuple(zip(zones["tzid"].to_list(), shapes, strict=True))

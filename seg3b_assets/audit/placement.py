@@ -104,6 +104,8 @@ class _Recomputation:
         self.tile_weight = np.zeros(n, np.int64)
         self.lon, self.lat = np.full(n, np.nan), np.full(n, np.nan)
         self.tzid, self.tz_source = np.zeros(n, "U40"), np.zeros(n, "U8")
+        by_hand = desk.tree.policies.tz_overrides.named(world.created_utc)
+        self._named = by_hand.of(ledger.merchant_id, ledger.seq)
 
     def run(self) -> Placement:
         with ThreadPoolExecutor(self._desk.workers) as pool:
@@ -133,7 +135,11 @@ class _Recomputation:
         attempts = self._attempts(iso, at)
         placed = at[~np.isnan(self.lon[at])]
         self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(
-            np.full(placed.shape[0], iso), self.lon[placed], self.lat[placed], any_zone=True
+            np.full(placed.shape[0], iso),
+            self.lon[placed],
+            self.lat[placed],
+            named=self._named[placed],
+            any_zone=True,
         )
         return attempts
 

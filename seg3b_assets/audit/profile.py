@@ -194,8 +194,11 @@ def merchant_facts(
     )
 
 
-def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology) -> pl.Series:
-    """Edges per merchant from the profile's scale, class and size: the published median is the policy's."""
+def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology, created_utc: str) -> pl.Series:
+    """Edges per merchant from the profile's scale, class and size: the published median is the policy's.
+
+    A budget set by hand and not ended before ``created_utc`` stands instead.
+    """
     law = topology.budget
     by_class = {name: law.class_multiplier[name] for name in VIRTUAL_CLASSES}
     by_size = {name: law.size_multiplier[name] for name in SIZE_BUCKETS}
@@ -206,7 +209,14 @@ def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology) -> pl.Series
     )
     if not shaped.size:
         return pl.Series(dtype=pl.Int64)
-    return pl.Series(np.rint(shaped * (law.median / np.median(shaped))).astype(np.int64))
+    drawn = np.rint(shaped * (law.median / np.median(shaped))).astype(np.int64)
+    by_hand = pl.DataFrame(
+        list(law.by_hand(created_utc).items()),
+        schema={"merchant_id": pl.UInt64, "edges": pl.Int64},
+        orient="row",
+    )
+    set_so = profile.select("merchant_id").join(by_hand, on="merchant_id", how="left", maintain_order="left")
+    return set_so["edges"].fill_null(pl.Series(drawn))
 
 
 def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
@@ -214,7 +224,7 @@ def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
     if desk.findings.failed("S2.profile_draws") or desk.findings.failed("S2.profile_class"):
         desk.findings.skip("the profile's draws or classes failed their own check", "S2.profile_budget")
         return
-    expected = expected_budgets(profile, desk.tree.policies.edge_topology)
+    expected = expected_budgets(profile, desk.tree.policies.edge_topology, desk.tree.identity.created_utc)
     _compare(desk, "S2.profile_budget", profile, "edge_budget", expected)
 
 

@@ -63,6 +63,8 @@ def _bindings(desk: Desk) -> dict[str, Any]:
     """What the policies alone say the routing policy is."""
     policies, identity = desk.tree.policies, desk.tree.identity
     fields, rng, validation = policies.virtual_routing_fields, policies.route_rng, policies.virtual_validation
+    keys = ("merchant_id", "mode", "notes")
+    modes = [{key: getattr(one, key) for key in keys} for one in fields.modes(identity.created_utc)]
     return {
         "manifest_fingerprint": identity.manifest_fingerprint,
         "parameter_hash": identity.parameter_hash,
@@ -89,6 +91,7 @@ def _bindings(desk: Desk) -> dict[str, Any]:
             "substream_label": rng.substream_label,
             "event_schema": rng.event_schema,
         },
+        **({"overrides": modes} if modes else {}),
         "notes": f"What fills these fields, and {fields.settlement_day_field} for the settlement day: "
         f"{BINDINGS} in {contract(BINDINGS).relative_path(identity)}",
     }

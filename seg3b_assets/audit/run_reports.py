@@ -17,7 +17,8 @@ from seg3b_assets.audit.parquet_files import UnreadableTableError, count_rows
 from seg3b_assets.audit.tree import Desk, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import published_id
-from seg3b_assets.laws.joined_keys import ACCEPTED, COORDINATES, DENIED, joined
+from seg3b_assets.laws.joined_keys import ACCEPTED, COORDINATES, DENIED, joined, joined_overrides
+from seg3b_assets.policies import merchant_overrides
 
 STATES: Final = ("S1", "S2", "S3", "S4")
 BUNDLE: Final = "validation_bundle_3B"
@@ -56,9 +57,12 @@ def audit_joined(desk: Desk, classification: pl.DataFrame | None, merchants: pl.
         if listed.merchants:
             expected.append(joined(source, pl.Series(listed.merchants, dtype=pl.UInt64), ids, ids))
     coordinates = desk.input_table(COORDINATES, ["merchant_id"])
+    virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
     if coordinates is not None:
-        virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
         expected.append(joined(COORDINATES, coordinates["merchant_id"], virtual, ids))
+    for source, written in merchant_overrides(desk.tree.policies):
+        counted = joined_overrides(source, written, desk.tree.identity.created_utc, (virtual, ids))
+        expected += [] if counted is None else [counted]
     desk.findings.equal("S1.run_report", report.get("joined"), expected, key="joined")
 
 

@@ -401,7 +401,10 @@ def _countries(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
 
 def _zones(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
     table, from_file = anchors.table, anchors.from_file
-    tzid, how = maps.zones.resolve(anchors.legal, table["lon_deg"].to_numpy(), table["lat_deg"].to_numpy())
+    by_hand = desk.tree.policies.tz_overrides.named(desk.tree.identity.created_utc)
+    named = by_hand.of(table["merchant_id"].to_numpy())
+    point = table["lon_deg"].to_numpy(), table["lat_deg"].to_numpy()
+    tzid, how = maps.zones.resolve(anchors.legal, *point, named=named)
     source = np.where(from_file, "INGEST", np.where(how == OVERRIDE, "OVERRIDE", "DERIVED"))
     ingested = anchors.ingested["tzid_settlement"].fill_null("").to_numpy().astype(tzid.dtype)
     zone = np.where(from_file, ingested, tzid)

@@ -6,7 +6,8 @@ any order, on any machine. Whoever has uniforms of their own may use those inste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
 
 _CATALOGUE, _SETTLEMENT = "edge_catalogue_3B", "virtual_settlement_3B"
+DISABLED: Final = "disable_virtual"
 _EDGE_COLUMNS: Final = ("merchant_id", "edge_id", "edge_weight")
 # Receipt field: what the bindings call it.
 _RECEIPT: Final = {
@@ -48,12 +50,15 @@ class Router:
             bindings say: ip_country, ip_latitude, ip_longitude (degrees), tzid_operational,
             tzid_settlement.
         stream: the addressed stream the routing policy names.
+        modes: virtual, hybrid or disable_virtual by merchant_id, of the merchants the routing policy overrides; no
+            edge is drawn for one whose virtual routing is disabled.
     """
 
     merchant_id: U64
     tables: AliasTables
     edges: pl.DataFrame
     stream: Stream
+    modes: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: PublishedRun) -> Router:
@@ -68,7 +73,8 @@ class Router:
         blob = run.path("edge_alias_blob_3B").read_bytes()
         tables = parse_slices(blob, run.table("edge_alias_index_3B"), merchant_id, lengths.astype(np.int64))
         label = policy["virtual_edge_rng_binding"]["substream_label"]
-        return cls(merchant_id, tables, edges, Stream.of(run.identity, label))
+        modes = {int(one["merchant_id"]): str(one["mode"]) for one in policy.get("overrides", ())}
+        return cls(merchant_id, tables, edges, Stream.of(run.identity, label), modes)
 
     def draw(
         self, merchant_ids: ArrayLike, events: ArrayLike | None = None, uniforms: ArrayLike | None = None
@@ -125,6 +131,12 @@ class Router:
         if unknown.any():
             place = f"merchant {wanted[int(np.flatnonzero(unknown)[0])]}"
             raise _refused("merchant_is_virtual", place, {"events": int(unknown.sum())})
+        disabled = [merchant for merchant, mode in self.modes.items() if mode == DISABLED]
+        barred = np.isin(wanted, np.array(disabled, np.uint64))
+        if barred.any():
+            place = f"merchant {wanted[int(np.flatnonzero(barred)[0])]}"
+            detail = {"events": int(barred.sum()), "mode": DISABLED}
+            raise _refused("merchant_is_routed_virtually", place, detail)
         return segment.astype(np.int64)
 
 

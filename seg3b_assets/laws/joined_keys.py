@@ -5,6 +5,7 @@ An id that a spreadsheet rounded, or a merchant who is not virtual, gives a row 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,11 +14,15 @@ import shapely
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.overrides import in_force
 from seg3b_assets.laws.tz_database import present_name
 
 F64 = NDArray[np.float64]
 COORDINATES: Final = "virtual_settlement_coords"
 ACCEPTED, DENIED = "mcc_channel_rules:overrides.accept", "mcc_channel_rules:overrides.deny"
+BUDGETS: Final = "edge_topology:budget.merchants"
+MERCHANT_ZONES, EDGE_ZONES = "tz_overrides:merchants", "tz_overrides:edges"
+MODES: Final = "virtual_routing_fields:overrides"
 EXAMPLES: Final = 5
 
 ZoneRows = tuple[tuple[str, shapely.Geometry], ...]
@@ -43,6 +48,26 @@ def joined(source: str, keys: pl.Series, wanted: pl.Series, merchants: pl.Series
         "unmatched": int((~known).sum()),
         "examples": [str(one) for one in lost.head(EXAMPLES)],
     }
+
+
+def joined_overrides(
+    source: str, written: Sequence[tuple[int, str | None]], created_utc: str, ids: tuple[pl.Series, pl.Series]
+) -> dict[str, Any] | None:
+    """``joined`` of an override list of which some may have expired; None of an empty one.
+
+    Args:
+        written: merchant_id and last day of each. created_utc: of the upstream receipt.
+        ids: of the virtual merchants whom it can serve, and of all.
+
+    Returns:
+        As ``joined``, rows being those in force, with expired: how many are not.
+    """
+    if not written:
+        return None
+    active = [merchant for merchant, expires in written if in_force(expires, created_utc)]
+    virtual, merchants = ids
+    counted = joined(source, pl.Series(active, dtype=pl.UInt64), virtual, merchants)
+    return {**counted, "expired": len(written) - len(active)}
 
 
 def far_from_zone(

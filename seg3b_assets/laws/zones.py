@@ -1,9 +1,9 @@
 """Which time zone a point is in (law section 4, placement).
 
 A country's own zones are asked: exactly one that covers the point, else one that covers the look-up point moved
-north-east, else the country's override. Where all three say nothing of an edge, which lies in its country whose
-border then reaches over land that the zone table gives to others, any zone of the table is asked, and one that alone
-covers the point is its zone.
+north-east, else an override: the edge's, the merchant's, the country's. Where all say nothing of an edge, which lies in
+its country whose border then reaches over land that the zone table gives to others, any zone of the table is asked, and
+one that alone covers the point is its zone.
 A zone may have several polygons, and an old and a present name; it is one zone all the same.
 """
 
@@ -81,10 +81,13 @@ class ZoneResolver:
         everywhere = _Everywhere(tuple(tzids), tuple(wkb))
         return cls(frozen, epsilon_deg, overrides, everywhere, countries is not None)
 
-    def resolve(self, country: TEXT, lon: F64, lat: F64, *, any_zone: bool = False) -> tuple[TEXT, TEXT]:
+    def resolve(
+        self, country: TEXT, lon: F64, lat: F64, *, named: TEXT | None = None, any_zone: bool = False
+    ) -> tuple[TEXT, TEXT]:
         """Zone and how it was found, for points (n,) each in a stated country.
 
         Args:
+            named: (n,), the zone an override names for the point's edge or merchant, "" where none does.
             any_zone: the country's polygon covers the points, so its zones need not be the only candidates.
 
         Returns:
@@ -93,7 +96,8 @@ class ZoneResolver:
         tzid = np.full(country.shape, UNRESOLVED, dtype="U64")
         source = np.full(country.shape, UNRESOLVED, dtype="U8")
         for code, at in groups(country):
-            tzid[at], source[at] = self._resolve_in(str(code), lon[at], lat[at], any_zone)
+            of_point = None if named is None else named[at]
+            tzid[at], source[at] = self._resolve_in(str(code), lon[at], lat[at], of_point, any_zone)
         return tzid, source
 
     def covering(self, country: str, lon: float, lat: float) -> list[str]:
@@ -103,7 +107,9 @@ class ZoneResolver:
         own = {name for name, polygon in rows if shapely.intersects_xy(polygon, x, y)[0]}
         return sorted(own or self.everywhere.covering(x, y))
 
-    def _resolve_in(self, country: str, lon: F64, lat: F64, any_zone: bool) -> tuple[TEXT, TEXT]:
+    def _resolve_in(
+        self, country: str, lon: F64, lat: F64, named: TEXT | None, any_zone: bool
+    ) -> tuple[TEXT, TEXT]:
         tzid = self._own_cover(country, lon, lat)
         source = np.where(tzid != UNRESOLVED, POLYGON, UNRESOLVED).astype("U8")
         missed = np.flatnonzero(source == UNRESOLVED)
@@ -112,6 +118,9 @@ class ZoneResolver:
             nudged_lat = np.minimum(lat[missed] + self.epsilon_deg, 90.0)
             tzid[missed] = self._own_cover(country, nudged_lon, nudged_lat)
             source[missed] = np.where(tzid[missed] != UNRESOLVED, NUDGE, UNRESOLVED)
+        missed = np.flatnonzero((source == UNRESOLVED) & (named != "")) if named is not None else missed[:0]
+        if missed.size and named is not None:
+            tzid[missed], source[missed] = named[missed], OVERRIDE
         missed = np.flatnonzero(source == UNRESOLVED)
         if missed.size and country in self.overrides:
             tzid[missed] = self.overrides[country]

@@ -26,7 +26,8 @@ def show_run(record: RunRecord, console: Console) -> None:
     console.print(told)
     for one in record.joined:
         lost = f"; nobody's: {', '.join(one['examples'])}" if one["examples"] else ""
-        console.print(f"{one['source']}  {one['used']:,} of {one['rows']:,} rows used{lost}")
+        past = f", {one['expired']:,} expired" if one.get("expired") else ""
+        console.print(f"{one['source']}  {one['used']:,} of {one['rows']:,} rows used{past}{lost}")
     console.print(f"flag    {record.flag}")
     console.print(f"bundle  {record.bundle_dir}")
     if not record.heads_moved:

@@ -15,6 +15,7 @@ from seg3b_assets.policies.loader import (
     load_policies,
     parse_policy,
 )
+from seg3b_assets.policies.merchant_overrides import merchant_overrides
 from seg3b_assets.policies.policy_model import SIZE_BUCKETS, VIRTUAL_CLASSES, Policy, SizeBucket, VirtualClass
 from seg3b_assets.policies.routing import AliasLayout, RouteRng, VirtualRoutingFields
 from seg3b_assets.policies.settlement import SeatRule, Settlement
@@ -46,5 +47,6 @@ __all__ = [
     "VirtualRoutingFields",
     "VirtualValidation",
     "load_policies",
+    "merchant_overrides",
     "parse_policy",
 ]

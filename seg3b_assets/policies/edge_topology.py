@@ -9,15 +9,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from seg3b_assets.laws.overrides import in_force
 from seg3b_assets.policies.policy_model import (
     ByClass,
     BySize,
+    Day,
     Iso2,
     Listed,
+    MerchantId,
     Pair,
     Policy,
     PolicyModel,
     PositiveShare,
+    Sentence,
     Share,
     refusal,
     require_bracket,
@@ -62,6 +66,20 @@ class SizeBuckets(PolicyModel):
         return self
 
 
+class MerchantBudget(PolicyModel):
+    """The edges of one merchant, set by hand.
+
+    Attributes:
+        edges: exactly so many, whatever the draw gives.
+        expires: the last day it holds, against the upstream receipt's; it holds for ever without one.
+    """
+
+    merchant_id: MerchantId
+    edges: Annotated[int, Field(ge=1, lt=2**20)]
+    reason: Sentence
+    expires: Day | None = None
+
+
 class Budget(PolicyModel):
     """Edges per merchant: a truncated lognormal, times class and size multipliers.
 
@@ -69,6 +87,7 @@ class Budget(PolicyModel):
         median, minimum, maximum: edges, before multipliers.
         sigma: standard deviation of the logarithm; 0 gives every merchant the median.
         published_median_band: edges; multipliers are scaled so that the published median lies inside.
+        merchants: budgets set by hand; the others' are drawn as if there were none.
     """
 
     median: Annotated[float, Field(ge=1, le=100_000)]
@@ -78,6 +97,7 @@ class Budget(PolicyModel):
     class_multiplier: ByClass[Multiplier]
     size_multiplier: BySize[Multiplier]
     published_median_band: Pair[Annotated[float, Field(ge=1, le=100_000)]]
+    merchants: Listed[MerchantBudget] = ()
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
@@ -86,7 +106,16 @@ class Budget(PolicyModel):
         if not low <= self.median <= high:
             allowed = f"[low, high] around the median {self.median:g}"
             raise refusal("published_median_band", [low, high], allowed)
+        require_unique("merchants", (one.merchant_id for one in self.merchants), "a merchant", ".merchant_id")
         return self
+
+    def by_hand(self, created_utc: str) -> dict[int, int]:
+        """Edges by merchant_id, of the budgets in force.
+
+        Args:
+            created_utc: of the upstream receipt.
+        """
+        return {one.merchant_id: one.edges for one in self.merchants if in_force(one.expires, created_utc)}
 
 
 class ClassCoupling(PolicyModel):

@@ -7,9 +7,10 @@ on the field, so that a refusal can state them; rules across fields raise ``refu
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from datetime import date
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -60,6 +61,20 @@ MccRange = Pair[Mcc]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**64 - 1)]
+MerchantId = Annotated[int, Field(ge=1, le=2**64 - 1)]
+
+
+def _is_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+# The last day an override holds: in quotes, since YAML would make a date of it.
+Day = Annotated[
+    str,
+    worded(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", 'a day in quotes, as "2026-12-31"'),
+    AfterValidator(_is_day),
+]
 
 
 class PolicyModel(BaseModel):

@@ -9,7 +9,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.policies.policy_model import Anchor, EventField, Policy, SchemaAnchor, refusal
+from seg3b_assets.laws.overrides import in_force
+from seg3b_assets.policies.policy_model import (
+    Anchor,
+    Day,
+    EventField,
+    Listed,
+    MerchantId,
+    Policy,
+    PolicyModel,
+    SchemaAnchor,
+    refusal,
+    require_unique,
+    worded,
+)
 
 
 class RouteRng(Policy):
@@ -39,12 +52,28 @@ class AliasLayout(Policy):
     endianness: Literal["little"]
 
 
+class RoutingMode(PolicyModel):
+    """How a router treats one merchant, whatever it was classified as.
+
+    Attributes:
+        mode: virtual: every payment through an edge; hybrid: through an edge or an outlet; disable_virtual: never
+            through an edge.
+        expires: the last day it holds, against the upstream receipt's; it holds for ever without one.
+    """
+
+    merchant_id: MerchantId
+    mode: Literal["virtual", "hybrid", "disable_virtual"]
+    notes: Annotated[str, worded(r'^[^"\\\x00-\x1f]{3,400}$', "a sentence without a quote or a backslash")]
+    expires: Day | None = None
+
+
 class VirtualRoutingFields(Policy):
     """Which fields a router fills in an event, and which published column each takes its value from.
 
     Attributes:
         tzid_settlement_field, tzid_operational_field, settlement_day_field, ip_country_field,
             ip_latitude_field, ip_longitude_field: the event's fields.
+        overrides: merchants a router treats otherwise.
         tzid_settlement_source and so on: dataset.column of their values. The settlement day has none: it is
             the day, by settlement_cutoff_rule, of the event's instant in the settlement's zone.
     """
@@ -62,6 +91,7 @@ class VirtualRoutingFields(Policy):
     ip_latitude_source: Anchor
     ip_longitude_field: EventField
     ip_longitude_source: Anchor
+    overrides: Listed[RoutingMode] = ()
 
     @model_validator(mode="after")
     def _each_field_once(self) -> Self:
@@ -71,4 +101,14 @@ class VirtualRoutingFields(Policy):
                 if value in filled:
                     raise refusal(key, value, "an event field that no other binding fills")
                 filled.add(value)
+        require_unique("overrides", (one.merchant_id for one in self.overrides), "a merchant", ".merchant_id")
         return self
+
+    def modes(self, created_utc: str) -> tuple[RoutingMode, ...]:
+        """Overrides in force, by ascending merchant_id.
+
+        Args:
+            created_utc: of the upstream receipt.
+        """
+        active = [one for one in self.overrides if in_force(one.expires, created_utc)]
+        return tuple(sorted(active, key=lambda one: one.merchant_id))

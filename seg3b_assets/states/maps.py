@@ -51,7 +51,7 @@ def read_zones(inputs: SealedInputs, policies: PolicySet, state: str) -> ZoneRes
             frame["country_iso"].to_list() if "country_iso" in frame.columns else None,
             frame["geometry"].to_list(),
             policies.tz_nudge.epsilon_deg,
-            policies.tz_overrides.tzid_by_country(),
+            policies.tz_overrides.tzid_by_country(str(inputs.receipt["verified_at_utc"])),
         )
     except UnfitPolygonsError as error:
         raise unfit(state, ZONES, zone_names(frame), error.faults) from error

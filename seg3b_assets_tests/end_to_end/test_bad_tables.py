@@ -122,7 +122,9 @@ def test_places_that_lie_in_no_zone(installation: Installation, upstream: Upstre
 
 
 def test_a_country_without_zones_or_override(installation: Installation, upstream: UpstreamCopy) -> None:
-    overridden = load_policies(installation.policies).tz_overrides.tzid_by_country()
+    overridden = load_policies(installation.policies).tz_overrides.tzid_by_country(
+        "2026-11-01T00:00:00.000000Z"
+    )
     anchored = pl.read_parquet(installation.path("virtual_settlement_3B"))["tzid_settlement"]
     edges = pl.read_parquet(installation.path("edge_catalogue_3B") / "part-00000.parquet")
     country = edges.filter(

@@ -12,6 +12,15 @@ from seg3b_assets_tests.faults import edits
 from seg3b_assets_tests.faults.edited_tree import FLAG, Tree
 from seg3b_assets_tests.faults.fault import Fault, edited
 
+_NOBODYS = {
+    "source": "tz_overrides:edges",
+    "rows": 1,
+    "used": 1,
+    "idle": 0,
+    "unmatched": 0,
+    "expired": 0,
+    "examples": [],
+}
 _WRITTEN_BY_S5 = (
     "s5_audit_3B",
     "s5_digest_summary_3B",
@@ -303,6 +312,9 @@ def _reports() -> Iterator[Fault]:
             said(lambda report: report["outputs"].pop() and None),
             (own,),
         )
+        if number == 1:
+            used = said(lambda report: report["joined"].append(_NOBODYS))
+            yield edited(target, f"{target}: an override list nobody wrote", check, used)
         yield edited(
             target,
             f"{target}: another policy",

@@ -69,6 +69,7 @@ def _routing() -> Iterator[Fault]:
         bindings,
         substream_label="cdn_edge_pick_v2",
     )
+    yield said("an override nobody wrote", bindings, overrides=[{"merchant_id": 7, "mode": "hybrid"}])
     yield said("another universe", "S4.universe_binding", "S4.run_summary", edge_universe_hash="0" * 64)
     yield said("a routing digest", "S4.cdn_key_digest", cdn_key_digest="0" * 64)
     yield said("a routing policy's version", bindings, routing_policy_version="9.9.9")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
+from seg3b_assets.laws.overrides import NamedZones, in_force
 from seg3b_assets.laws.tz_database import present_name, tz_database_zones
 from seg3b_assets.laws.zones import NUDGE, OVERRIDE, POLYGON, UNRESOLVED, ZoneResolver
 
@@ -129,3 +130,30 @@ def test_every_present_name_is_a_zone_and_its_own() -> None:
     for name in tz_database_zones():
         assert present_name(name) in tz_database_zones()
         assert present_name(present_name(name)) == present_name(name)
+
+
+def test_an_edges_override_comes_before_its_merchants_and_that_before_the_countrys() -> None:
+    square = shapely.box(0, 0, 1, 1)
+    resolver = ZoneResolver.from_wkb(
+        ["Europe/Oslo"], ["NO"], [shapely.to_wkb(square)], 0.001, {"NO": "Europe/Paris"}
+    )
+    by_hand = NamedZones({7: "Asia/Tokyo", 8: "Asia/Seoul"}, {(7, 1): "Europe/Rome"})
+    merchant = np.array([7, 7, 8, 9, 7], np.uint64)
+    seq = np.array([0, 1, 1, 0, 1], np.int64)
+    lon = np.array([5.0, 5.0, 5.0, 5.0, 0.5])  # the last lies in a polygon, which decides
+    lat = np.full(5, 0.5)
+    country = np.full(5, "NO")
+    tzid, source = resolver.resolve(country, lon, lat, named=by_hand.of(merchant, seq))
+    assert tzid.tolist() == ["Asia/Tokyo", "Europe/Rome", "Asia/Seoul", "Europe/Paris", "Europe/Oslo"]
+    assert source.tolist() == ["OVERRIDE"] * 4 + ["POLYGON"]
+    assert by_hand.of(merchant).tolist() == ["Asia/Tokyo", "Asia/Tokyo", "Asia/Seoul", "", "Asia/Tokyo"]
+    plain, _ = resolver.resolve(country, lon, lat)
+    assert plain.tolist() == ["Europe/Paris"] * 4 + ["Europe/Oslo"]
+
+
+@pytest.mark.parametrize(
+    ("expires", "holds"),
+    [(None, True), ("2026-11-01", True), ("2026-11-02", True), ("2026-10-31", False), ("2025-12-31", False)],
+)
+def test_an_override_expires_with_the_day_before_upstreams_receipt(expires: str | None, holds: bool) -> None:
+    assert in_force(expires, "2026-11-01T00:00:00.000000Z") is holds

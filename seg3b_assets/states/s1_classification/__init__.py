@@ -9,12 +9,14 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S1",
-    code_version="2.3.0",
+    code_version="2.4.0",
     reads=(
+        "edge_topology",
         "mcc_channel_rules",
         "settlement",
         "tz_nudge",
         "tz_overrides",
+        "virtual_routing_fields",
         "transaction_schema_merchant_ids",
         "settlement_gazetteer",
         "tz_world",

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.joined_keys import ACCEPTED, COORDINATES, DENIED, far_from_zone, joined
+from seg3b_assets.laws.joined_keys import (
+    ACCEPTED,
+    COORDINATES,
+    DENIED,
+    far_from_zone,
+    joined,
+    joined_overrides,
+)
+from seg3b_assets.policies import merchant_overrides
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.zones import ZoneResolver
@@ -66,10 +74,23 @@ def require_inside_zones(
 
 
 def joined_sources(
-    merchants: pl.DataFrame, virtual: pl.DataFrame, ingested: pl.DataFrame | None, policies: PolicySet
+    merchants: pl.DataFrame,
+    virtual: pl.DataFrame,
+    ingested: pl.DataFrame | None,
+    policies: PolicySet,
+    created_utc: str,
 ) -> list[dict[str, Any]]:
-    """What was used of the coordinates file and of the override lists; what nobody uses is a warning in the log."""
-    found = list(_joined(merchants["merchant_id"], virtual["merchant_id"], ingested, policies))
+    """What was used of the coordinates file and of the override lists; what nobody uses is a warning in the log.
+
+    Args:
+        created_utc: of the upstream receipt, against which overrides expire.
+    """
+    ids = virtual["merchant_id"], merchants["merchant_id"]
+    found = list(_joined(*ids, ingested, policies))
+    for source, written in merchant_overrides(policies):
+        counted = joined_overrides(source, written, created_utc, ids)
+        if counted is not None:
+            found.append(counted)
     for one in found:
         if one["used"] < one["rows"]:
             LOG.warning(
@@ -83,7 +104,7 @@ def joined_sources(
 
 
 def _joined(
-    merchants: pl.Series, virtual: pl.Series, ingested: pl.DataFrame | None, policies: PolicySet
+    virtual: pl.Series, merchants: pl.Series, ingested: pl.DataFrame | None, policies: PolicySet
 ) -> Iterator[dict[str, Any]]:
     overrides = policies.mcc_channel_rules.overrides
     for source, listed in ((ACCEPTED, overrides.accept), (DENIED, overrides.deny)):

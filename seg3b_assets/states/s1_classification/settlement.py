@@ -19,6 +19,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import NOWHERE, CountryPolygons, covering_countries, groups
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.overrides import NamedZones
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.laws.zones import OVERRIDE, UNRESOLVED, ZoneResolver
@@ -199,7 +200,7 @@ def _drawn_anchors(
     if sources.gazetteer is None:  # and nobody to draw for
         return pl.DataFrame(schema=_ANCHOR)
     drawn = draw_anchors(merchants, sources.gazetteer, policies.settlement, world)
-    tzid, source = _resolve_zones(drawn, sources.zones)
+    tzid, source = _resolve_zones(drawn, sources.zones, policies.tz_overrides.named(world.created_utc))
     return drawn.select(
         "merchant_id",
         "lat_deg",
@@ -222,9 +223,13 @@ def _coordinate_digests(rows: pl.DataFrame, evidence: str) -> pl.Series:
     return row_digests(canonical_rows({name: rows[name] for name in names}))
 
 
-def _resolve_zones(drawn: pl.DataFrame, resolver: ZoneResolver) -> tuple[pl.Series, pl.Series]:
+def _resolve_zones(
+    drawn: pl.DataFrame, resolver: ZoneResolver, by_hand: NamedZones
+) -> tuple[pl.Series, pl.Series]:
     country = drawn["country_iso"].to_numpy().astype("U2")
-    tzid, how = resolver.resolve(country, drawn["lon_deg"].to_numpy(), drawn["lat_deg"].to_numpy())
+    named = by_hand.of(drawn["merchant_id"].to_numpy())
+    point = drawn["lon_deg"].to_numpy(), drawn["lat_deg"].to_numpy()
+    tzid, how = resolver.resolve(country, *point, named=named)
     resolved = pl.Series(tzid.tolist(), dtype=pl.String)
     missed = drawn.filter(resolved == UNRESOLVED)
     if missed.height:

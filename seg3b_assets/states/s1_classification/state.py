@@ -56,7 +56,9 @@ def run(context: StateContext) -> list[dict[str, Any]]:
         context.out.table("virtual_classification_lineage_3B", lineage)
         context.out.table("virtual_settlement_3B", settled)
         context.out.table("virtual_settlement_lineage_3B", countries)
-    return joined_sources(merchants, virtual, sources.ingested, context.policies)
+    return joined_sources(
+        merchants, virtual, sources.ingested, context.policies, context.identity.created_utc
+    )
 
 
 def read_merchants(inputs: SealedInputs) -> pl.DataFrame:

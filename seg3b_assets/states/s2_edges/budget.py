@@ -46,11 +46,16 @@ def truncated_lognormal(uniform: F64, law: TruncatedLognormal) -> F64:
     return snap(np.clip(drawn, law.minimum, law.maximum))
 
 
-def edge_budgets(merchants: VirtualMerchants, scale: F64, topology: EdgeTopology) -> NDArray[np.int64]:
+def edge_budgets(
+    merchants: VirtualMerchants, scale: F64, topology: EdgeTopology, created_utc: str
+) -> NDArray[np.int64]:
     """Edges per merchant: scale × class × size multipliers, medianed on the policy's median, rint half even.
+
+    A budget set by hand replaces the merchant's own and nobody else's.
 
     Args:
         scale: float64 (merchants,), the truncated-lognormal draw, in edges.
+        created_utc: of the upstream receipt; a budget set by hand that ended before does not count.
 
     Raises:
         Seg3BError: ``BUDGET_TOTAL_INVALID`` when a merchant would get no edge at all.
@@ -62,6 +67,8 @@ def edge_budgets(merchants: VirtualMerchants, scale: F64, topology: EdgeTopology
     if not shaped.size:
         return np.zeros(0, np.int64)
     budgets: NDArray[np.int64] = np.rint(shaped * (law.median / np.median(shaped))).astype(np.int64)
+    for merchant, edges in law.by_hand(created_utc).items():
+        budgets[merchants.merchant_id == np.uint64(merchant)] = edges
     if (budgets < 1).any():
         first = int(np.argmin(budgets))
         raise Seg3BError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons, groups, wrap_longitude
+from seg3b_assets.laws.overrides import NamedZones
 from seg3b_assets.laws.randomness import Stream, jitter_index, unit_interval
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.laws.zones import UNRESOLVED, ZoneResolver
@@ -127,19 +128,30 @@ class EdgeZones:
     source: NDArray[np.str_]
 
 
-def resolve_zones(edges: EdgeSlots, lon: F64, lat: F64, resolver: ZoneResolver, workers: int) -> EdgeZones:
+def resolve_zones(
+    edges: EdgeSlots,
+    lon: F64,
+    lat: F64,
+    resolver: ZoneResolver,
+    workers: int,
+    by_hand: NamedZones | None = None,
+) -> EdgeZones:
     """The zone of every edge.
+
+    Args:
+        by_hand: overrides of merchants and edges in force.
 
     Raises:
         Seg3BError: ``TZ_RESOLUTION_FAILED`` when no rule yields a zone; ``TZ_ASSET_INVALID`` when the zone
             is unknown to the pinned tz database.
     """
     tzid, source = np.zeros(edges.total, "U64"), np.zeros(edges.total, "U8")
+    named = (by_hand or NamedZones.none()).of(edges.merchant_id, edges.seq)
 
     def resolve_country(part: tuple[object, I64]) -> None:
         at = part[1]
         country = np.full(at.shape[0], edges.iso[int(edges.country[at[0]])])
-        tzid[at], source[at] = resolver.resolve(country, lon[at], lat[at], any_zone=True)
+        tzid[at], source[at] = resolver.resolve(country, lon[at], lat[at], named=named[at], any_zone=True)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(resolve_country, groups(edges.country)))

@@ -8,7 +8,7 @@ from seg3b_assets.states.context import StateSpec
 
 STATE: Final = StateSpec(
     name="S2",
-    code_version="2.4.0",
+    code_version="2.5.0",
     objective="Give every virtual merchant a network of placed, weighted edges, and log every draw.",
     reads=(
         "edge_topology",

@@ -132,7 +132,14 @@ def _place(context: StateContext, inputs: _Inputs, topology: Topology) -> tuple[
         attempts = place(edges, tiles, inputs.polygons, stream(EDGE_JITTER), policy.placement.max_attempts)
         lon, lat = attempts.lon[attempts.accepted], attempts.lat[attempts.accepted]
     with context.lanes("zones"):
-        zones = resolve_zones(edges, lon, lat, inputs.zones, context.workers)
+        zones = resolve_zones(
+            edges,
+            lon,
+            lat,
+            inputs.zones,
+            context.workers,
+            context.policies.tz_overrides.named(context.identity.created_utc),
+        )
     with context.lanes("weights"):
         mass = edge_masses(edges, tiles.weight, policy.edge_weights, stream(WEIGHT_SHAPE))
     return PlacedEdges(edges, tiles, lon, lat, zones, mass), attempts

@@ -48,5 +48,5 @@ def draw_topology(
     else:
         drawn = blend
     guarded = guard_shares(drawn, blend, law.guards)
-    budgets = edge_budgets(merchants, scale, policy)
+    budgets = edge_budgets(merchants, scale, policy, world.created_utc)
     return Topology(scale, alpha, guarded, allot_slots(ids, atlas.iso, guarded.masses, budgets))

@@ -9,7 +9,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S4",
-    code_version="2.1.0",
+    code_version="2.2.0",
     reads=(
         "alias_layout",
         "cdn_country_weights",

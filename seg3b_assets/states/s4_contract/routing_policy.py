@@ -66,8 +66,18 @@ def routing_policy(world: WorldIdentity, policies: PolicySet, universe_hash: str
             "substream_label": rng.substream_label,
             "event_schema": rng.event_schema,
         },
+        **_overrides(fields, world.created_utc),
         "notes": routing_notes(world, fields),
     }
+
+
+def _overrides(fields: VirtualRoutingFields, created_utc: str) -> dict[str, Any]:
+    """Merchants a router treats otherwise; no member where there are none."""
+    rows = [
+        {"merchant_id": one.merchant_id, "mode": one.mode, "notes": one.notes}
+        for one in fields.modes(created_utc)
+    ]
+    return {"overrides": rows} if rows else {}
 
 
 def routing_notes(world: WorldIdentity, fields: VirtualRoutingFields) -> str:

@@ -312,7 +312,7 @@ def test_a_row_that_is_not_used_is_not_judged() -> None:
 
 def test_rows_of_nobody_are_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
     rows = ingested(CROWD)
-    (found,) = joined_sources(CROWD, CROWD[:1], rows, AT_HOME)
+    (found,) = joined_sources(CROWD, CROWD[:1], rows, AT_HOME, WORLD.created_utc)
     assert (found["rows"], found["used"], found["idle"], found["unmatched"]) == (3, 1, 1, 1)
     assert found["examples"] == ["999999"]
     assert "999999" in caplog.text
@@ -323,7 +323,7 @@ def test_override_lists_are_joined_to_all_merchants() -> None:
     accept = rules.overrides.accept.model_copy(update={"merchants": (CROWD["merchant_id"][0], 999_999)})
     overrides = rules.overrides.model_copy(update={"accept": accept})
     policies = replace(AT_HOME, mcc_channel_rules=rules.model_copy(update={"overrides": overrides}))
-    (found,) = joined_sources(CROWD, CROWD[:0], None, policies)
+    (found,) = joined_sources(CROWD, CROWD[:0], None, policies, WORLD.created_utc)
     assert (found["source"], found["used"], found["unmatched"]) == (
         "mcc_channel_rules:overrides.accept",
         1,
