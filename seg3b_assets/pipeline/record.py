@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
@@ -104,15 +107,21 @@ class RunRecord:
     @property
     def joined(self) -> list[dict[str, Any]]:
         """What was used of the ids that people wrote, as S1's report has it; empty for what was not run."""
-        if not self.published.has("s1_run_report_3B"):
-            return []
-        return list(self.published.document("s1_run_report_3B").get("joined") or [])
+        joined = self._told("s1_run_report_3B", "joined")
+        return list(joined) if isinstance(joined, list) else []
 
     def _settlements_drawn(self) -> int | None:
-        if not self.published.has("s2_summary_3B"):
+        drawn = self._told("s2_summary_3B", "settlements_drawn")
+        return drawn if isinstance(drawn, int) else None
+
+    def _told(self, dataset_id: str, key: str) -> Any:
+        """What a published document says of itself, to be shown; whether it keeps its contract is for its readers."""
+        if not self.published.has(dataset_id):
             return None
-        drawn = self.published.document("s2_summary_3B").get("settlements_drawn")
-        return None if drawn is None else int(drawn)
+        with suppress(ValueError):
+            document = orjson.loads(self.published.path(dataset_id).read_bytes())
+            return document.get(key) if isinstance(document, dict) else None
+        return None
 
     def _rows(self, dataset_id: str) -> int | None:
         return self.published.record(dataset_id).rows if self.published.has(dataset_id) else None

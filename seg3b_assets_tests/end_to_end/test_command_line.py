@@ -34,6 +34,7 @@ def assert_run_shape(record: dict[str, Any], installation: Installation, reused:
         "total_wall_s",
         "states",
         "counts",
+        "joined",
         "flag",
         "bundle_dir",
     ]

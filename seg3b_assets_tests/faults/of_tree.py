@@ -322,7 +322,7 @@ def _tree() -> Iterator[Fault]:
             f"{dataset}: the same rows in other bytes",
             unsealed,
             lambda tree, dataset=dataset: tree.replace(tree.file(dataset), _other_bytes(tree.file(dataset))),
-            ("S2.index_global", "S3.universe_components", "tree.files"),
+            ("S2.index_global", "S3.universe_components", "tree.files", "S1.run_report", "S2.run_report"),
             resealed=False,
         )
 
