@@ -137,3 +137,31 @@ def test_a_gazetteer_that_is_not_there_is_named(upstream: UpstreamCopy, tmp_path
         with_gazetteer(without_gazetteer(upstream).path, folder, tmp_path / "cache")
     assert caught.value.code == "E3B_S0_INPUT_OPEN_FAILED"
     assert "SEG3B_GAZETTEER" in caught.value.remedy
+
+
+def test_a_country_without_tiles_leaves_the_prior_or_stops_the_run_as_the_policy_says(
+    finished: Installation, empty: Installation, upstream: UpstreamCopy, edited_policies: Path
+) -> None:
+    merchants = pl.read_parquet(upstream.file("transaction_schema_merchant_ids"), glob=False)
+    used = pl.read_parquet(finished.path("edge_catalogue_3B") / "*.parquet")["country_iso"].unique()
+    # Countries that edges stood in, and nobody's home or seat.
+    gone = sorted(
+        set(used) & {"BD", "ET", "TZ", "UG", "SD", "MM", "CD"} - set(merchants["home_country_iso"])
+    )[:2]
+    assert gone
+    for country in gone:
+        upstream.remove("tile_bounds", country)
+    left = empty.run("--upstream", str(upstream.path)).passed()
+    assert left["counts"]["edges"] > 1000
+    [found] = empty.home.glob("snapshots/S0/*/data/layer1/3B/input_findings/*/input_findings_3B.json")
+    document = orjson.loads(found.read_bytes())
+    assert document["left_prior"] == document["countries_without"]["tiles"] == gone
+    edges = pl.read_parquet(
+        sorted(empty.home.glob("snapshots/S2/*/data/layer1/3B/edge_catalogue/**/*.parquet")), glob=False
+    )
+    assert not set(edges["country_iso"]) & set(gone)
+    policy = edited_policies / "cdn_country_weights.yaml"
+    policy.write_text(policy.read_text().replace("missing_country: drop", "missing_country: refuse"))
+    error = empty.run("--upstream", str(upstream.path), "--policies", str(edited_policies)).error
+    assert error["code"] == "E3B_S0_POLICY_SCHEMA_INVALID"
+    assert error["detail"]["countries"] == {country: ["tiles"] for country in gone}
