@@ -10,42 +10,44 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.zone_clock import DAY_S, ZoneClock
+from seg3b_assets.consume import arguments
+from seg3b_assets.consume.arguments import Column
+from seg3b_assets.laws.zone_clock import offsets_at
 
 I64 = NDArray[np.int64]
 
 
-def local_times(instants: pl.Series, tzids: pl.Series) -> pl.Series:
+def local_times(instants: Column, tzids: Column | str) -> pl.Series:
     """The wall clock in each row's zone.
 
     Args:
-        instants: datetime (UTC), one per event.
-        tzids: zone names, text or categories, one per event.
+        instants: datetimes, one per event; without a zone of their own they are UTC.
+        tzids: zone names, text or categories, one per event. One value of either is taken for all rows of the other.
 
     Returns:
         datetime[μs] without a zone.
+
+    Raises:
+        Seg3BError: ``INPUT_SCHEMA_MISMATCH`` naming the argument and, counted from 0, its row: a null, what is no
+            datetime or no zone, columns of different lengths.
     """
-    micros = instants.dt.epoch("us").to_numpy()
-    shifted = micros + _offsets(micros, tzids) * 1_000_000
-    return pl.Series("local_time", shifted).cast(pl.Datetime("us"))
+    return _local_times(instants, tzids, "tzids")
 
 
-def settlement_days(instants: pl.Series, tzid_settlement: pl.Series) -> pl.Series:
-    """The day each event settles on; arguments as ``local_times``. Returns dates."""
-    return local_times(instants, tzid_settlement).dt.date().rename("settlement_day")
+def settlement_days(instants: Column, tzid_settlement: Column | str) -> pl.Series:
+    """The day each event settles on; arguments and errors as ``local_times``. Returns dates."""
+    return _local_times(instants, tzid_settlement, "tzid_settlement").dt.date().rename("settlement_day")
 
 
-def _offsets(micros: I64, tzids: pl.Series) -> I64:
-    """UTC offset in seconds of each row's zone at its instant."""
+def _local_times(instants: Column, tzids: Column | str, argument: str) -> pl.Series:
+    micros, names = arguments.instants(instants), arguments.zones(argument, tzids)
+    length = names.shape[0] if micros.shape[0] == 1 else micros.shape[0]
+    micros, names = arguments.spread("instants", micros, length), arguments.spread(argument, names, length)
     seconds = np.floor_divide(micros, 1_000_000)
-    offsets = np.zeros(seconds.shape[0], np.int64)
-    if not seconds.size:
-        return offsets
-    first = int(seconds.min()) // DAY_S
-    clock = ZoneClock(first, int(seconds.max()) // DAY_S - first + 1)
-    for tzid, rows in _rows_by(tzids.cast(pl.String)):
-        offsets[rows] = clock.offsets(tzid, seconds[rows])
-    return offsets
+    offsets = np.zeros(length, np.int64)
+    for tzid, rows in _rows_by(pl.Series(names.tolist(), dtype=pl.String)):
+        offsets[rows] = offsets_at(tzid, seconds[rows])
+    return pl.Series("local_time", micros + offsets * 1_000_000).cast(pl.Datetime("us"))
 
 
 def _rows_by(tzids: pl.Series) -> list[tuple[str, I64]]:

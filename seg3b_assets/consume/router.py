@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from seg3b_assets.consume import arguments
+from seg3b_assets.consume.arguments import Column
 from seg3b_assets.laws.alias import AliasTables
 from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
 from seg3b_assets.laws.errors import Seg3BError
@@ -76,35 +78,33 @@ class Router:
         modes = {int(one["merchant_id"]): str(one["mode"]) for one in policy.get("overrides", ())}
         return cls(merchant_id, tables, edges, Stream.of(run.identity, label), modes)
 
-    def draw(
-        self, merchant_ids: ArrayLike, events: ArrayLike | None = None, uniforms: ArrayLike | None = None
-    ) -> I64:
+    def draw(self, merchant_ids: Column, events: Column | None = None, uniforms: Column | None = None) -> I64:
         """The row of ``edges`` each event picks.
 
         Args:
-            merchant_ids: u64 (n,), one per event.
+            merchant_ids: whole numbers (n,), one per event: NumPy, polars or a list; never floats.
             events: u64 (n,), event number within its merchant, from 0; ``event_numbers`` of the merchants if
                 None, that is, in the order given.
-            uniforms: float64 (n,) in (0, 1), to be used instead of the addressed stream's.
+            uniforms: float64 (n,) in (0, 1), to be used instead of the addressed stream's. One value of either is taken
+                for all events.
 
         Raises:
-            Seg3BError: ``INPUT_SCHEMA_MISMATCH`` for a merchant that has no edges, or a uniform outside (0, 1).
+            Seg3BError: ``INPUT_SCHEMA_MISMATCH`` naming the argument and, counted from 0, its row: a merchant without
+                edges, a float, a null, a negative number, a uniform outside (0, 1), columns of different lengths.
         """
-        wanted = np.asarray(merchant_ids, np.uint64)
+        wanted = arguments.whole_numbers("merchant_ids", merchant_ids)
         segment = self._segments(wanted)
-        if uniforms is None:
-            numbers = event_numbers(wanted) if events is None else np.asarray(events, np.uint64)
-            drawn = self.stream.uniform(wanted, numbers)
+        if uniforms is not None:
+            drawn = arguments.spread("uniforms", arguments.uniforms(uniforms), wanted.shape[0])
+        elif events is None:
+            drawn = self.stream.uniform(wanted, event_numbers(wanted))
         else:
-            drawn = np.broadcast_to(np.asarray(uniforms, np.float64), wanted.shape)
-            outside = ~((drawn > 0.0) & (drawn < 1.0))
-            if outside.any():
-                at = int(np.flatnonzero(outside)[0])
-                raise _refused("uniform_in_range", f"uniforms[{at}]", {"found": float(drawn[at])})
+            numbers = arguments.spread("events", arguments.whole_numbers("events", events), wanted.shape[0])
+            drawn = self.stream.uniform(wanted, numbers)
         return routed_cells(self.tables, segment, drawn)
 
     def route(
-        self, merchant_ids: ArrayLike, events: ArrayLike | None = None, uniforms: ArrayLike | None = None
+        self, merchant_ids: Column, events: Column | None = None, uniforms: Column | None = None
     ) -> pl.DataFrame:
         """A receipt per event, in the order given; arguments and errors as ``draw``.
 
@@ -117,19 +117,25 @@ class Router:
 
     def sample(self, merchant_id: int, count: int, first_event: int = 0) -> pl.DataFrame:
         """The first picks of one merchant, or ``count`` from ``first_event`` on, with their event number."""
-        events = np.arange(first_event, first_event + count, dtype=np.uint64)
-        routed = self.route(np.full(count, merchant_id, np.uint64), events)
+        first, many = arguments.count("first_event", first_event), arguments.count("count", count)
+        arguments.count("first_event + count", first + many)
+        events = np.arange(first, first + many, dtype=np.uint64)
+        [merchant] = arguments.whole_numbers("merchant_id", [merchant_id])
+        routed = self.route(np.full(many, merchant, np.uint64), events)
         return routed.insert_column(1, pl.Series("event", events))
 
     def _segments(self, wanted: U64) -> I64:
         if not self.merchant_id.size:
             if wanted.size:
-                raise _refused("merchant_is_virtual", f"merchant {wanted[0]}", {"virtual_merchants": 0})
+                raise _refused(
+                    "merchant_is_virtual", f"merchant_ids[0]: merchant {wanted[0]}", {"virtual_merchants": 0}
+                )
             return np.zeros(0, np.int64)
         segment = np.searchsorted(self.merchant_id, wanted).clip(max=self.merchant_id.shape[0] - 1)
         unknown = self.merchant_id[segment] != wanted
         if unknown.any():
-            place = f"merchant {wanted[int(np.flatnonzero(unknown)[0])]}"
+            row = int(np.flatnonzero(unknown)[0])
+            place = f"merchant_ids[{row}]: merchant {wanted[row]}"
             raise _refused("merchant_is_virtual", place, {"events": int(unknown.sum())})
         disabled = [merchant for merchant, mode in self.modes.items() if mode == DISABLED]
         barred = np.isin(wanted, np.array(disabled, np.uint64))
@@ -140,12 +146,12 @@ class Router:
         return segment.astype(np.int64)
 
 
-def event_numbers(merchant_ids: ArrayLike) -> U64:
+def event_numbers(merchant_ids: Column) -> U64:
     """0, 1, 2, … within each merchant, in the order given; u64 (n,).
 
     The number is the event's address: carry it with the event, and the pick can be drawn again.
     """
-    ids = np.asarray(merchant_ids, np.uint64)
+    ids = arguments.whole_numbers("merchant_ids", merchant_ids)
     order = np.argsort(ids, kind="stable")
     ranked = ids[order]
     first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])[: ids.shape[0]])

@@ -101,7 +101,11 @@ def open_run(root: str | Path, check_seal: bool = True) -> PublishedRun:
         Seg3BError: ``INPUT_OPEN_FAILED`` when there is no run, ``IDENTITY_MISMATCH`` when there are several,
             ``INPUT_SCHEMA_MISMATCH`` for one that another release wrote, and what ``seal.require_sealed`` raises.
     """
-    base = Path(root).absolute()
+    if "://" in str(root):
+        raise _unreadable(str(root), "a URL: copy the exported tree to a folder, and open that")
+    base = Path(root).expanduser().absolute()
+    if not base.is_dir():
+        raise _unreadable(str(base), "it is no folder")
     identity = _identity(_only(base, RECEIPT), _only(base, SEALED_INPUTS))
     paths = {
         declared.id: base / declared.relative_path(identity).rstrip("/")

@@ -22,6 +22,8 @@ I64 = NDArray[np.int64]
 
 STEP_S: Final = 900
 DAY_S: Final = 86_400
+# What a datetime holds in every zone: a day less than years 1 to 9999.
+FIRST_SECOND, LAST_SECOND = -62_135_510_400, 253_402_214_400
 
 
 @cache
@@ -85,6 +87,25 @@ class ZoneClock:
                 values.append(probed[at + 1])
         piece = np.searchsorted(np.array(changes), instants, side="right") - 1
         return np.array(values, np.int64)[piece]
+
+
+def offsets_at(tzid: str, instants: I64) -> I64:
+    """UTC offset in seconds at each instant (seconds since 1970, years 1 to 9999), in any order.
+
+    Probed at the bounds of the days that have instants, and bisected where they differ: the cost goes with those days,
+    however far apart they are.
+    """
+    days = np.unique(instants // DAY_S)
+    begins = days * DAY_S
+    ends = np.minimum(begins + DAY_S, LAST_SECOND)
+    bounds, place = np.unique(np.concatenate([begins, ends]), return_inverse=True)
+    probed = np.array([_offset_at(tzid, int(second)) for second in bounds], np.int64)
+    before, after = probed[place[: days.size]], probed[place[days.size :]]
+    changed = np.flatnonzero(before != after)
+    change = np.full(days.size, LAST_SECOND + 1, np.int64)
+    change[changed] = [_change_between(tzid, int(begins[day]), int(ends[day])) for day in changed]
+    day = np.searchsorted(begins, instants, side="right") - 1
+    return np.where(instants >= change[day], after[day], before[day])
 
 
 def _offset_at(tzid: str, second: int) -> int:
