@@ -30,9 +30,14 @@ UPSTREAM: Final = "inputs/upstream"
 SEALED: Final = "sealed_inputs_3B"
 GATE: Final = "s0_gate_receipt_3B"
 BUNDLE: Final = "validation_bundle_3B"
+INPUTS: Final = "inputs"
 FLAG: Final = "passed_flag_3B"
 # An upstream bundle is sealed by its flag, which an export carries; the bundle itself stays with its root.
 LEFT_BEHIND: Final = "bundle"
+# Sealed, and in no export: surfaces may be hundreds of times the run, and nothing of it depends on sites.
+NOT_CARRIED: Final = frozenset(
+    {"tile_weights", "tile_index", "tile_bounds", "site_locations", "site_timezones"}
+)
 _FIELDS: Final = ("seed", "parameter_hash", "manifest_fingerprint", "created_utc")
 _TOKEN: Final = re.compile(r"(?:^|/)(seed|parameter_hash|manifest_fingerprint|run_id)=([^/]+)(?=/)")
 
@@ -102,6 +107,30 @@ class ExportedTree:
             elif upstream is not None and row["artefact_kind"] != "policy" and (upstream / path).exists():
                 found[logical_id] = upstream / path
         return found
+
+    @property
+    def is_export(self) -> bool:
+        """Whether it is one of ``seg3b export``, and no bare tree of datasets: its receipt or its inputs say so."""
+        listed = self.receipt is not None and "files" in self.receipt
+        return listed or any(path.startswith(f"{INPUTS}/") for path in self.listing.files)
+
+    def lacking(self) -> list[str]:
+        """What every export carries and this tree does not: the receipt, the tiles in use, and its inputs."""
+        carried = [RUN_RECEIPT, contract("tile_excerpt").path]
+        for row in self.sealed:
+            if row["artefact_kind"] != LEFT_BEHIND and sealed_own_id(row) not in NOT_CARRIED:
+                base = POLICIES if row["artefact_kind"] == "policy" else UPSTREAM
+                carried.append(f"{base}/{row['path']}")
+        return [path for path in carried if not self._told(path)]
+
+    def _told(self, path: str) -> bool:
+        """Whether something of that path is there, or its absence is told where the receipt's list is judged."""
+        listed = (self.receipt or {}).get("files")
+        rows = listed if isinstance(listed, list) else []
+        named = (str(row.get("path")) for row in rows if isinstance(row, dict))
+        beneath = f"{path.rstrip('/')}/"
+        places = (*self.listing.files, *self.listing.strange, *named)
+        return any(one == path or one.startswith(beneath) for one in places)
 
     def expected_paths(self) -> tuple[set[str], set[str]]:
         """Files the tree may hold, and folders any file of which it may hold."""

@@ -88,6 +88,7 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
     _judge_identity(findings, tree, identity)
     _judge_layout(findings, tree)
     _judge_receipt(findings, tree, identity)
+    _judge_carried(findings, tree)
     upstream = upstream_of(findings, upstream, identity)
     loaded, trusted = _policies(findings, tree, policies)
     read = {name: loaded.files[name].path for name in SEALED_POLICIES} if trusted else {}
@@ -150,6 +151,13 @@ def _judge_layout(findings: Findings, tree: ExportedTree) -> None:
         if path not in files and not inside:
             findings.fail(LAYOUT, 1, {"path": path, "reason": "no dataset and no input lies there"})
     findings.ok(LAYOUT)
+
+
+def _judge_carried(findings: Findings, tree: ExportedTree) -> None:
+    """An export that lost its receipt or its inputs is no tree that never had them: what nobody can look at is told."""
+    for path in tree.lacking() if tree.is_export else ():
+        check_id = RECEIPT if path == RUN_RECEIPT else FILES
+        findings.fail(check_id, 1, {"path": path, "reason": "every export carries it, and this one lacks it"})
 
 
 def _judge_receipt(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:

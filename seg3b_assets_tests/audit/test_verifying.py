@@ -63,6 +63,43 @@ def test_without_inputs_upstream_and_policies_supply_them(
     assert skipped(supplied).keys() == lacking
 
 
+LOST = {
+    "the receipt": ("run_receipt.json", "tree.receipt"),
+    "a policy": ("inputs/policies/edge_topology.yaml", "tree.files"),
+    "the polygons of countries": ("world_countries.parquet", "tree.files"),
+    "the tiles in use": ("tile_excerpt.parquet", "tree.files"),
+    "a gate's flag": ("inputs/upstream/data/layer1/2A/validation", "tree.files"),
+}
+
+
+@pytest.mark.parametrize("with_receipt", [True, False], ids=["relisted", "no receipt"])
+@pytest.mark.parametrize("lost", LOST)
+def test_evidence_that_every_export_carries_cannot_be_taken_away(
+    tree: Tree, lost: str, with_receipt: bool
+) -> None:
+    """Not by a forger who lists again what is left, nor by one who takes the list away, too."""
+    part, check_id = LOST[lost]
+    names = [one.relative_to(tree.root).as_posix() for one in tree.root.rglob("*") if one.is_file()]
+    path = tree.root / min((name for name in names if part in name), key=len)
+    path.unlink()
+    if path.name != "run_receipt.json":
+        tree.list_again() if with_receipt else (tree.root / "run_receipt.json").unlink()
+    found = verify(tree.root, SHIPPED)
+    assert not found.holds()
+    assert check_id in failed(found)
+    (told,) = [one for one in found.report.failed if one.check_id == check_id]
+    assert told.example is not None
+    assert told.example["reason"] == "every export carries it, and this one lacks it"
+
+
+def test_what_is_left_out_by_design_is_listed_with_its_reason_and_counted(exported: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", str(exported), "--json"])
+    printed = orjson.loads(done.stdout)
+    left_out = [one for one in printed["checks"] if one["status"] == "SKIPPED"]
+    assert printed["skipped"] == len(left_out) > 0
+    assert all(one["reason"] for one in left_out)
+
+
 def forged_member(ending: str, change: Callable[[Any], Any]) -> Change:
     def forge(tree: Tree) -> None:
         tree.put(ending, lambda data: canonical_json(change(orjson.loads(data))))
