@@ -25,7 +25,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run certify test e2e soak faults ui bench docs lint format env clean setup
+.PHONY: help run certify test e2e spark soak faults ui bench docs lint format env clean setup
 
 # What every recipe begins with; all it says goes to standard error, so that `eval "$(make env)"` reads exports only.
 define MAKE_SHELL
@@ -116,6 +116,10 @@ test: ## Run the tests (PYTEST_ARGS="-k store")
 
 e2e: ## Run the slow tests: servers, a browser, the documents as written, kills
 	@$(BEGIN); with e2e --group e2e --extra deployment; system_packages; cd "$$root" && python -m pytest -m e2e -n 2 --dist loadfile $(PYTEST_ARGS)
+
+spark: ## Read an export with Spark and compare (needs a Java)
+	@$(BEGIN); command -v java >/dev/null || fail "Spark needs a Java: install one, as default-jre-headless"; \
+		with spark --group spark; cd "$$root" && python -m pytest -m spark $(PYTEST_ARGS)
 
 soak: ## Run the longest tests: twelve whole worlds certified, twenty kills of a four-seed run
 	@$(BEGIN); ready; cd "$$root" && python -m pytest -m soak -n 2 --dist loadfile $(PYTEST_ARGS)

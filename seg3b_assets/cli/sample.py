@@ -61,8 +61,9 @@ def sample(
     """Draw a merchant's edges through the published alias blob, event by event.
 
     The same merchant and event number always give the same edge. A run without a valid flag is refused.
-    With --json: {seed, run_id, merchant_id, events[{event, edge_id, edge_weight, ip_country, ip_latitude,
-    ip_longitude, tzid_operational, tzid_settlement}]}, or {seed, run_id, merchants[…]}.
+    With --json: {seed, run_id, merchant_id, merchant_id_text, events[{event, edge_id, edge_weight, ip_country,
+    ip_latitude, ip_longitude, tzid_operational, tzid_settlement}]}, or {seed, run_id, merchants[…]};
+    merchant_id is exact, and merchant_id_text the same for readers whose integers end at 2^53.
     """
     with reported(as_json, debug):
         from seg3b_assets.consume import Router, open_run, virtual_merchants
@@ -97,9 +98,15 @@ def _in_force(settings: Settings, seed: int) -> PublishedRun:
 
 
 def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **facts: int) -> None:
+    import polars as pl
+
     who = {"seed": run.identity.seed, "run_id": run.identity.run_id, **facts}
     if as_json:
-        print_json({**who, name: frame.to_dicts()})
+        # JSON's readers hold integers to 2^53, ids go to 2^64: the same as text beside each.
+        texts = {f"{key}_text": str(value) for key, value in facts.items()}
+        ids = [column for column in frame.columns if column == "merchant_id"]
+        told = frame.with_columns(pl.col(one).cast(pl.String).alias(f"{one}_text") for one in ids)
+        print_json({**who, **texts, name: told.to_dicts()})
         return
     from rich.table import Table
 
