@@ -13,6 +13,7 @@ from seg3b_assets.certification.comparison import Comparison, SeedComparison
 from seg3b_assets.store.compare import Change
 
 WIDTH: Final = 110
+RUN_REPORT: Final = "_run_report_3B"
 LONGEST_VALUE: Final = 40
 
 
@@ -55,9 +56,10 @@ def _show_seed(seed: int, one: SeedComparison, console: Console) -> None:
         console.print(
             f"  {label} measured by {source}" + (f": {measured.verdict}" if measured.verdict else "")
         )
-    changed = ", ".join(change["state"] for change in one.lineage.states) or "none"
-    datasets = len(one.lineage.datasets)
-    console.print(f"  states with other bytes: {changed} ({datasets} datasets)")
+    # A run report names its run, so it differs whenever anything does; it says nothing of its state's results.
+    changed = [one for one in one.lineage.datasets if not one["dataset"].endswith(RUN_REPORT)]
+    states = ", ".join(sorted({change["state"] for change in changed})) or "none"
+    console.print(f"  states with other results: {states} ({len(changed)} datasets)")
     console.print(_timings(one.lineage.timings))
     for title, table in (("gates", _gates(one.gates)), ("metrics", _metrics(one.metrics))):
         if table.row_count:

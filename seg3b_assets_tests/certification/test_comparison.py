@@ -44,7 +44,7 @@ def test_what_changed_between_what_was_certified_and_what_is_in_force(
     shown = installation.seg3b("diff", certified_id[:12], "--seed", str(SEED)).stdout
     assert re.search(rf"edge_topology\s+budget\.sigma\s+{before:g}\s+{before / 2:g}\s", shown)
     assert re.search(r"edges_per_merchant_cv\s+all\s+[\d.]+\s+[\d.]+\s+-[\d.]+%", shown)
-    assert "states with other bytes: S0, S2" in shown
+    assert "states with other results: S0, S2" in shown
 
 
 def test_the_same_on_both_sides_says_so(installation: Installation, certified: Certified) -> None:

@@ -61,9 +61,10 @@ def test_every_job_that_brings_a_seed_up_to_date_again_records_its_checks_again(
 
 
 def test_every_command_that_puts_another_lineage_in_force_records_its_checks(
-    installed: Installed, monkeypatch: pytest.MonkeyPatch
+    installed: Installed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     instance = installed.watch.instance
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
     for said in ("once", "twice"):
         comment(installed, said)
