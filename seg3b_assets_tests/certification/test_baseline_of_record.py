@@ -25,4 +25,6 @@ def test_they_are_the_flat_posture() -> None:
         assert found["verdict"] == "FAIL_REALISM", seed
         assert found["metrics"]["edges_per_merchant_cv"] == found["metrics"]["median_pairwise_js"] == 0
         assert found["metrics"]["top1_share_p50"] == 0.002
-        assert 7_900 < found["metrics"]["settlement_distance_median_km"] < 8_300
+        # Traffic that knows nothing of the settlement: as far away as people are from one another, which is less than
+        # the quarter of the Earth's circumference between two points taken anywhere.
+        assert 7_500 < found["metrics"]["settlement_distance_median_km"] < 10_007.5

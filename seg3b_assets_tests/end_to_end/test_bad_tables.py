@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import orjson
 import polars as pl
 import pytest
 
@@ -23,10 +24,10 @@ COORDINATES = "merchant_id,lat_deg,lon_deg,evidence_url,coord_source,tzid_settle
 @pytest.mark.parametrize(
     ("logical_id", "code"),
     [
-        (MERCHANTS, "E3B_S1_INPUT_OPEN_FAILED"),
+        (MERCHANTS, "E3B_S0_INPUT_OPEN_FAILED"),
         (GAZETTEER, "E3B_S1_INPUT_OPEN_FAILED"),
-        ("tz_world", "E3B_S1_INPUT_OPEN_FAILED"),
-        ("world_countries", "E3B_S2_INPUT_OPEN_FAILED"),
+        ("tz_world", "E3B_S0_INPUT_OPEN_FAILED"),
+        ("world_countries", "E3B_S0_INPUT_OPEN_FAILED"),
         ("outlet_catalogue", "E3B_S2_INPUT_OPEN_FAILED"),
         ("zone_alloc", "E3B_S2_INPUT_OPEN_FAILED"),
     ],
@@ -44,12 +45,16 @@ def test_a_truncated_table(
 @pytest.mark.parametrize(
     ("change", "code", "named"),
     [
-        (lambda frame: pl.concat([frame, frame[:1]]), "MERCHANT_REF_INVALID", "merchant_id"),
-        (lambda frame: frame.with_columns(channel=pl.lit("fax")), "MERCHANT_REF_INVALID", "channel"),
-        (lambda frame: frame.with_columns(home_country_iso=pl.lit("uk")), "MERCHANT_REF_INVALID", "home_"),
-        (lambda frame: frame.with_columns(colour=pl.lit("red")), "INPUT_SCHEMA_MISMATCH", "colour"),
-        (lambda frame: frame.drop("mcc"), "INPUT_SCHEMA_MISMATCH", "mcc"),
-        (lambda frame: frame.cast({"mcc": pl.String}), "INPUT_SCHEMA_MISMATCH", "mcc"),
+        (lambda frame: pl.concat([frame, frame[:1]]), "S1_MERCHANT_REF_INVALID", "merchant_id"),
+        (lambda frame: frame.with_columns(channel=pl.lit("fax")), "S1_MERCHANT_REF_INVALID", "channel"),
+        (
+            lambda frame: frame.with_columns(home_country_iso=pl.lit("uk")),
+            "S0_INPUT_SCHEMA_MISMATCH",
+            "home_",
+        ),
+        (lambda frame: frame.with_columns(colour=pl.lit("red")), "S1_INPUT_SCHEMA_MISMATCH", "colour"),
+        (lambda frame: frame.drop("mcc"), "S1_INPUT_SCHEMA_MISMATCH", "mcc"),
+        (lambda frame: frame.cast({"mcc": pl.String}), "S1_INPUT_SCHEMA_MISMATCH", "mcc"),
     ],
     ids=["duplicate id", "channel", "country", "unknown column", "missing column", "type"],
 )
@@ -58,7 +63,7 @@ def test_a_merchant_table_that_breaks_its_contract(
 ) -> None:
     upstream.change(MERCHANTS, change)
     error = refused_upstream(installation, upstream)
-    assert error["code"] == f"E3B_S1_{code}"
+    assert error["code"] == f"E3B_{code}"
     assert named in error["place"]
 
 
@@ -81,7 +86,7 @@ def test_a_polygon_that_is_no_geometry(
         ("nan,2.35", "Europe/Paris", "SETTLEMENT_COORD_INVALID"),
         ("north,2.35", "Europe/Paris", "INPUT_SCHEMA_MISMATCH"),
         ("48.85,2.35", "Europe/Atlantis", "TZID_INVALID"),
-        ("48.85,2.35", "", "TZID_INVALID"),
+        ("48.85,2.35", "", "INPUT_SCHEMA_MISMATCH"),
     ],
     ids=["latitude 91", "longitude -180.5", "not a number", "words", "no such zone", "no zone"],
 )
@@ -121,28 +126,27 @@ def test_places_that_lie_in_no_zone(installation: Installation, upstream: Upstre
     assert error["place"].startswith(f"{GAZETTEER}:place_id=")
 
 
-def test_a_country_without_zones_or_override(installation: Installation, upstream: UpstreamCopy) -> None:
-    overridden = load_policies(installation.policies).tz_overrides.tzid_by_country(
-        "2026-11-01T00:00:00.000000Z"
-    )
-    anchored = pl.read_parquet(installation.path("virtual_settlement_3B"))["tzid_settlement"]
+def test_a_country_without_zones_leaves_the_prior_and_is_named(
+    installation: Installation, upstream: UpstreamCopy
+) -> None:
+    homes = pl.read_parquet(sorted(upstream.dataset(MERCHANTS).glob("*.parquet")))["home_country_iso"]
+    seats = load_policies(installation.policies).settlement.seat_rules
+    kept = {*homes, *(one.country_iso for rule in seats for one in rule.jurisdictions)}
     edges = pl.read_parquet(installation.path("edge_catalogue_3B") / "part-00000.parquet")
-    country = edges.filter(
-        ~pl.col("country_iso").is_in(list(overridden)),
-        ~pl.col("tzid_operational").is_in(anchored.implode()),
-    )["country_iso"][0]
+    country = edges.filter(~pl.col("country_iso").is_in(list(kept)))["country_iso"][0]
     upstream.change("tz_world", lambda frame: frame.filter(pl.col("country_iso") != country))
-    error = refused_upstream(installation, upstream)
-    assert error["code"] == "E3B_S2_TZ_RESOLUTION_FAILED"
-    assert country in error["remedy"]
-    assert error["detail"]["country_iso"] == country
+    other = replace(installation, upstream=upstream.path)
+    other.run().passed()
+    placed = pl.read_parquet(sorted(other.path("edge_catalogue_3B").iterdir()))["country_iso"]
+    assert country not in placed.to_list()
+    assert country in orjson.loads(other.path("s0_gate_receipt_3B").read_bytes())["notes"]
 
 
 def test_a_country_without_a_polygon(installation: Installation, upstream: UpstreamCopy) -> None:
     upstream.change("world_countries", lambda frame: frame.filter(pl.col("country_iso") != "DE"))
     error = refused_upstream(installation, upstream)
-    assert error["code"] == "E3B_S2_BUDGET_COUNTRY_WEIGHTS_INVALID"
-    assert error["detail"]["countries"] == ["DE"]
+    assert error["code"] == "E3B_S0_INPUT_SCHEMA_MISMATCH"
+    assert "DE" in str(error["detail"])
 
 
 def segment_with(state: str, before: Callable[[StateContext], object]) -> Segment:

@@ -38,22 +38,15 @@ def first_row(column: str, value: pl.Expr) -> Change:
     return change
 
 
-@pytest.mark.parametrize(
-    ("surface", "failure"),
-    [
-        ("tile_weights", "tile_weights_missing"),
-        ("tile_index", "tile_id_not_in_index"),
-        ("tile_bounds", "tile_bounds_missing"),
-    ],
-    ids=["tile_weights", "tile_index", "tile_bounds"],
-)
-def test_a_needed_country_is_missing(
-    installation: Installation, upstream: UpstreamCopy, country: str, surface: str, failure: str
+@pytest.mark.parametrize("surface", ["tile_weights", "tile_index", "tile_bounds"])
+def test_a_country_that_is_a_home_or_a_seat_is_missing(
+    installation: Installation, upstream: UpstreamCopy, surface: str
 ) -> None:
-    upstream.remove(surface, country)
-    error = refused(installation, upstream, failure)
-    assert error["place"].startswith(surface)
-    assert error["detail"]["countries"] == [country]
+    """One that is neither leaves the prior and is named; of these S0 says which they are, all at once."""
+    upstream.remove(surface, "US")
+    error = refused_upstream(installation, upstream)
+    assert error["code"].startswith("E3B_S0_")
+    assert "US" in str(error["detail"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import polars as pl
 
 from seg3b_assets_tests.end_to_end.installation import Installation
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
+from seg3b_assets_tests.policies.spoiling import spoilt
 
 COORDINATES = "merchant_id,lat_deg,lon_deg,evidence_url,coord_source,tzid_settlement,notes\n"
 
@@ -49,8 +50,10 @@ def test_the_heads_follow_a_configured_root_and_stay_for_another_until_promoted(
 
 
 def test_ingested_coordinates_are_used_exactly_and_only_for_their_merchants(
-    finished: Installation, empty: Installation, upstream: UpstreamCopy
+    finished: Installation, empty: Installation, upstream: UpstreamCopy, edited_policies: Path
 ) -> None:
+    settlement = edited_policies / "settlement.yaml"
+    settlement.write_bytes(spoilt(settlement.read_bytes(), "coordinate_outside_zone.action", "warn"))
     drawn = pl.read_parquet(finished.path("virtual_settlement_3B"))
     chosen, afloat = drawn["merchant_id"][3], drawn["merchant_id"][5]
     classified = pl.read_parquet(finished.path("virtual_classification_3B"))
@@ -63,7 +66,7 @@ def test_ingested_coordinates_are_used_exactly_and_only_for_their_merchants(
         f"{2**63 + 5},1.0,1.0,{url},register,Europe/Berlin,",
     ]
     upstream.coordinates(COORDINATES + "\n".join(rows) + "\n")
-    with_evidence = replace(empty, upstream=upstream.path)
+    with_evidence = replace(empty, upstream=upstream.path, policies=edited_policies)
     with_evidence.run().passed()
 
     settled = pl.read_parquet(with_evidence.path("virtual_settlement_3B"))
