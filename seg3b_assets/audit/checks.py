@@ -38,7 +38,7 @@ _LISTED: Final = (
     ("S0.receipt_digests", "§2 receipt", "a digest in the receipt is not the sealed one"),
     ("S0.borders", "§2 maps", "a polygon is none: of another type, crossing itself, out of range"),
     ("S0.input_findings", "§2 maps", "what countries are without, or what is odd about the maps, was edited"),
-    ("S0.receipt_notes", "§2 maps", "a finding about the inputs is not in the receipt's notes"),
+    ("S0.receipt_notes", "§2 maps", "the receipt's notes are not what the inputs give cause to note"),
     ("S1.merchant_set", "§3 classification", "a merchant was dropped, added or repeated"),
     ("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have"),
     ("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited"),

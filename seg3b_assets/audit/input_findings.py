@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from seg3b_assets.audit.maps import BORDERS, Maps
+from seg3b_assets.audit.receipt_notes import audit_notes
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.map_findings import (
     COUNTRY_LEFT_PRIOR,
@@ -23,7 +24,6 @@ from seg3b_assets.laws.polygons import geometries
 
 FINDINGS: Final = "input_findings_3B"
 CHECK: Final = "S0.input_findings"
-NOTES: Final = "S0.receipt_notes"
 _PRIOR: Final = "cdn_country_weights"
 _COUNTRIES, _ZONES = "world_countries", "tz_world"
 _NEEDS: Final = ("polygon", "tiles", "zones")
@@ -32,8 +32,6 @@ _SURFACES: Final = {
     "tile_index": re.compile(r"/country=([A-Z]{2})/[^/]+$"),
     "tile_bounds": re.compile(r"/country=([A-Z]{2})/[^/]+$"),
 }
-# Words no sentence about findings does without.
-_KINDS: Final = re.compile(rf"\b({_COUNTRIES}|{_ZONES}|{_PRIOR}): ")
 
 
 def left_prior(desk: Desk) -> frozenset[str]:
@@ -52,7 +50,7 @@ def audit_findings(desk: Desk, maps: Maps | None) -> None:
         desk.findings.skip("polygons are not at hand, or not all of them are sound", CHECK)
     else:
         _compare(desk, document, maps)
-    _notes(desk, document)
+    audit_notes(desk, document)
 
 
 def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
@@ -109,18 +107,3 @@ def _tiled(desk: Desk) -> frozenset[str] | None:
         for name, pattern in _SURFACES.items()
     ]
     return frozenset(held[0].intersection(*held[1:]))
-
-
-def _notes(desk: Desk, document: Mapping[str, Any] | None) -> None:
-    """Every finding ends the receipt's notes, in the document's order."""
-    receipt = desk.unjudged("s0_gate_receipt_3B")
-    if not isinstance(receipt, dict) or document is None:
-        desk.findings.skip("the findings or the receipt are not at hand", NOTES)
-        return
-    told = "; ".join(
-        MapFinding(row["kind"], row["dataset"], row["subject"], tuple(row["others"])).sentence
-        for row in document["findings"]
-    )
-    notes = str(receipt.get("notes", ""))
-    sound = notes == told or notes.endswith(f"; {told}") if told else not _KINDS.search(notes)
-    desk.findings.equal(NOTES, notes if not sound else told, told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
 
@@ -30,6 +30,12 @@ def zones_newer_than(release: str) -> frozenset[str]:
         release: its tag, ``2025a``; tags are in the order of their text.
     """
     return frozenset(zone for zone, since in INTRODUCED.items() if since > release)
+
+
+def newer_zones_note(release: str, zones: Collection[str]) -> list[str]:
+    """A sentence that names the zones newer than 2A's release; none where there are none."""
+    newer = sorted(zones_newer_than(release).intersection(zones))
+    return [f"zones newer than 2A's tz database {release}: {', '.join(newer)}"] if newer else []
 
 
 def present_name(tzid: str) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from seg3b_assets.contracts import contract
+from seg3b_assets.contracts.artefact_registry import by_own_id
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.states.s0_gate.upstream import read_receipt
 from seg3b_assets_tests.faults.edited_tree import Tree
-from seg3b_assets_tests.faults.fault import Fault, edited
+from seg3b_assets_tests.faults.fault import Fault, edited, forged
+from seg3b_assets_tests.faults.forgery import Forgery
 
 SEAL = "sealed_inputs_3B"
 RECEIPT = "s0_gate_receipt_3B"
@@ -111,14 +117,62 @@ def _findings() -> Iterator[Fault]:
         "a country without zones that has some",
         lambda document: document["countries_without"]["zones"].append("DE"),
     )
-    yield edited(
-        RECEIPT,
-        "a finding in the notes that nobody found",
-        "S0.receipt_notes",
-        lambda tree: tree.document(
-            RECEIPT, lambda receipt: receipt | {"notes": "world_countries: DE overlaps FR"}
-        ),
-    )
+    yield from _notes()
+
+
+def _notes() -> Iterator[Fault]:
+    check = "S0.receipt_notes"
+    for name, said in (
+        ("a finding in the notes that nobody found", "world_countries: DE overlaps FR"),
+        ("receipt notes invented", "checked by hand, nothing to report"),
+        ("receipt notes of a policy the root has not", "tz_nudge of the root says epsilon_deg 9"),
+    ):
+
+        def say(tree: Tree, said: str = said) -> None:
+            tree.document(RECEIPT, lambda receipt: receipt | {"notes": said})
+
+        yield edited(RECEIPT, name, check, say)
+
+    def lied(name: str, change: Callable[[str], str | None]) -> Fault:
+        def lie(receipt: dict[str, Any]) -> dict[str, Any]:
+            said = change(receipt["notes"])
+            rest = {key: value for key, value in receipt.items() if key != "notes"}
+            return rest if said is None else rest | {"notes": said}
+
+        return forged(RECEIPT, name, check, Forgery(writes={RECEIPT: lie}, world=noteworthy))
+
+    yield lied("receipt notes dropped", lambda notes: None)
+    yield lied("receipt notes cut to the first", lambda notes: notes.split("; ")[0])
+    yield lied("receipt notes with another value", lambda notes: notes.replace("0.001", "0.002"))
+    yield lied("receipt notes with one more", lambda notes: f"all is well; {notes}")
+    yield lied("receipt notes of another release", lambda notes: notes.replace("2021a", "2021b"))
+    yield lied("receipt notes exchanged", lambda notes: "; ".join(reversed(notes.split("; "))))
+
+
+def noteworthy(world: Path) -> None:
+    """Give the world policies of the layer that differ from the segment's in two values, and old timetables."""
+    identity = read_receipt(world)
+    timetables = {
+        "manifest_fingerprint": identity.manifest_fingerprint,
+        "tzdb_release_tag": "2021a",
+        "tzdb_archive_sha256": "a" * 64,
+        "tz_index_digest": "b" * 64,
+        "rle_cache_bytes": 2,
+        "created_utc": identity.created_utc,
+    }
+    folder = world / contract("tz_timetable_cache").path.format(**vars(identity))
+    folder.mkdir(parents=True)
+    (folder / "tz_timetable_cache.json").write_bytes(canonical_json(timetables))
+    (folder / "tz_cache_v1.bin").write_bytes(b"\x00\x01")
+    registry = by_own_id()
+    said = {
+        "tz_nudge": b"semver: 1.3.0\nepsilon_degrees: 0.001\n",
+        "alias_layout": b'{"layout_version": "2B.alias", "quantised_bits": 24}',
+    }
+    for policy_id, content in said.items():
+        path = world / registry[policy_id].path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _receipt() -> Iterator[Fault]:

@@ -16,7 +16,7 @@ import orjson
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.tz_database import zones_newer_than
+from seg3b_assets.laws.tz_database import newer_zones_note
 from seg3b_assets.states.sealed import SealedInput
 from seg3b_assets.states.tables import read_table
 
@@ -75,10 +75,7 @@ def release_notes(release: ZoneRelease | None, sealed: Mapping[str, SealedInput]
         return []
     frame = read_table(contract(ZONES), sealed[ZONES].location, "S0")
     held = set(frame["tzid"].unique().to_list()) if "tzid" in frame.columns else set()
-    newer = sorted(held & zones_newer_than(release.tag))
-    if not newer:
-        return []
-    return [f"zones newer than 2A's tz database {release.tag}: {', '.join(newer)}"]
+    return newer_zones_note(release.tag, held)
 
 
 def _document(path: Path) -> Any:
