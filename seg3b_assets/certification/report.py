@@ -28,6 +28,7 @@ from seg3b_assets.certification.yardsticks import (
 from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
+from seg3b_assets.laws.input_notes import InputNote, input_notes
 from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.certification import Certification as CertificationPolicy
 from seg3b_assets.policies.loader import parse_policy
@@ -47,8 +48,9 @@ from seg3b_assets.store.policy_bytes import PolicyBytes
 REPORTS: Final = "reports"
 HTML, JSON, MARKDOWN, SCORING = "report.html", "report.json", "report.md", "scoring.json"
 CONTRACT: Final = "certification_report_3B"
+FINDINGS, GATE_RECEIPT = "input_findings_3B", "s0_gate_receipt_3B"
 # Raise it when a report of the same material would look or read differently.
-VERSION: Final = "1.1.1"
+VERSION: Final = "1.2.0"
 STATE: Final = "S5"
 
 
@@ -193,6 +195,7 @@ def _material(
         yardsticks=(baseline(posture), last_good(posture, before)),
         digests=_document(documents, kept, MANIFEST)["files"],
         trace=trace.read_text() if trace.is_file() else None,
+        input_notes=_input_notes(settings.home, metrics),
     )
     return material, before
 
@@ -235,6 +238,17 @@ def _costs(home: Path, metrics: Mapping[int, Any]) -> dict[int, SeedCost]:
     return found
 
 
+def _input_notes(home: Path, metrics: Mapping[int, Any]) -> dict[int, list[InputNote]]:
+    """What S0 had to say of each seed's inputs, of the snapshots this home holds that say it."""
+    store, found = Store(home, contract), {}
+    for seed, document in metrics.items():
+        key = document["provenance"]["states"].get("S0")
+        snapshot = store.snapshot("S0", key) if key else None
+        if snapshot is not None and FINDINGS in snapshot.outputs:
+            found[seed] = input_notes(*(_read(snapshot.path(name)) for name in (FINDINGS, GATE_RECEIPT)))
+    return found
+
+
 def _inputs_digest(material: ReportMaterial, before: Mapping[int, str]) -> str:
     """Digest of all a report says that its certification does not."""
     return sha256_json(
@@ -258,6 +272,9 @@ def _inputs_digest(material: ReportMaterial, before: Mapping[int, str]) -> str:
                 for one in material.yardsticks
             ],
             "last_good_before": {str(seed): lineage for seed, lineage in before.items()},
+            "input_notes": {
+                str(seed): [note.as_json() for note in notes] for seed, notes in material.input_notes.items()
+            },
         }
     )
 

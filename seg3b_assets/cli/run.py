@@ -84,8 +84,9 @@ def run(
     """Bring seeds up to date from S0 to S5: reuse what is published, compute what is not.
 
     With --json and one seed: {seed, run_id, lineage_id, total_wall_s, states{S0..S5: {key, digest, wall_s,
-    peak_rss_mb, reused}}, counts, joined[…], flag, bundle_dir}; with several, --stale or --lane: {seeds: {seed:
-    that, or {error}}}. --stale adds stale[state] and executed[state], and is {seed, stale, executed} of a fresh seed.
+    peak_rss_mb, reused}}, counts, joined[…], input_notes[…], flag, bundle_dir}; with several, --stale or
+    --lane: {seeds: {seed: that, or {error}}}. --stale adds stale[state] and executed[state], and is {seed, stale,
+    executed} of a fresh seed.
     """
     log_to_stderr(verbose)
     _require_meant(seed, stale, lane, recompute)

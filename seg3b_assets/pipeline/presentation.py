@@ -28,6 +28,8 @@ def show_run(record: RunRecord, console: Console) -> None:
         lost = f"; nobody's: {', '.join(one['examples'])}" if one["examples"] else ""
         past = f", {one['expired']:,} expired" if one.get("expired") else ""
         console.print(f"{one['source']}  {one['used']:,} of {one['rows']:,} rows used{past}{lost}")
+    for note in record.input_notes:
+        console.print(f"inputs  {note.sentence}")
     console.print(f"flag    {record.flag}")
     console.print(f"bundle  {record.bundle_dir}")
     if not record.heads_moved:

@@ -11,6 +11,7 @@ import orjson
 
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.input_notes import InputNote, input_notes
 from seg3b_assets.store import Published, Snapshot
 
 FLAG_PREFIX = b"sha256_hex = "
@@ -110,17 +111,26 @@ class RunRecord:
         joined = self._told("s1_run_report_3B", "joined")
         return list(joined) if isinstance(joined, list) else []
 
+    @property
+    def input_notes(self) -> list[InputNote]:
+        """What S0 had to say of the inputs, a note per kind."""
+        findings, receipt = (self._document(name) for name in ("input_findings_3B", "s0_gate_receipt_3B"))
+        return input_notes(findings, receipt)
+
     def _settlements_drawn(self) -> int | None:
         drawn = self._told("s2_summary_3B", "settlements_drawn")
         return drawn if isinstance(drawn, int) else None
 
     def _told(self, dataset_id: str, key: str) -> Any:
         """What a published document says of itself, to be shown; whether it keeps its contract is for its readers."""
+        document = self._document(dataset_id)
+        return document.get(key) if isinstance(document, dict) else None
+
+    def _document(self, dataset_id: str) -> Any:
         if not self.published.has(dataset_id):
             return None
         with suppress(ValueError):
-            document = orjson.loads(self.published.path(dataset_id).read_bytes())
-            return document.get(key) if isinstance(document, dict) else None
+            return orjson.loads(self.published.path(dataset_id).read_bytes())
         return None
 
     def _rows(self, dataset_id: str) -> int | None:
@@ -136,6 +146,7 @@ class RunRecord:
             "states": {name: result.as_json() for name, result in self.states.items()},
             "counts": self.counts,
             "joined": self.joined,
+            "input_notes": [note.as_json() for note in self.input_notes],
             "flag": self.flag,
             "bundle_dir": self.bundle_dir,
         }

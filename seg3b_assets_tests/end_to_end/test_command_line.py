@@ -35,6 +35,7 @@ def assert_run_shape(record: dict[str, Any], installation: Installation, reused:
         "states",
         "counts",
         "joined",
+        "input_notes",
         "flag",
         "bundle_dir",
     ]

@@ -83,6 +83,9 @@ def test_borders_that_geopandas_wrote_run_are_exported_and_verified(
     upstream.seal()
 
     said = empty.run("--upstream", str(upstream.path), seed=seed).passed()
+    assert [(one["kind"], one["count"]) for one in said["input_notes"]][:1] == [
+        ("COUNTRY_LEFT_PRIOR", LACKING)
+    ]
     tree = tmp_path / "tree"
     empty.seg3b("export", said["run_id"], str(tree), "--upstream", str(upstream.path), "--json").passed()
     for options in ((), ("--upstream", str(upstream.path))):

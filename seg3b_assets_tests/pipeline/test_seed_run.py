@@ -52,6 +52,7 @@ def test_the_json_is_the_contract_of_the_command_line(settings: Settings) -> Non
         "states",
         "counts",
         "joined",
+        "input_notes",
         "flag",
         "bundle_dir",
     ]

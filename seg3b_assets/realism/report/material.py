@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seg3b_assets.laws.input_notes import InputNote
 from seg3b_assets.policies.certification import Lanes
 from seg3b_assets.realism.plots import PlotFrames
 from seg3b_assets.realism.registry import METRICS
@@ -97,6 +98,7 @@ class ReportMaterial:
         lanes: budgets of the certification policy.
         yardsticks: baseline first.
         digests: SHA-256 by file of the certification.
+        input_notes: what S0 had to say of each seed's inputs; a seed whose documents are not kept is not in it.
         trace: the failure trace; None where no gate fails.
     """
 
@@ -110,6 +112,7 @@ class ReportMaterial:
     yardsticks: Sequence[Yardstick]
     digests: Mapping[str, str]
     trace: str | None = None
+    input_notes: Mapping[int, Sequence[InputNote]] = field(default_factory=dict)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seg3b_assets.laws.input_notes import InputNote
 from seg3b_assets.realism.report.content import Cell, Grid, Section
 from seg3b_assets.realism.report.material import ReportMaterial
 
@@ -18,12 +19,34 @@ def provenance_section(material: ReportMaterial) -> Section:
             f"Certification {material.certification_id}. Digests are SHA-256. Times stated by upstream "
             "receipts: "
             f"{material.summary['generated_utc']}.",
+            *_input_notes(material),
             _runs(material),
             _policies(material),
             _datasets(material),
             _files(material),
         ],
     )
+
+
+def _input_notes(material: ReportMaterial) -> list[Grid | str]:
+    """What S0 had to say of the inputs; what several seeds say alike is told once."""
+    if not material.input_notes:
+        return []
+    seeds: dict[InputNote, list[int]] = {}
+    for seed, notes in material.input_notes.items():
+        for note in notes:
+            seeds.setdefault(note, []).append(seed)
+    if not seeds:
+        return ["S0 found nothing to note about the inputs."]
+    rows: Rows = [
+        (Cell(note.kind, code=True), ", ".join(map(str, said)), str(note.count), note.sentence)
+        for note, said in seeds.items()
+    ]
+    return [
+        Grid(
+            "What S0 noted about the inputs", ("kind", "seeds", "count", "what"), rows, numeric=frozenset({2})
+        )
+    ]
 
 
 def _code(text: object) -> Cell:

@@ -9,15 +9,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from seg3b_assets.laws.input_notes import InputNote
 from seg3b_assets.realism.report.certainty_sections import runtime_section
 from seg3b_assets.realism.report.comparison import deltas, gate_changes
-from seg3b_assets.realism.report.content import Section
+from seg3b_assets.realism.report.content import Grid, Section
 from seg3b_assets.realism.report.document import report_document
 from seg3b_assets.realism.report.gate_section import gate_rows
 from seg3b_assets.realism.report.map_plots import project
 from seg3b_assets.realism.report.markdown import report_markdown
 from seg3b_assets.realism.report.material import ReportMaterial
 from seg3b_assets.realism.report.page import report_page
+from seg3b_assets.realism.report.provenance_section import provenance_section
 from seg3b_assets.realism.report.sections import sections
 from seg3b_assets.realism.report.summary_section import actions, findings
 from seg3b_assets.realism.report.wording import listing, number, percent, seconds
@@ -253,3 +255,18 @@ def test_the_projection_keeps_areas() -> None:
         area = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
         sphere = np.radians(step) ** 2 * np.cos(np.radians(lat + step / 2))
         assert area / sphere == pytest.approx(1.0, rel=1e-3)
+
+
+def test_what_s0_noted_is_told_once_for_seeds_that_say_the_same() -> None:
+    shared, own = InputNote("OLD_ZONE_NAME", 2, "2 zones have an old name: A, B"), InputNote("X", 1, HOSTILE)
+    noted = replace(material(), input_notes={42: [shared], 7: [shared, own]})
+    provenance = provenance_section(noted)
+    [grid] = [one for one in provenance.blocks if isinstance(one, Grid) and "S0" in one.caption]
+    assert [list(row)[1:] for row in grid.rows] == [["42, 7", "2", shared.sentence], ["7", "1", HOSTILE]]
+    assert HOSTILE not in report_page(noted, [provenance])
+    nothing = replace(material(), input_notes={42: [], 7: []})
+    assert "S0 found nothing to note about the inputs." in provenance_section(nothing).blocks
+    older = [
+        one for one in provenance_section(material()).blocks if "S0" in str(getattr(one, "caption", one))
+    ]
+    assert older == []
