@@ -63,7 +63,7 @@ ready() {
   command -v "$$PYTHON" >/dev/null || fail "No $$PYTHON here: install Python 3.11, or name one with PYTHON=/path/to/python3.11"
   "$$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' ||
     fail "$$PYTHON is $$("$$PYTHON" -V 2>&1); this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"
-  mkdir -p "$$venv"; exec 9>"$$venv/.lock"; ! command -v flock >/dev/null || flock 9
+  mkdir -p "$$venv"; exec 9>"$$venv/.setting-up"; ! command -v flock >/dev/null || flock 9
   newest "$$venv/.ready" && return
   echo "Setting up $$venv (once)" >&2
   test -x "$$bin/python" || "$$PYTHON" -m venv "$$venv" >&2
