@@ -93,7 +93,7 @@ def test_what_cannot_be_pinned_says_why(installation: Installation, certified: C
         return " ".join(refused.stderr.replace("│", " ").split())
 
     assert "is the start neither of a name" in told("candidate", "nonsense")
-    assert "no lineage and no certification" in told("candidate", "0" * 12)
+    assert "no run, lineage or certification" in told("candidate", "0" * 12)
     assert "the ref last_good is not set" in told("candidate", "last_good")
     assert "has no seed 9" in told("candidate", "heads", "--seed", "9")
     key = certified.run.lineages[SEEDS[0]].record.keys["S3"]
