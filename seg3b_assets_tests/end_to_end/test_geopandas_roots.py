@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import orjson
 import polars as pl
 import pytest
@@ -37,6 +36,8 @@ def by_geopandas(upstream: UpstreamCopy, dataset: str, geometry: str, *left_out:
     columns = {name: table[name].to_list() for name in table.columns if name not in {geometry, *left_out}}
     shapes = shapely.from_wkb(table[geometry].to_list())
     path.unlink()
+    import geopandas  # noqa: PLC0415 - in the group of the slow tests, while make test collects this file too
+
     geopandas.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326").to_parquet(path, **options)
 
 
