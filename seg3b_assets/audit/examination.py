@@ -38,7 +38,7 @@ from seg3b_assets.audit.profile import (
 )
 from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_bindings, audit_routing, audit_run_summary
-from seg3b_assets.audit.run_reports import audit_joined, audit_run_reports
+from seg3b_assets.audit.run_reports import audit_joined, audit_run_reports, audit_warnings
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import (
     audit_settlement,
@@ -90,6 +90,7 @@ def examine(desk: Desk) -> None:
         _published(desk)
     with examining(desk, "run reports"):
         audit_joined(desk, tables.classification, tables.merchants)
+        audit_warnings(desk, tables.classification, tables.maps)
         audit_run_reports(desk)
     if not desk.findings.failed("S5.examination"):
         desk.findings.ok("S5.examination")

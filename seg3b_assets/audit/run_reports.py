@@ -13,11 +13,19 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.parquet_files import UnreadableTableError, count_rows
 from seg3b_assets.audit.tree import Desk, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import published_id
-from seg3b_assets.laws.joined_keys import ACCEPTED, COORDINATES, DENIED, joined, joined_overrides
+from seg3b_assets.laws.joined_keys import (
+    ACCEPTED,
+    COORDINATES,
+    DENIED,
+    joined,
+    joined_overrides,
+    outside_zones,
+)
 from seg3b_assets.policies import merchant_overrides
 
 STATES: Final = ("S1", "S2", "S3", "S4")
@@ -64,6 +72,20 @@ def audit_joined(desk: Desk, classification: pl.DataFrame | None, merchants: pl.
         counted = joined_overrides(source, written, desk.tree.identity.created_utc, (virtual, ids))
         expected += [] if counted is None else [counted]
     desk.findings.equal("S1.run_report", report.get("joined"), expected, key="joined")
+
+
+def audit_warnings(desk: Desk, classification: pl.DataFrame | None, maps: Maps | None) -> None:
+    """The coordinates that S1's report says lie outside their zones, and are used all the same."""
+    report = desk.document(report_id("S1"))
+    if report is None or classification is None or maps is None:
+        return  # what is missing is told where it is looked for
+    rows = desk.input_table(COORDINATES, ["merchant_id", "lat_deg", "lon_deg", "tzid_settlement"])
+    rule = desk.tree.policies.settlement.coordinate_outside_zone
+    expected: list[dict[str, Any]] = []
+    if rows is not None:
+        virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
+        expected = outside_zones(rows, virtual, maps.zone_rows, rule.tolerance_deg)
+    desk.findings.equal("S1.run_report", report.get("warnings"), expected, key="warnings")
 
 
 def audit_last_run_report(desk: Desk) -> None:

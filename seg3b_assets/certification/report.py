@@ -48,7 +48,7 @@ from seg3b_assets.store.policy_bytes import PolicyBytes
 REPORTS: Final = "reports"
 HTML, JSON, MARKDOWN, SCORING = "report.html", "report.json", "report.md", "scoring.json"
 CONTRACT: Final = "certification_report_3B"
-FINDINGS, GATE_RECEIPT = "input_findings_3B", "s0_gate_receipt_3B"
+FINDINGS, GATE_RECEIPT, REPORT_OF_S1 = "input_findings_3B", "s0_gate_receipt_3B", "s1_run_report_3B"
 # Raise it when a report of the same material would look or read differently.
 VERSION: Final = "1.2.0"
 STATE: Final = "S5"
@@ -239,13 +239,18 @@ def _costs(home: Path, metrics: Mapping[int, Any]) -> dict[int, SeedCost]:
 
 
 def _input_notes(home: Path, metrics: Mapping[int, Any]) -> dict[int, list[InputNote]]:
-    """What S0 had to say of each seed's inputs, of the snapshots this home holds that say it."""
+    """What S0 and S1 had to say of each seed's inputs, of the snapshots this home holds that say it."""
     store, found = Store(home, contract), {}
     for seed, document in metrics.items():
-        key = document["provenance"]["states"].get("S0")
-        snapshot = store.snapshot("S0", key) if key else None
-        if snapshot is not None and FINDINGS in snapshot.outputs:
-            found[seed] = input_notes(*(_read(snapshot.path(name)) for name in (FINDINGS, GATE_RECEIPT)))
+        keys = document["provenance"]["states"]
+        gate, first = (
+            store.snapshot(state, keys[state]) if keys.get(state) else None for state in ("S0", "S1")
+        )
+        if gate is None or FINDINGS not in gate.outputs:
+            continue
+        findings, receipt = (_read(gate.path(name)) for name in (FINDINGS, GATE_RECEIPT))
+        report = _read(first.path(REPORT_OF_S1)) if first and REPORT_OF_S1 in first.outputs else None
+        found[seed] = input_notes(findings, receipt, report)
     return found
 
 

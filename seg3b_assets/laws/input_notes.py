@@ -1,4 +1,4 @@
-"""What S0 had to say of a run's inputs, in a line per kind, for people; whether it is true is for the audit."""
+"""What S0 and S1 had to say of a run's inputs, in a line per kind, for people; whether it is true is for the audit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seg3b_assets.laws.joined_keys import OUTSIDE_ZONE
 from seg3b_assets.laws.map_findings import (
     COUNTRIES_OVERLAP,
     COUNTRY_LEFT_PRIOR,
@@ -17,6 +18,7 @@ from seg3b_assets.laws.map_findings import (
 
 ZONES_NEWER: Final = "ZONES_NEWER"
 LAYER_POLICY_DIFFERS: Final = "LAYER_POLICY_DIFFERS"
+KEYS_UNUSED: Final = "KEYS_UNUSED"
 _WHAT: Final[Mapping[str, str]] = {
     COUNTRY_LEFT_PRIOR: "countries left the prior, each being without",
     COUNTRIES_OVERLAP: "countries overlap others",
@@ -24,6 +26,8 @@ _WHAT: Final[Mapping[str, str]] = {
     OLD_ZONE_NAME: "zones have an old name",
 }
 _SHOWN: Final = 12
+_SHOWN_ROWS: Final = 5
+_WARNINGS: Final = "warnings"
 _SHOWN_TEXT: Final = 400
 _NEWER: Final = re.compile(r"(?:^|; )(zones newer than 2A's tz database [^;]*)$")
 _DIFFERS: Final = " of the root says "
@@ -47,11 +51,12 @@ class InputNote:
         return {"kind": self.kind, "count": self.count, "sentence": self.sentence}
 
 
-def input_notes(findings: object, receipt: object) -> list[InputNote]:
-    """A note per kind: policies first, then zones, then maps, as the receipt has them.
+def input_notes(findings: object, receipt: object, report: object = None) -> list[InputNote]:
+    """A note per kind: policies first, then zones, then maps, as the receipt has them; then what people wrote.
 
     Args:
-        findings: the document ``input_findings_3B``. receipt: ``s0_gate_receipt_3B``. Of anything else, nothing.
+        findings: the document ``input_findings_3B``. receipt: ``s0_gate_receipt_3B``. report: ``s1_run_report_3B``.
+            Of anything else, nothing.
     """
     rows = _rows(findings)
     text = receipt.get("notes") if isinstance(receipt, Mapping) else None
@@ -63,7 +68,44 @@ def input_notes(findings: object, receipt: object) -> list[InputNote]:
         found.append(InputNote(LAYER_POLICY_DIFFERS, count, _short(policies)))
     if newer:
         found.append(InputNote(ZONES_NEWER, newer[1].count(",") + 1, _short(newer[1])))
-    return [*found, *(_of_kind(kind, rows) for kind in _WHAT if any(row.kind == kind for row in rows))]
+    of_maps = [_of_kind(kind, rows) for kind in _WHAT if any(row.kind == kind for row in rows)]
+    return [*found, *of_maps, *_written(report)]
+
+
+def _written(report: object) -> list[InputNote]:
+    """What nobody uses of the ids that people wrote, and points outside the zones beside them."""
+    found: list[InputNote] = []
+    try:
+        found += [
+            InputNote(KEYS_UNUSED, one["rows"] - one["used"], _unused(one))
+            for one in _members(report, "joined")
+            if one["used"] < one["rows"]
+        ]
+        if outside := _members(report, _WARNINGS):
+            named = [
+                f"row {one['row']}, merchant {one['merchant_id']} at {one['lat_deg']:g}, {one['lon_deg']:g} "
+                f"({one['tzid_settlement']})"
+                for one in outside[:_SHOWN_ROWS]
+            ]
+            more = f" and {len(outside) - _SHOWN_ROWS} more" if len(outside) > _SHOWN_ROWS else ""
+            text = f"{len(outside)} coordinates lie outside the zone beside them: {'; '.join(named)}{more}"
+            found.append(InputNote(OUTSIDE_ZONE, len(outside), text))
+    except (KeyError, TypeError, ValueError):
+        return []
+    return found
+
+
+def _members(report: object, key: str) -> list[Any]:
+    listed = report.get(key) if isinstance(report, Mapping) else None
+    return listed if isinstance(listed, list) else []
+
+
+def _unused(one: Mapping[str, Any]) -> str:
+    examples = f": {', '.join(map(str, one['examples']))}" if one["examples"] else ""
+    return (
+        f"{one['source']}: {one['used']} of {one['rows']} rows used; {one['idle']} of merchants whom it cannot serve, "
+        f"{one['unmatched']} of nobody{examples}"
+    )
 
 
 def _rows(findings: object) -> list[MapFinding]:

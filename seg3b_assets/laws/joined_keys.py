@@ -1,6 +1,7 @@
-"""Keys that people write into files and policies, held against what they are to name (law section 3).
+"""What people write into files and policies, held against what it is to name and against itself (law section 3).
 
-An id that a spreadsheet rounded, or a merchant who is not virtual, gives a row nobody uses. Who wrote it ought to hear.
+An id that a spreadsheet rounded, or a merchant who is not virtual, gives a row nobody uses; a point whose axes were
+exchanged lies in another part of the world than the zone beside it. Who wrote it ought to hear.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ BUDGETS: Final = "edge_topology:budget.merchants"
 MERCHANT_ZONES, EDGE_ZONES = "tz_overrides:merchants", "tz_overrides:edges"
 MODES: Final = "virtual_routing_fields:overrides"
 EXAMPLES: Final = 5
+OUTSIDE_ZONE: Final = "COORDINATE_OUTSIDE_ZONE"
 
 ZoneRows = tuple[tuple[str, shapely.Geometry], ...]
 
@@ -68,6 +70,34 @@ def joined_overrides(
     virtual, merchants = ids
     counted = joined(source, pl.Series(active, dtype=pl.UInt64), virtual, merchants)
     return {**counted, "expired": len(written) - len(active)}
+
+
+def outside_zones(
+    coordinates: pl.DataFrame, virtual: pl.Series, zones: ZoneRows, tolerance_deg: float
+) -> list[dict[str, Any]]:
+    """The rows of the coordinates file that are used and whose point is not in the zone beside it.
+
+    Args:
+        coordinates: merchant_id u64, lat_deg, lon_deg f64, tzid_settlement, in file order.
+        virtual: ids of the virtual merchants. zones: (name, polygon) rows. tolerance_deg: degrees, on the plane.
+
+    Returns:
+        In file order: kind, severity, source, row counted from 1 below the header, merchant_id as text, lat_deg,
+        lon_deg, tzid_settlement.
+    """
+    used = coordinates.with_row_index("row", 1).filter(pl.col("merchant_id").is_in(virtual.implode()))
+    tzid, lon, lat = (used[name].to_numpy() for name in ("tzid_settlement", "lon_deg", "lat_deg"))
+    far = used.filter(pl.Series(far_from_zone(tzid.astype("U64"), lon, lat, zones, tolerance_deg)))
+    return far.select(
+        kind=pl.lit(OUTSIDE_ZONE),
+        severity=pl.lit("WARNING"),
+        source=pl.lit(COORDINATES),
+        row=pl.col("row").cast(pl.Int64),
+        merchant_id=pl.col("merchant_id").cast(pl.String),
+        lat_deg=pl.col("lat_deg"),
+        lon_deg=pl.col("lon_deg"),
+        tzid_settlement=pl.col("tzid_settlement"),
+    ).to_dicts()
 
 
 def far_from_zone(

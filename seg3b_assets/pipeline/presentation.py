@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from seg3b_assets.laws.input_notes import KEYS_UNUSED
 from seg3b_assets.pipeline.plan import SeedPlan
 from seg3b_assets.pipeline.record import RunRecord
 
@@ -29,7 +30,8 @@ def show_run(record: RunRecord, console: Console) -> None:
         past = f", {one['expired']:,} expired" if one.get("expired") else ""
         console.print(f"{one['source']}  {one['used']:,} of {one['rows']:,} rows used{past}{lost}")
     for note in record.input_notes:
-        console.print(f"inputs  {note.sentence}")
+        if note.kind != KEYS_UNUSED:  # said above, source by source
+            console.print(f"inputs  {note.sentence}")
     console.print(f"flag    {record.flag}")
     console.print(f"bundle  {record.bundle_dir}")
     if not record.heads_moved:

@@ -113,9 +113,9 @@ class RunRecord:
 
     @property
     def input_notes(self) -> list[InputNote]:
-        """What S0 had to say of the inputs, a note per kind."""
-        findings, receipt = (self._document(name) for name in ("input_findings_3B", "s0_gate_receipt_3B"))
-        return input_notes(findings, receipt)
+        """What S0 and S1 had to say of the inputs, a note per kind."""
+        names = ("input_findings_3B", "s0_gate_receipt_3B", "s1_run_report_3B")
+        return input_notes(*map(self._document, names))
 
     def _settlements_drawn(self) -> int | None:
         drawn = self._told("s2_summary_3B", "settlements_drawn")

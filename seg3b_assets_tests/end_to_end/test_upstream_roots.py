@@ -67,7 +67,7 @@ def test_ingested_coordinates_are_used_exactly_and_only_for_their_merchants(
     ]
     upstream.coordinates(COORDINATES + "\n".join(rows) + "\n")
     with_evidence = replace(empty, upstream=upstream.path, policies=edited_policies)
-    with_evidence.run().passed()
+    ran = with_evidence.run().passed()
 
     settled = pl.read_parquet(with_evidence.path("virtual_settlement_3B"))
     anchor = settled.filter(pl.col("merchant_id") == chosen).row(0, named=True)
@@ -89,6 +89,15 @@ def test_ingested_coordinates_are_used_exactly_and_only_for_their_merchants(
     assert ingested["merchant_id"].to_list() == [chosen, afloat]
     at_sea = ingested.select("lat_deg", "lon_deg", "tzid_settlement").row(1)
     assert at_sea == (-40.0, -130.0, "Pacific/Pitcairn")
+
+    told = orjson.loads(with_evidence.path("s1_run_report_3B").read_bytes())["warnings"]
+    assert [(row["row"], row["merchant_id"], row["tzid_settlement"]) for row in told] == [
+        (2, str(afloat), "Pacific/Pitcairn")
+    ]
+    notes = {note["kind"]: note for note in ran["input_notes"]}
+    assert (notes["COORDINATE_OUTSIDE_ZONE"]["count"], notes["KEYS_UNUSED"]["count"]) == (1, 2)
+    assert f"merchant {afloat}" in notes["COORDINATE_OUTSIDE_ZONE"]["sentence"]
+    assert str(2**63 + 5) in notes["KEYS_UNUSED"]["sentence"]
 
     receipt = orjson.loads(with_evidence.path("s0_gate_receipt_3B").read_bytes())
     file = upstream.path / "artefacts/virtual/virtual_settlement_coords.csv"

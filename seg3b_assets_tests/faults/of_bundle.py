@@ -21,6 +21,16 @@ _NOBODYS = {
     "expired": 0,
     "examples": [],
 }
+_OUTSIDE = {
+    "kind": "COORDINATE_OUTSIDE_ZONE",
+    "severity": "WARNING",
+    "source": "virtual_settlement_coords",
+    "row": 1,
+    "merchant_id": "1",
+    "lat_deg": -77.0,
+    "lon_deg": -12.0,
+    "tzid_settlement": "America/Lima",
+}
 _WRITTEN_BY_S5 = (
     "s5_audit_3B",
     "s5_digest_summary_3B",
@@ -315,6 +325,10 @@ def _reports() -> Iterator[Fault]:
         if number == 1:
             used = said(lambda report: report["joined"].append(_NOBODYS))
             yield edited(target, f"{target}: an override list nobody wrote", check, used)
+            warned = said(lambda report: report["warnings"].append(_OUTSIDE))
+            yield edited(target, f"{target}: a coordinate outside its zone that nobody wrote", check, warned)
+            untold = said(lambda report: report.pop("warnings") and None)
+            yield edited(target, f"{target}: no word of coordinates outside their zones", check, untold)
         yield edited(
             target,
             f"{target}: another policy",

@@ -58,3 +58,52 @@ def test_notes_without_findings(before: str, kinds: list[str]) -> None:
 @pytest.mark.parametrize("receipt", [None, [], {}, {"notes": 3}])
 def test_what_is_no_document_has_nothing_to_say(findings: Any, receipt: Any) -> None:
     assert input_notes(findings, receipt) == []
+
+
+def told_by_s1(**report: Any) -> list[tuple[str, int, str]]:
+    return [(one.kind, one.count, one.sentence) for one in input_notes({}, {}, report)]
+
+
+def test_ids_nobody_uses_and_points_outside_their_zones_are_told() -> None:
+    counted = {
+        "source": "tz_overrides:edges",
+        "rows": 4,
+        "used": 1,
+        "idle": 1,
+        "unmatched": 2,
+        "examples": ["7", "8"],
+    }
+    fine = {
+        **counted,
+        "source": "tz_overrides:merchants",
+        "used": 4,
+        "idle": 0,
+        "unmatched": 0,
+        "examples": [],
+    }
+    point = {
+        "row": 3,
+        "merchant_id": "9",
+        "lat_deg": -77.05,
+        "lon_deg": -12.05,
+        "tzid_settlement": "America/Lima",
+    }
+    assert told_by_s1(joined=[counted, fine], warnings=[point] * 7) == [
+        (
+            "KEYS_UNUSED",
+            3,
+            "tz_overrides:edges: 1 of 4 rows used; 1 of merchants whom it cannot serve, 2 of nobody: 7, 8",
+        ),
+        (
+            "COORDINATE_OUTSIDE_ZONE",
+            7,
+            "7 coordinates lie outside the zone beside them: "
+            + "; ".join(["row 3, merchant 9 at -77.05, -12.05 (America/Lima)"] * 5)
+            + " and 2 more",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("broken", [{"joined": [{}]}, {"warnings": [3]}, {"joined": "x", "warnings": None}])
+def test_a_report_that_is_none_says_nothing(broken: dict[str, Any]) -> None:
+    assert told_by_s1(**broken) == []

@@ -29,7 +29,7 @@ def provenance_section(material: ReportMaterial) -> Section:
 
 
 def _input_notes(material: ReportMaterial) -> list[Grid | str]:
-    """What S0 had to say of the inputs; what several seeds say alike is told once."""
+    """What S0 and S1 had to say of the inputs; what several seeds say alike is told once."""
     if not material.input_notes:
         return []
     seeds: dict[InputNote, list[int]] = {}
@@ -37,14 +37,17 @@ def _input_notes(material: ReportMaterial) -> list[Grid | str]:
         for note in notes:
             seeds.setdefault(note, []).append(seed)
     if not seeds:
-        return ["S0 found nothing to note about the inputs."]
+        return ["There is nothing to note about the inputs."]
     rows: Rows = [
         (Cell(note.kind, code=True), ", ".join(map(str, said)), str(note.count), note.sentence)
         for note, said in seeds.items()
     ]
     return [
         Grid(
-            "What S0 noted about the inputs", ("kind", "seeds", "count", "what"), rows, numeric=frozenset({2})
+            "What was noted about the inputs",
+            ("kind", "seeds", "count", "what"),
+            rows,
+            numeric=frozenset({2}),
         )
     ]
 

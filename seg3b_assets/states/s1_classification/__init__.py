@@ -9,7 +9,7 @@ __all__ = ["STATE", "run"]
 
 STATE = StateSpec(
     name="S1",
-    code_version="2.4.0",
+    code_version="2.5.0",
     reads=(
         "edge_topology",
         "mcc_channel_rules",
@@ -38,5 +38,5 @@ def run(context: StateContext) -> None:
     """Compute and stage the state's outputs (see ``state``)."""
     from seg3b_assets.states.s1_classification import state  # noqa: PLC0415 - geometry only when S1 computes
 
-    joined = state.run(context)
-    publish_run_report(context, STATE, joined=joined)
+    found = state.run(context)
+    publish_run_report(context, STATE, **found)

@@ -13,9 +13,9 @@ from seg3b_assets.laws.joined_keys import (
     ACCEPTED,
     COORDINATES,
     DENIED,
-    far_from_zone,
     joined,
     joined_overrides,
+    outside_zones,
 )
 from seg3b_assets.policies import merchant_overrides
 
@@ -26,50 +26,45 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("seg3b.run")
 
 
-def require_inside_zones(
+def zone_warnings(
     ingested: pl.DataFrame | None, virtual: pl.DataFrame, zones: ZoneResolver, policies: PolicySet
-) -> None:
+) -> list[dict[str, Any]]:
     """Hold each coordinate that is used against the zone beside it: exchanged axes end in another part of the world.
 
     Args:
         ingested: rows of the coordinates file, in its order. virtual: merchant_id of the virtual merchants.
 
+    Returns:
+        What the policy lets pass, as ``outside_zones`` gives it; each is a warning in the log.
+
     Raises:
-        Seg3BError: ``SETTLEMENT_COORD_INVALID`` naming row, merchant, point and zone, where the policy refuses it; it
-            is a warning in the log where the policy says so.
+        Seg3BError: ``SETTLEMENT_COORD_INVALID`` naming row, merchant, point and zone, where the policy refuses it.
     """
     if ingested is None:
-        return
+        return []
     rule = policies.settlement.coordinate_outside_zone
-    rows = ingested.with_row_index("row").join(virtual.select("merchant_id"), on="merchant_id", how="semi")
-    tzid, lon, lat = (rows[name].to_numpy() for name in ("tzid_settlement", "lon_deg", "lat_deg"))
-    far = far_from_zone(tzid.astype("U64"), lon, lat, zones.everywhere.rows(), rule.tolerance_deg)
-    outside = rows.filter(pl.Series(far))
-    if not outside.height:
-        return
-    first = outside.row(0, named=True)
-    zone = first["tzid_settlement"]
-    place = f"{COORDINATES}: row {first['row'] + 1}, merchant {first['merchant_id']}"
-    detail = {
-        "rows": outside.height,
-        "row": first["row"] + 1,
-        "merchant_id": str(first["merchant_id"]),
-        "lat_deg": first["lat_deg"],
-        "lon_deg": first["lon_deg"],
-        "tzid_settlement": zone,
-        "tolerance_deg": rule.tolerance_deg,
-    }
-    if rule.action == "warn":
-        LOG.warning("%s: the point lies outside its zone %s; %d such rows", place, zone, outside.height)
-        return
-    raise Seg3BError(
+    outside = outside_zones(ingested, virtual["merchant_id"], zones.everywhere.rows(), rule.tolerance_deg)
+    if outside and rule.action == "refuse":
+        raise _outside(outside, rule.tolerance_deg)
+    for one in outside:
+        LOG.warning(
+            "%s: row %d, merchant %s: the point %.6f, %.6f lies outside its zone %s",
+            *(one[key] for key in ("source", "row", "merchant_id", "lat_deg", "lon_deg", "tzid_settlement")),
+        )
+    return outside
+
+
+def _outside(rows: list[dict[str, Any]], tolerance_deg: float) -> Seg3BError:
+    first = rows[0]
+    shown = ("row", "merchant_id", "lat_deg", "lon_deg", "tzid_settlement")
+    return Seg3BError(
         "S1",
         "SETTLEMENT_COORD_INVALID",
         "coordinate_in_its_zone",
-        place,
-        f"The point is not in {zone}: correct latitude and longitude (exchanged?) or the zone; or let it pass, "
-        "with coordinate_outside_zone.action: warn in settlement.yaml.",
-        detail,
+        f"{COORDINATES}: row {first['row']}, merchant {first['merchant_id']}",
+        f"The point is not in {first['tzid_settlement']}: correct latitude and longitude (exchanged?) or the zone; or "
+        "let it pass, with coordinate_outside_zone.action: warn in settlement.yaml.",
+        {"rows": len(rows), **{key: first[key] for key in shown}, "tolerance_deg": tolerance_deg},
     )
 
 

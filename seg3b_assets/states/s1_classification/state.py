@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.states.maps import read_countries, read_zones
 from seg3b_assets.states.s1_classification.classification import classification_tables
-from seg3b_assets.states.s1_classification.evidence import joined_sources, require_inside_zones
+from seg3b_assets.states.s1_classification.evidence import joined_sources, zone_warnings
 from seg3b_assets.states.s1_classification.settlement import (
     COORDINATES,
     GAZETTEER,
@@ -33,11 +33,12 @@ _FAULTS: Final = {
 }
 
 
-def run(context: StateContext) -> list[dict[str, Any]]:
+def run(context: StateContext) -> dict[str, list[dict[str, Any]]]:
     """Write ``virtual_classification_3B`` and ``virtual_settlement_3B``, each with its lineage.
 
     Returns:
-        What was used of coordinates and override lists, for the run report.
+        For the run report: joined, what was used of coordinates and override lists; warnings, coordinates that the
+        policy lets pass outside their zones.
 
     Raises:
         Seg3BError: ``MERCHANT_REF_INVALID``, ``SETTLEMENT_COORD_INVALID``, ``SETTLEMENT_COORD_MISSING``,
@@ -49,16 +50,17 @@ def run(context: StateContext) -> list[dict[str, Any]]:
     with context.lanes("settlement"):
         virtual = merchants.filter(classified["is_virtual"])
         sources = read_sources(context.inputs, context.policies)
-        require_inside_zones(sources.ingested, virtual, sources.zones, context.policies)
+        warnings = zone_warnings(sources.ingested, virtual, sources.zones, context.policies)
         settled, countries = settlement_tables(virtual, sources, context.policies, context.identity)
     with context.lanes("publish"):
         context.out.table("virtual_classification_3B", classified)
         context.out.table("virtual_classification_lineage_3B", lineage)
         context.out.table("virtual_settlement_3B", settled)
         context.out.table("virtual_settlement_lineage_3B", countries)
-    return joined_sources(
+    joined = joined_sources(
         merchants, virtual, sources.ingested, context.policies, context.identity.created_utc
     )
+    return {"joined": joined, "warnings": warnings}
 
 
 def read_merchants(inputs: SealedInputs) -> pl.DataFrame:

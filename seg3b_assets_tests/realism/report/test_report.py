@@ -261,12 +261,14 @@ def test_what_s0_noted_is_told_once_for_seeds_that_say_the_same() -> None:
     shared, own = InputNote("OLD_ZONE_NAME", 2, "2 zones have an old name: A, B"), InputNote("X", 1, HOSTILE)
     noted = replace(material(), input_notes={42: [shared], 7: [shared, own]})
     provenance = provenance_section(noted)
-    [grid] = [one for one in provenance.blocks if isinstance(one, Grid) and "S0" in one.caption]
+    [grid] = [one for one in provenance.blocks if isinstance(one, Grid) and "noted about" in one.caption]
     assert [list(row)[1:] for row in grid.rows] == [["42, 7", "2", shared.sentence], ["7", "1", HOSTILE]]
     assert HOSTILE not in report_page(noted, [provenance])
     nothing = replace(material(), input_notes={42: [], 7: []})
-    assert "S0 found nothing to note about the inputs." in provenance_section(nothing).blocks
+    assert "There is nothing to note about the inputs." in provenance_section(nothing).blocks
     older = [
-        one for one in provenance_section(material()).blocks if "S0" in str(getattr(one, "caption", one))
+        one
+        for one in provenance_section(material()).blocks
+        if "the inputs" in str(getattr(one, "caption", one))
     ]
     assert older == []

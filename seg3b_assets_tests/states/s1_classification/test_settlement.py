@@ -17,7 +17,7 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.policies import PolicySet, SeatRule, load_policies
 from seg3b_assets.policies.settlement import PlaceCapacity
-from seg3b_assets.states.s1_classification.evidence import joined_sources, require_inside_zones
+from seg3b_assets.states.s1_classification.evidence import joined_sources, zone_warnings
 from seg3b_assets.states.s1_classification.seats import legal_countries
 from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_tables
 from seg3b_assets_tests.states.miniature_upstream import (
@@ -293,7 +293,7 @@ def outside_zone(action: str) -> PolicySet:
 def test_a_point_outside_its_zone_is_named_with_row_merchant_and_zone() -> None:
     rows = ingested(CROWD, tzid_settlement=["Europe/Paris", "Antarctica/McMurdo", "UTC"])
     with pytest.raises(Seg3BError) as refused:
-        require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("refuse"))
+        zone_warnings(rows, CROWD, SOURCES.zones, outside_zone("refuse"))
     assert refused.value.code == "E3B_S1_SETTLEMENT_COORD_INVALID"
     assert f"row 1, merchant {rows['merchant_id'][0]}" in refused.value.place
     assert refused.value.detail["tzid_settlement"] == "Europe/Paris"
@@ -301,13 +301,24 @@ def test_a_point_outside_its_zone_is_named_with_row_merchant_and_zone() -> None:
 
 def test_by_policy_it_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     rows = ingested(CROWD, tzid_settlement=["Europe/Paris", "Antarctica/McMurdo", "UTC"])
-    require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("warn"))
+    (warning,) = zone_warnings(rows, CROWD, SOURCES.zones, outside_zone("warn"))
     assert "outside its zone Europe/Paris" in caplog.text
+    assert warning == {
+        "kind": "COORDINATE_OUTSIDE_ZONE",
+        "severity": "WARNING",
+        "source": "virtual_settlement_coords",
+        "row": 1,
+        "merchant_id": str(rows["merchant_id"][0]),
+        "lat_deg": rows["lat_deg"][0],
+        "lon_deg": rows["lon_deg"][0],
+        "tzid_settlement": "Europe/Paris",
+    }
 
 
 def test_a_row_that_is_not_used_is_not_judged() -> None:
     rows = ingested(CROWD, tzid_settlement=["UTC", "UTC", "Europe/Paris"])
-    require_inside_zones(rows, CROWD, SOURCES.zones, outside_zone("refuse"))
+    assert zone_warnings(rows, CROWD, SOURCES.zones, outside_zone("refuse")) == []
+    assert zone_warnings(rows, CROWD, SOURCES.zones, outside_zone("warn")) == []
 
 
 def test_rows_of_nobody_are_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
