@@ -44,7 +44,7 @@ class Settings:
         cache: worlds and input digests (SEG3B_CACHE, ``seg3b`` in the user's cache folder).
         workers: threads or processes a state may use (SEG3B_WORKERS, the processors we may run on).
         digest_cache: False reads every input's bytes instead of trusting remembered digests.
-        configured: whether policies and upstream are the ones the environment configures.
+        configured: whether policies, upstream and gazetteer are the ones the environment configures.
         gazetteer: places for upstream roots that have none of their own (SEG3B_GAZETTEER).
         promote: move the heads even though they are not.
     """
@@ -81,7 +81,7 @@ class Settings:
         recipe = {name: given.pop(name) for name in ("resolution_deg", "merchants") if name in given}
         if recipe:
             given["recipe"] = replace(given.get("recipe", base.recipe), **recipe)
-        for name in ("policies", "upstream", "cache"):
+        for name in ("policies", "upstream", "cache", "gazetteer"):
             if name in given:
                 given[name] = Path(given[name]).absolute()
         home = str(given.pop("home", None) or os.environ.get("SEG3B_HOME") or ".seg3b")
@@ -157,7 +157,8 @@ def _home(text: str, cache: Path) -> Path:
 
 
 def _inputs(settings: Settings) -> tuple[Any, ...]:
-    return (settings.policies.resolve(), settings.upstream and settings.upstream.resolve(), settings.recipe)
+    given = (settings.upstream, settings.gazetteer)
+    return (settings.policies.resolve(), *(path and path.resolve() for path in given), settings.recipe)
 
 
 def _processors() -> int:

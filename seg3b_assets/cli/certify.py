@@ -14,6 +14,7 @@ from seg3b_assets.cli.dagster_record import report_to_dagster
 from seg3b_assets.cli.options import (
     AsJson,
     Debug,
+    Gazetteer,
     Home,
     Merchants,
     NoDigestCache,
@@ -45,6 +46,7 @@ def certify(
     home: Home = None,
     policies: Policies = None,
     upstream: Upstream = None,
+    gazetteer: Gazetteer = None,
     world_resolution: Resolution = None,
     world_merchants: Merchants = None,
     workers: Workers = None,
@@ -69,6 +71,7 @@ def certify(
             home=home,
             policies=policies,
             upstream=upstream,
+            gazetteer=gazetteer,
             resolution_deg=world_resolution,
             merchants=world_merchants,
             workers=workers,

@@ -42,8 +42,9 @@ def build(  # noqa: PLR0913 - its options
     """Make a settlement gazetteer from a geocoder's database, a CSV, or the packaged places.
 
     Kept are places with people that lie in their country and in one of its zones, by the borders of --upstream (of
-    the embedded world if none). SEG3B_GAZETTEER=FOLDER gives it to worlds that have none; or put it into the root's
-    reference/spatial/settlement_gazetteer/VERSION/. With --json: {gazetteer, places, countries, left_out}.
+    the embedded world if none). --gazetteer FOLDER, or SEG3B_GAZETTEER, gives it to roots that have none; or put it
+    into the root's reference/spatial/settlement_gazetteer/VERSION/. With --json: {gazetteer, places, countries,
+    left_out}.
     """
     with reported(as_json, debug):
         from seg3b_assets.pipeline.borders import borders_of

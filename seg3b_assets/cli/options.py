@@ -82,6 +82,14 @@ Upstream = Annotated[
         file_okay=False,
     ),
 ]
+Gazetteer = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that `seg3b gazetteer build` wrote, instead of the configured one (SEG3B_GAZETTEER); for upstream "
+        "roots that have none of their own.",
+        exists=True,
+    ),
+]
 Resolution = Annotated[
     float | None, typer.Option(help="Side of the embedded world's tiles, degrees.", show_default="0.1")
 ]
@@ -102,9 +110,14 @@ def settings_from(**overrides: Any) -> Settings:
     from seg3b_assets.settings import Settings
 
     try:
-        return Settings.from_environment(**overrides)
+        settings = Settings.from_environment(**overrides)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if overrides.get("gazetteer") and settings.upstream is None:
+        raise typer.BadParameter(
+            "the embedded world has places of its own; name an --upstream, too", param_hint="--gazetteer"
+        )
+    return settings
 
 
 def require_folder_name(path: Path) -> None:

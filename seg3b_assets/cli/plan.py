@@ -12,6 +12,7 @@ import typer
 from seg3b_assets.cli.options import (
     AsJson,
     Debug,
+    Gazetteer,
     Home,
     Merchants,
     NoDigestCache,
@@ -38,6 +39,7 @@ def plan(
     home: Home = None,
     policies: Policies = None,
     upstream: Upstream = None,
+    gazetteer: Gazetteer = None,
     world_resolution: Resolution = None,
     world_merchants: Merchants = None,
     no_digest_cache: NoDigestCache = False,
@@ -53,6 +55,7 @@ def plan(
             home=home,
             policies=policies,
             upstream=upstream,
+            gazetteer=gazetteer,
             resolution_deg=world_resolution,
             merchants=world_merchants,
             digest_cache=not no_digest_cache,

@@ -16,6 +16,7 @@ from seg3b_assets.cli.dagster_record import report_to_dagster
 from seg3b_assets.cli.options import (
     AsJson,
     Debug,
+    Gazetteer,
     Home,
     Merchants,
     NoDigestCache,
@@ -67,6 +68,7 @@ def run(
     home: Home = None,
     policies: Policies = None,
     upstream: Upstream = None,
+    gazetteer: Gazetteer = None,
     world_resolution: Resolution = None,
     world_merchants: Merchants = None,
     workers: Workers = None,
@@ -95,6 +97,7 @@ def run(
             home=home,
             policies=policies,
             upstream=upstream,
+            gazetteer=gazetteer,
             resolution_deg=world_resolution,
             merchants=world_merchants,
             workers=workers,

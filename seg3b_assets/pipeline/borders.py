@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from seg3b_assets.settings import Settings
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_NAME, locate, read_receipt
 from seg3b_assets.states.tables import read_table
 
+LOG: Final = logging.getLogger("seg3b.run")
 GAZETTEER: Final = "settlement_gazetteer"
 _PLACE: Final = ("reference", "spatial", GAZETTEER)
 _FIRST_SEED: Final = 42
@@ -57,6 +59,7 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
         Seg3BError: ``INPUT_OPEN_FAILED`` where there is no gazetteer.
     """
     if root.joinpath(*_PLACE).is_dir():
+        LOG.info("%s has a gazetteer of its own, and %s is not used", root, gazetteer)
         return root
     files = sorted(gazetteer.glob("*.parquet")) if gazetteer.is_dir() else [gazetteer]
     try:
@@ -99,6 +102,6 @@ def _absent(gazetteer: Path, reason: str | None) -> Seg3BError:
         "INPUT_OPEN_FAILED",
         "gazetteer_present",
         str(gazetteer),
-        "Let SEG3B_GAZETTEER name a folder that `seg3b gazetteer build` wrote, or unset it.",
+        "Let --gazetteer or SEG3B_GAZETTEER name a folder that `seg3b gazetteer build` wrote, or unset it.",
         {"reason": reason},
     )

@@ -73,14 +73,23 @@ def test_a_gazetteer_of_ones_own_stands_in_for_the_one_that_is_missing(
 ) -> None:
     places = shutil.copytree(upstream.dataset("settlement_gazetteer"), tmp_path / "places")
     without_gazetteer(upstream)
-    given = replace(empty, variables={**empty.variables, "SEG3B_GAZETTEER": str(places)})
-    given.run("--upstream", str(upstream.path)).passed()
+    given = empty
+    given.run("--upstream", str(upstream.path), "--gazetteer", str(places)).passed()
     columns = ["merchant_id", "lat_deg", "lon_deg", "tzid_settlement"]
     found = [
         pl.read_parquet(next(one.home.rglob("virtual_settlement/**/*.parquet")), columns=columns, glob=False)
         for one in (finished, given)
     ]
     assert found[0].equals(found[1])
+    named = replace(empty, variables={**empty.variables, "SEG3B_GAZETTEER": str(places)})
+    again = named.run("--upstream", str(upstream.path)).passed()
+    assert all(state["reused"] for state in again["states"].values())
+
+
+def test_the_embedded_world_takes_no_other_places(empty: Installation, tmp_path: Path) -> None:
+    refused = empty.run("--gazetteer", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "--upstream" in refused.stderr
 
 
 def test_a_root_with_its_own_gazetteer_is_left_alone(upstream: UpstreamCopy, tmp_path: Path) -> None:
