@@ -15,6 +15,18 @@ _STREAM = {
     **{f"expected_{name}": 5 for name in ("events", "draws", "blocks")},
     "status": "PASS",
 }
+_WARNINGS = [
+    {
+        "kind": "COORDINATE_OUTSIDE_ZONE",
+        "severity": "WARNING",
+        "source": "virtual_settlement_coords",
+        "row": 1,
+        "merchant_id": "18446744073709551615",
+        "lat_deg": -77.05,
+        "lon_deg": -12.05,
+        "tzid_settlement": "America/Lima",
+    }
+]
 _JOINED = [
     {
         "source": "virtual_settlement_coords",
@@ -320,7 +332,7 @@ DOCUMENTS: dict[str, Any] = {
                 }
             ],
         }
-        | ({"joined": _JOINED} if number == 1 else {})
+        | ({"joined": _JOINED, "warnings": _WARNINGS} if number == 1 else {})
         for number in range(1, 6)
     },
     "s5_realism_results_3B": {

@@ -327,8 +327,9 @@ def _reports() -> Iterator[Fault]:
             yield edited(target, f"{target}: an override list nobody wrote", check, used)
             warned = said(lambda report: report["warnings"].append(_OUTSIDE))
             yield edited(target, f"{target}: a coordinate outside its zone that nobody wrote", check, warned)
-            untold = said(lambda report: report.pop("warnings") and None)
-            yield edited(target, f"{target}: no word of coordinates outside their zones", check, untold)
+            untold = said(lambda report: [report.pop("warnings"), None][1])
+            unheard = f"{target}: no word of coordinates outside their zones"
+            yield edited(target, unheard, own, untold, (check,))
         yield edited(
             target,
             f"{target}: another policy",
