@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.policies.number_texts import meant_number
 from seg3b_assets.policies.policy_model import Policy
 from seg3b_assets.policies.strict_yaml import Document, KeyPath, YamlRefusedError
 
@@ -25,6 +26,7 @@ _MAX_TEXT: Final = 120
 _NAMING_KEYS: Final = ("rule_id", "country_iso")
 _KEY_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _KEY_MARK: Final = "[key]"
+_NUMBERS: Final = ("number", "integer")
 _KINDS: Final = {
     "number": "a number",
     "integer": "a whole number",
@@ -47,6 +49,7 @@ class Refusal:
     line: int | None
     suggestion: str | None = None
     item: str | None = None
+    why: str | None = None
 
     def record(self) -> dict[str, Any]:
         """The refusal as JSON facts; absent parts are left out."""
@@ -58,6 +61,7 @@ class Refusal:
             "line": self.line,
             "suggestion": self.suggestion,
             "item": self.item,
+            "why": self.why,
         }
         return {name: fact for name, fact in facts.items() if fact is not None or name == "value"}
 
@@ -77,6 +81,7 @@ def policy_error(file: str, refusals: list[Refusal]) -> Seg3BError:
     where = f"`{key}` in {file}" if key else file
     line = f" (line {first.line})" if first.line else ""
     hint = f" Did you mean `{first.suggestion}`?" if first.suggestion else ""
+    why = f" The file has the text `{first.value}`: {first.why}." if first.why else ""
     detail: dict[str, Any] = {"file": file, **first.record()}
     if len(refusals) > 1:
         detail["error_count"] = len(refusals)
@@ -86,7 +91,7 @@ def policy_error(file: str, refusals: list[Refusal]) -> Seg3BError:
         "POLICY_SCHEMA_INVALID",
         first.validator,
         f"{file}:{key}" if key else file,
-        f"Correct {where}{line}; allowed: {first.allowed}.{hint}",
+        f"Correct {where}{line}; allowed: {first.allowed}.{why}{hint}",
         detail,
     )
 
@@ -122,10 +127,15 @@ def _refusal(entry: ErrorDetails, schema: Schema, document: Document) -> Refusal
     if _KEY_MARK in entry["loc"]:
         allowed = _words(_resolved(schema, path[:-1]).get("propertyNames", {}))
         return _at(document, "policy_key_unknown", path, str(path[-1]), allowed)
-    choices = [str(choice) for choice in _resolved(schema, path).get("enum", [])]
-    allowed = _described(schema, path)
-    suggestion = _nearest(str(entry["input"]), choices)
-    return _at(document, "policy_value", path, entry["input"], allowed, suggestion)
+    governing = _resolved(schema, path)
+    allowed = _words(governing)
+    given = entry["input"]
+    if governing.get("type") in _NUMBERS and isinstance(given, str) and (meant := meant_number(given)):
+        why, number = meant
+        return replace(_at(document, "policy_value", path, given, allowed, number), why=why)
+    choices = [str(choice) for choice in governing.get("enum", [])]
+    suggestion = _nearest(str(given), choices)
+    return _at(document, "policy_value", path, given, allowed, suggestion)
 
 
 def _at(
@@ -234,7 +244,11 @@ def _number_limits(schema: Schema) -> str:
         ("exclusiveMaximum", "less than"),
         ("maximum", "at most"),
     )
-    return " and ".join(f"{words} {schema[key]:g}" for key, words in bounds if key in schema)
+    return " and ".join(f"{words} {_exact(schema[key])}" for key, words in bounds if key in schema)
+
+
+def _exact(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _text_limits(schema: Schema) -> str:

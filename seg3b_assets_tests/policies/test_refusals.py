@@ -81,7 +81,7 @@ OTHERS = [
     ("certification", "prevalence_band", [0.9, 0.1], "low below high"),
     ("certification", "stability.max_cv_bplus", 1, "at most max_cv_b"),
     ("certification", "seeds", [42], "the seeds this policy certifies"),
-    ("certification", "lanes.witness.seeds", [2**64], "at most 1.84467e+19"),
+    ("certification", "lanes.witness.seeds", [2**64], "at most 18446744073709551615"),
 ]
 CASES = [
     *(("edge_topology", *case) for case in TOPOLOGY),
@@ -96,7 +96,7 @@ ELSEWHERE = {
     ("mcc_channel_rules", "rules[0].match.mcc", "at most 9999"): "rules[0].match.mcc[0]",
     ("mcc_channel_rules", "overrides.accept.merchants", "at least 1"): "overrides.accept.merchants[0]",
     ("certification", "seeds", "the seeds this policy certifies"): "lanes.certification.seeds",
-    ("certification", "lanes.witness.seeds", "at most 1.84467e+19"): "lanes.witness.seeds[0]",
+    ("certification", "lanes.witness.seeds", "at most 18446744073709551615"): "lanes.witness.seeds[0]",
 }
 
 
@@ -183,6 +183,41 @@ def test_unknown_key_is_named_with_the_nearest_known_one(refused: Refused) -> No
     assert (error.validator, error.place) == ("policy_key_unknown", "edge_topology.yaml:budget.sigmma")
     assert error.detail["suggestion"] == "sigma"
     assert "Did you mean `sigma`?" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "why"),
+    [
+        ("0742", "742", "leading zero"),
+        ("-007", "-7", "leading zero"),
+        ("00.5", "0.5", "leading zero"),
+        ("4814", "4814", "quotes"),
+        ("4\N{NO-BREAK SPACE}", "4", "only look like"),
+        ("\N{MINUS SIGN}4", "-4", "only look like"),
+        ("0x1F4", "500", "decimal digits"),
+        ("12_000", "12000", "grouped"),
+        ("0,4", "0.4", "point"),
+    ],
+)
+def test_a_text_that_was_meant_as_a_number_says_what_keeps_it_from_being_one(
+    refused: Refused, written: str, meant: str, why: str
+) -> None:
+    for policy, key in (("mcc_channel_rules", "rules[0].match.mcc[0]"), ("edge_topology", "budget.median")):
+        error = refused(policy, key, written)
+        assert error.detail["suggestion"] == meant
+        assert f"`{written}`" in error.remedy
+        assert why in error.remedy
+        assert f"Did you mean `{meant}`?" in error.remedy
+
+
+@pytest.mark.parametrize("written", ["8:20", "many", "5OO", "", "0x", "1.2.3", "9" * 50])
+def test_a_text_that_means_no_number_gets_none(refused: Refused, written: str) -> None:
+    assert "suggestion" not in refused("edge_topology", "budget.median", written).detail
+
+
+def test_bounds_are_told_to_the_last_digit(refused: Refused) -> None:
+    error = refused("mcc_channel_rules", "overrides.accept.merchants", ["x"])
+    assert "at most 18446744073709551615" in error.remedy
 
 
 def test_every_error_of_a_file_is_reported(refused: Refused) -> None:
