@@ -13,6 +13,7 @@ import dagster as dg
 
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
 from seg3b_assets.certification.report import report_of
+from seg3b_assets.laws.visible_text import visible
 from seg3b_assets.orchestration.budgets import budget_facts
 from seg3b_assets.orchestration.certification_plots import figures
 from seg3b_assets.orchestration.certification_provenance import (
@@ -28,7 +29,7 @@ from seg3b_assets.orchestration.certification_tables import (
     seeds_table,
 )
 from seg3b_assets.orchestration.datasets import OWNERS
-from seg3b_assets.orchestration.failures import explained_failures
+from seg3b_assets.orchestration.failures import explained_failures, json_metadata
 from seg3b_assets.orchestration.lineage import CERTIFICATION, CERTIFIED_DATASETS, POLICIES
 from seg3b_assets.orchestration.log_progress import Logged, LogProgress
 from seg3b_assets.orchestration.markdown import text
@@ -105,9 +106,11 @@ def certified(settings: Settings, log: Logged) -> CertificationRun:
     except SeedsFailedError as error:
         first = next(iter(error.errors.values()))
         raise dg.Failure(
-            description=f"{len(error.errors)} seeds cannot be certified; the first: {first.code} at "
-            f"{first.place}. {first.remedy}",
-            metadata={f"seed {seed}": dg.MetadataValue.json(e.record()) for seed, e in error.errors.items()},
+            description=visible(
+                f"{len(error.errors)} seeds cannot be certified; the first: {first.code} at {first.place}. "
+                f"{first.remedy}"
+            ),
+            metadata={f"seed {seed}": json_metadata(e.record()) for seed, e in error.errors.items()},
             allow_retries=False,
         ) from error
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
+import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.visible_text import json_text, visible
 
 
 @contextmanager
@@ -26,13 +29,18 @@ def failure_of(error: Seg3BError) -> dg.Failure:
     """The failure a person reads: what is wrong and what to do first, the facts below."""
     record = error.record()
     return dg.Failure(
-        description=f"{error.code} at {error.place}. {error.remedy}",
+        description=visible(f"{error.code} at {error.place}. {error.remedy}"),
         metadata={
             "code": dg.MetadataValue.text(error.code),
-            "place": dg.MetadataValue.text(error.place),
-            "remedy": dg.MetadataValue.text(error.remedy),
+            "place": dg.MetadataValue.text(visible(error.place)),
+            "remedy": dg.MetadataValue.text(visible(error.remedy)),
             "validator": dg.MetadataValue.text(error.validator),
-            "detail": dg.MetadataValue.json(record["detail"]),
+            "detail": json_metadata(record["detail"]),
         },
         allow_retries=False,
     )
+
+
+def json_metadata(value: Any) -> dg.JsonMetadataValue:
+    """A value as JSON that Dagster can store and print, whatever texts are in it."""
+    return dg.MetadataValue.json(orjson.loads(json_text(value, default=str)))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seg3b_assets.laws.visible_text import visible
+
 BAR_WIDTH = 30
+# Of a stranger's text in a cell: links and pictures, which a page would fetch, elements of HTML, code, the cell's end.
+_MARKUP: Final = re.compile(r"([\\`\[\]|]|<(?=[A-Za-z/!?]))")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -75,4 +80,5 @@ def _bar(share: float) -> str:
 
 
 def _cell(value: Any) -> str:
-    return (value if isinstance(value, str) else text(value)).replace("|", "\\|").replace("\n", " ")
+    shown = visible(value.replace("\n", " ") if isinstance(value, str) else text(value))
+    return _MARKUP.sub(r"\\\1", shown)

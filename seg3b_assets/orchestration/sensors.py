@@ -11,6 +11,7 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.laws.visible_text import visible
 from seg3b_assets.orchestration.budgets import lineages_of
 from seg3b_assets.orchestration.in_force import (
     Versions,
@@ -66,7 +67,9 @@ def _upstream(settings: Settings) -> tuple[Versions, str | None]:
         try:
             found = upstream_versions(sealed_now(settings, default_segment(), int(partition)))
         except Seg3BError as error:
-            unsealed = f"Upstream of seed {partition} is not looked at: {error.code} at {error.place}."
+            unsealed = visible(
+                f"Upstream of seed {partition} is not looked at: {error.code} at {error.place}."
+            )
             continue
         versions |= {(name, partition): version for name, version in found.items()}
     return versions, unsealed

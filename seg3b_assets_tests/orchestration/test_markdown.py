@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seg3b_assets.orchestration.markdown import histogram
+from seg3b_assets.orchestration.markdown import histogram, table
 
 
 def test_values_that_differ_are_counted_in_bins() -> None:
@@ -13,3 +13,10 @@ def test_values_that_differ_are_counted_in_bins() -> None:
 def test_values_that_are_all_alike_take_one_line() -> None:
     assert histogram(np.full(50, 500), "merchants", "edges") == "Merchants by edges: all 50 at 500."
     assert histogram(np.array([]), "merchants", "edges") == "There are no merchants."
+
+
+def test_a_cell_shows_what_a_stranger_wrote_and_is_no_markup() -> None:
+    hostile = "![x](http://elsewhere/a.png) <img src=x> `a`|b\n\x1b[2J\u202e"
+    [cell] = table(("what",), [(hostile,)]).splitlines()[2:]
+    assert cell == "| !\\[x\\](http://elsewhere/a.png) \\<img src=x> \\`a\\`\\|b \\\\x1b\\[2J\\\\u202e |"
+    assert table(("bound",), [("<= 0.05",)]).splitlines()[2] == "| <= 0.05 |"
