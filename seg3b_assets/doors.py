@@ -11,11 +11,10 @@ import contextlib
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-import orjson
+from seg3b_assets.terminal import complain, complain_of, guard_last_resort, say_json
 
 EXIT_PASS, EXIT_REALISM, EXIT_USAGE, EXIT_STRUCTURAL = 0, 1, 2, 3
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141  # as a shell tells of a program that SIGINT, SIGPIPE ended
@@ -32,6 +31,7 @@ def through_door(main: Callable[[], Any], arguments: list[str] | None = None) ->
         arguments: of the command line; ``--debug`` shows tracebacks, ``--json`` has an error printed as JSON, too.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    guard_last_resort()
     try:
         code = _code_of(main)
         sys.stdout.flush()
@@ -76,8 +76,7 @@ def told(error: Exception) -> tuple[dict[str, str], int]:
 
 def tell(record: dict[str, str]) -> None:
     """Say it on standard error."""
-    text = f"{record['code']} {record['place']}: {record['detail']}\n  remedy: {record['remedy']}\n"
-    sys.stderr.write(text)
+    complain(f"{record['code']} {record['place']}: {record['detail']}", f"  remedy: {record['remedy']}")
 
 
 def _code_of(main: Callable[[], Any]) -> int:
@@ -89,17 +88,17 @@ def _code_of(main: Callable[[], Any]) -> int:
         code = ended.code
     if code is None or isinstance(code, int):
         return int(code or 0)
-    sys.stderr.write(f"{code}\n")  # as Python does with a text
+    complain(str(code))  # as Python does with a text
     return EXIT_STRUCTURAL
 
 
 def _unforeseen(error: Exception, arguments: list[str]) -> int:
     record, code = told(error)
     if DEBUG in arguments:
-        traceback.print_exception(error)
+        complain_of(error)
         return code
     if AS_JSON in arguments:
-        sys.stdout.write(orjson.dumps({"error": record}).decode() + "\n")
+        say_json({"error": record})
     tell(record)
     return code
 

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ContextManager, Protocol  # noqa: UP035
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+    from seg3b_assets.screen import Screen
 
 SHOWN_AFTER_S = 2.0
 
@@ -51,7 +52,7 @@ SILENT: Progress = _Silent()
 class TerminalProgress:
     """A rich bar for tasks of more than two seconds; get one from ``progress_for_terminal``."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self._console = console
         self._bar: RichProgress | None = None
 
@@ -109,6 +110,6 @@ def progress_for_terminal() -> Progress:
     """A bar on standard error when a person watches it, ``SILENT`` otherwise (pipes, CI, Dagster)."""
     if not sys.stderr.isatty():
         return SILENT
-    from rich.console import Console  # noqa: PLC0415 - only a watched terminal needs it
+    from seg3b_assets.screen import Screen  # noqa: PLC0415 - only a watched terminal needs it
 
-    return TerminalProgress(Console(stderr=True))
+    return TerminalProgress(Screen(stderr=True, soft_wrap=False))

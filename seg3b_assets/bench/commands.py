@@ -18,10 +18,10 @@ from typing import Final
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from seg3b_assets.bench.targets import Target, goals, seg3b
+from seg3b_assets.screen import Screen, Table
+from seg3b_assets.terminal import complain, say_json
 
 PLAN, STALE, VERIFY, WHOLE = "plan --all", "run --stale", "verify", "verify --upstream --strict"
 SECONDS: Final = {PLAN: 1.0, STALE: 2.0, VERIFY: 6.0}
@@ -48,7 +48,7 @@ def measure_commands(turns: int, folder: Path, as_json: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="commands-", dir=folder) as private:
         home, tree = Path(private).absolute() / "home", Path(private).absolute() / "tree"
-        typer.echo("running every seed of the certification policy, uncounted", err=True)
+        complain("running every seed of the certification policy, uncounted")
         seeds = list(orjson.loads(seg3b("plan", "--all", "--home", str(home), "--json"))["seeds"])
         seg3b("run", *(f"--seed={seed}" for seed in seeds), "--home", str(home))
         seed = seeds[0]
@@ -64,13 +64,13 @@ def measure_commands(turns: int, folder: Path, as_json: bool) -> None:
         found: dict[str, list[Turn]] = {name: [] for name in asked}
         for turn in range(turns):
             for name, arguments in asked.items():
-                typer.echo(f"turn {turn + 1} of {turns}: {name}", err=True)
+                complain(f"turn {turn + 1} of {turns}: {name}")
                 found[name].append(_turn(arguments))
     targets = targets_of(found)
     if as_json:
         printed = {name: [asdict(one) for one in of_name] for name, of_name in found.items()}
         document = {"runs": printed, "targets": [target.as_json() for target in targets]}
-        typer.echo(orjson.dumps(document).decode())
+        say_json(document)
         return
     _show(found, targets)
 
@@ -103,9 +103,9 @@ def _turn(arguments: list[str]) -> Turn:
 
 
 def _show(found: Mapping[str, Sequence[Turn]], targets: list[Target]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Screen()
     turns = max(map(len, found.values()))
-    table = Table("wall s / CPU s / peak MB", *(f"turn {turn + 1}" for turn in range(turns)), box=None)
+    table = Table("wall s / CPU s / peak MB", *(f"turn {turn + 1}" for turn in range(turns)))
     for name, of_name in found.items():
         table.add_row(name, *(f"{one.wall_s:.2f} / {one.cpu_s:.2f} / {one.peak_mb:.0f}" for one in of_name))
     console.print(table)

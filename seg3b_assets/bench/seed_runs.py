@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import typer
-from rich.console import Console
-from rich.table import Table
 
 from seg3b_assets.bench.targets import Target, goals, seg3b
 from seg3b_assets.contracts import contract
+from seg3b_assets.screen import Screen, Table
 from seg3b_assets.store import Snapshot, Store
+from seg3b_assets.terminal import complain, say_json
 
 EVIDENCE = (
     "rng_event_edge_jitter_3B",
@@ -78,7 +77,7 @@ def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_jso
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, Measured] = {}
     for name, options in variants.items():
-        typer.echo(f"{name}: building its world if it is not cached, then running", err=True)
+        complain(f"{name}: building its world if it is not cached, then running")
         of_world = (option.replace("--world-", "--") for option in options)
         seg3b("world", "build", "--seed", str(seed), *of_world)
         home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
@@ -92,7 +91,7 @@ def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_jso
     if as_json:
         printed = {name: measured.as_json() for name, measured in runs.items()}
         document = {"runs": printed, "targets": [target.as_json() for target in targets]}
-        typer.echo(orjson.dumps(document).decode())
+        say_json(document)
         return
     _show(runs, targets)
 
@@ -143,8 +142,8 @@ def _guard_share(snapshot: Snapshot) -> dict[str, float]:
 
 
 def _show(runs: dict[str, Measured], targets: list[Target]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    table = Table("", *runs, box=None)
+    console = Screen()
+    table = Table("", *runs)
     facts = [_facts(measured) for measured in runs.values()]
     for name in facts[0]:
         table.add_row(name, *(fact[name] for fact in facts))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
-from rich.table import Table
+
+from seg3b_assets.screen import Table
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Target:
 
 def goals(targets: Iterable[Target]) -> Table:
     """The targets as a person reads them; a missed one is shown, and no error."""
-    table = Table("target", "measured", "at most", "", box=None)
+    table = Table("target", "measured", "at most", "")
     for target in targets:
         limits = (f"{target.measured:.2f} {target.unit}", f"{target.at_most:.4g} {target.unit}")
         table.add_row(target.name, *limits, "met" if target.met else "MISSED")

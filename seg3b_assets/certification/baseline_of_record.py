@@ -18,6 +18,7 @@ from seg3b_assets.certification.yardsticks import OF_RECORD
 from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.realism import metrics_file_name
 from seg3b_assets.realism.report import metric_values
+from seg3b_assets.terminal import complain
 
 
 def figures(documents: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def write(home: Path) -> None:
 def main() -> int:
     """Exit code 2 unless it is told exactly one home."""
     if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m seg3b_assets.certification.baseline_of_record HOME\n")
+        complain("usage: python -m seg3b_assets.certification.baseline_of_record HOME")
         return EXIT_USAGE
     write(Path(sys.argv[1]))
     return 0

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from rich.console import Console
-from rich.table import Table
 
 from seg3b_assets.certification.comparison import Comparison, SeedComparison
+from seg3b_assets.screen import Screen, Table
 from seg3b_assets.store.compare import Change
 
 WIDTH: Final = 110
@@ -17,9 +16,10 @@ RUN_REPORT: Final = "_run_report_3B"
 LONGEST_VALUE: Final = 40
 
 
-def show_comparison(comparison: Comparison, console: Console) -> None:
+def show_comparison(comparison: Comparison, console: Screen) -> None:
     """Policies once where they are the same for every seed, then each seed."""
-    console.print(f"was  {comparison.was.label}\nnow  {comparison.now.label}")
+    console.print(f"was  {comparison.was.label}")
+    console.print(f"now  {comparison.now.label}")
     for only, label in ((comparison.only_was, "was"), (comparison.only_now, "now")):
         if only:
             console.print(f"only in {label}: seeds {', '.join(str(seed) for seed in only)}")
@@ -35,7 +35,7 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
             _show_policies(one.lineage.policies, console)
 
 
-def _show_policies(changes: Sequence[Change], console: Console) -> None:
+def _show_policies(changes: Sequence[Change], console: Screen) -> None:
     if not changes:
         console.print("policies  the same")
         return
@@ -46,7 +46,7 @@ def _show_policies(changes: Sequence[Change], console: Console) -> None:
     console.print(table)
 
 
-def _show_seed(seed: int, one: SeedComparison, console: Console) -> None:
+def _show_seed(seed: int, one: SeedComparison, console: Screen) -> None:
     if one.was.lineage_id == one.now.lineage_id:
         console.print(f"seed {seed}  the same lineage {one.now.lineage_id[:12]}")
         return
@@ -91,7 +91,7 @@ def _gates(changes: Sequence[Change]) -> Table:
     return table
 
 
-def _show_one_sided(one: SeedComparison, console: Console) -> None:
+def _show_one_sided(one: SeedComparison, console: Screen) -> None:
     """What only one side measured, by name."""
     for side, other in (("was", "now"), ("now", "was")):
         gates = [change["gate"] for change in one.gates if change[other] is None]
@@ -132,4 +132,4 @@ def _text(value: Any) -> str:
 
 
 def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False)
+    return Table(*columns)

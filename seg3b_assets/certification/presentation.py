@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from seg3b_assets.certification.outcome import CertificationRun
+from seg3b_assets.screen import Screen, Table, styled
 
 WIDTH: Final = 100
 SEEDS_PER_TABLE: Final = 4
@@ -25,14 +24,15 @@ Record = Mapping[str, Any]
 Line = tuple[str, bool, str]
 
 
-def show_certification(run: CertificationRun, console: Console) -> None:
+def show_certification(run: CertificationRun, console: Screen) -> None:
     """Print everything a verdict rests on, the verdict last but for where the artefacts are."""
     for seeds in _abreast(list(run.metrics)):
         console.print(_matrix({seed: run.metrics[seed] for seed in seeds}))
         console.print()
     console.print(
-        "Cells: the value and its margin; ! fails, by so much of the bound; n/a: nothing to measure.\n"
+        "Cells: the value and its margin; ! fails, by so much of the bound; n/a: nothing to measure."
     )
+    console.print()
     console.print(_lines("over all seeds", _cross_seed_lines(run.summary["cross_seed_checks"])))
     console.print()
     console.print(_lines("confidence", _confidence_lines(run.summary["confidence"])))
@@ -41,8 +41,8 @@ def show_certification(run: CertificationRun, console: Console) -> None:
         if document["provenance"]["blocked"] is not None:
             console.print(f"seed {seed} has no bundle: {document['provenance']['blocked']}")
     grade = "grade A" if run.grade_a else "not grade A"
-    verdict = Text(f"{run.verdict}, {grade}", style="bold green" if run.passed else "bold red")
-    console.print(Text("verdict    ").append_text(verdict))
+    verdict = styled(f"{run.verdict}, {grade}", "bold green" if run.passed else "bold red")
+    console.print(styled("verdict    ").append_text(verdict))
     console.print(f"summary    {run.summary_path}")
     if run.trace_path is not None:
         console.print(f"failures   {run.trace_path}")
@@ -58,7 +58,7 @@ def _abreast(seeds: list[int]) -> list[list[int]]:
 
 
 def _matrix(documents: Mapping[int, Record]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(padding=(0, 1, 0, 0))
     for header in ("gate", "metric", "bound"):
         table.add_column(header, no_wrap=True)
     for seed in documents:
@@ -93,17 +93,17 @@ def _outcome(document: Record, level: str) -> Text:
 
 
 def _passed(passed: bool) -> Text:
-    return Text("pass", style="green") if passed else Text("! FAIL", style="bold red")
+    return styled("pass", "green") if passed else styled("! FAIL", "bold red")
 
 
 def _cell(condition: Record) -> Text:
     if condition["pass"] is None:
-        return Text("n/a", style="yellow")
+        return styled("n/a", "yellow")
     observed = _number(condition["observed"])
     if condition["pass"]:
-        return Text(observed + ("" if condition["margin"] is None else f" {condition['margin']:+.0%}"))
+        return styled(observed + ("" if condition["margin"] is None else f" {condition['margin']:+.0%}"))
     counted = condition["margin"] is not None and condition["miss_pct"] is not None
-    return Text(f"!{observed}" + (f" -{condition['miss_pct']:.0f}%" if counted else ""), style="bold red")
+    return styled(f"!{observed}" + (f" -{condition['miss_pct']:.0f}%" if counted else ""), "bold red")
 
 
 def _bound(condition: Record) -> str:
@@ -123,7 +123,7 @@ def _number(value: Any) -> str:
 
 
 def _lines(title: str, lines: Iterator[Line]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(padding=(0, 1, 0, 0))
     for header in (title, "", ""):
         table.add_column(header)
     for name, passed, text in lines:

@@ -25,6 +25,7 @@ from seg3b_assets.cli.run import run
 from seg3b_assets.cli.sample import sample
 from seg3b_assets.cli.verify import verify
 from seg3b_assets.cli.world import world_app
+from seg3b_assets.terminal import say
 
 app = typer.Typer(
     name="seg3b",
@@ -40,7 +41,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from seg3b_assets import __version__  # noqa: PLC0415 - reads the package's metadata
 
-        typer.echo(f"seg3b-assets {__version__}")
+        say(f"seg3b-assets {__version__}")
         raise typer.Exit
 
 

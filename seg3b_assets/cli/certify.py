@@ -28,13 +28,13 @@ from seg3b_assets.cli.options import (
 )
 from seg3b_assets.cli.reporting import (
     console,
-    log_to_stderr,
     print_json,
     reported,
     show_error,
 )
 from seg3b_assets.doors import EXIT_REALISM, EXIT_STRUCTURAL
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.terminal import log_to_stderr, say
 
 
 def certify(
@@ -99,7 +99,7 @@ def certify(
             print_json({**run.as_json(), "report_path": str(written.html)})
         else:
             show_certification(run, console(WIDTH))
-            typer.echo(f"report     {written.html}")
+            say(f"report     {written.html}")
         if not run.passed:
             raise typer.Exit(EXIT_REALISM)
 

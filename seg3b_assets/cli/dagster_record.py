@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import typer
+from seg3b_assets.terminal import complain
 
 if TYPE_CHECKING:
     from seg3b_assets.certification import CertificationRun
@@ -40,7 +40,7 @@ def report_to_dagster(
     except Exception as error:
         why = f"Dagster was not told everything ({type(error).__name__}: {error})."
         remedy = "The next run of the seed tells what is in force; the job realism_checks evaluates checks."
-        typer.echo(f"{why} {_mend() or remedy}", err=True)
+        complain(f"{why} {_mend() or remedy}")
 
 
 def _mend() -> str:

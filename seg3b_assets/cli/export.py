@@ -11,6 +11,7 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Home, Upstream, parse_seed, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.terminal import say
 
 
 def export(
@@ -70,7 +71,7 @@ def export(
             return
         for one in exports:
             told = "" if one.written else "  (there already, unchanged)"
-            typer.echo(
+            say(
                 f"seed {one.run.seed}  lineage {one.run.lineage_id[:12]}  {one.files} files, "
                 f"{one.bytes / 1e6:,.0f} MB  {one.place}{told}"
             )

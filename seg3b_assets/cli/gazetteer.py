@@ -11,6 +11,7 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Upstream, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.terminal import say
 
 gazetteer_app = typer.Typer(help="Places to settle merchants at.", no_args_is_help=True)
 
@@ -65,7 +66,7 @@ def build(  # noqa: PLR0913 - its options
             facts = {"places": gazetteer.height, "countries": countries, "left_out": left_out}
             print_json({"gazetteer": str(path), **facts})
             return
-        typer.echo(f"{gazetteer.height:,} places in {countries} countries, {left_out:,} left out\n  {path}")
+        say(f"{gazetteer.height:,} places in {countries} countries, {left_out:,} left out", f"  {path}")
 
 
 def _mapping(columns: list[str]) -> dict[str, str]:

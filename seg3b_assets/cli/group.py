@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 from seg3b_assets.doors import through_door
+from seg3b_assets.laws.visible_text import visible
+
+# The base of everything that typer tells as a usage error; it has no public name.
+_USAGE: Any = typer.BadParameter.__mro__[2]
 
 
 class Seg3bGroup(TyperGroup):
@@ -28,3 +34,24 @@ class Seg3bGroup(TyperGroup):
             super().main, args, prog_name, complete_var, standalone_mode, windows_expand_args, **extra
         )
         return through_door(run, None if args is None else [*args]) if standalone_mode else run()
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _visible_usage():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _visible_usage():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _visible_usage() -> Iterator[None]:
+    """What a usage error repeats of an argument, a file or a setting is shown as everything else is."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, _USAGE):
+            raise
+        message = visible(error.format_message())
+        error.format_message = lambda: message
+        raise

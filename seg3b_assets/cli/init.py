@@ -15,6 +15,7 @@ from seg3b_assets.cli.env_file import FILE
 from seg3b_assets.cli.options import AsJson, Debug, require_folder_name
 from seg3b_assets.cli.reporting import print_json, reported
 from seg3b_assets.shipped import shipped
+from seg3b_assets.terminal import say
 
 _DAGSTER: Final = ("dagster.yaml", "workspace.yaml")
 # What no quoting carries through a shell and through the readers of .env files alike.
@@ -61,11 +62,11 @@ def init(
         if as_json:
             print_json({"folder": str(target), "written": written, "kept": kept})
             return
-        typer.echo(f"{target}: {len(written)} files written")
+        say(f"{target}: {len(written)} files written")
         for name in kept:
-            typer.echo(f"  kept as it was: {name}")
-        typer.echo(f"next:\n  cd {shlex.quote(str(target))}\n  seg3b run --seed 42")
-        typer.echo(f"  set -a; . ./{FILE}; set +a; dagster dev      # the UI")
+            say(f"  kept as it was: {name}")
+        say("next:", f"  cd {shlex.quote(str(target))}", "  seg3b run --seed 42")
+        say(f"  set -a; . ./{FILE}; set +a; dagster dev      # the UI")
 
 
 def _require_fit(target: Path) -> None:

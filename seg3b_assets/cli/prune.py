@@ -13,8 +13,7 @@ from seg3b_assets.cli.options import AsJson, Debug, Home, Policies, settings_fro
 from seg3b_assets.cli.reporting import console, print_json, reported
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seg3b_assets.screen import Screen
     from seg3b_assets.store.reach import Unreached
 
 _WIDTH = 110
@@ -66,14 +65,15 @@ def prune(
             screen.print(f"record  {store.documents.place(f'prunes/{done.prune_id}.json')}")
 
 
-def _show(listed: Sequence[Unreached], screen: Console) -> None:
+def _show(listed: Sequence[Unreached], screen: Screen) -> None:
     from rich.filesize import decimal
-    from rich.table import Table
+
+    from seg3b_assets.screen import Table
 
     if not listed:
         screen.print("everything is reached by a kept pointer")
         return
-    table = Table("kind", "size", "what", "about", box=None, pad_edge=False)
+    table = Table("kind", "size", "what", "about")
     for one in listed:
         if one.kind in _SMALL:
             continue

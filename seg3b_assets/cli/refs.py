@@ -11,13 +11,13 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from
 from seg3b_assets.cli.reporting import console, print_json, reported
+from seg3b_assets.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
-
     from seg3b_assets.certification.pinned import Pinned
+    from seg3b_assets.screen import Screen
 
 refs_app = typer.Typer()
 
@@ -101,7 +101,7 @@ def set_ref(
             print_json({"ref": name.value, "target": target_set.label, "lineages": lineages})
             return
         for one, lineage_id in target_set.lineages.items():
-            typer.echo(f"{name.value}  seed {one}  {lineage_id}")
+            say(f"{name.value}  seed {one}  {lineage_id}")
 
 
 def _given(context: typer.Context, option: str) -> bool:
@@ -110,12 +110,10 @@ def _given(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _show(found: Mapping[str, Mapping[int, Pinned]], screen: Console) -> None:
-    from rich.table import Table
+def _show(found: Mapping[str, Mapping[int, Pinned]], screen: Screen) -> None:
+    from seg3b_assets.screen import Table
 
-    table = Table(
-        "ref", "seed", "lineage", "flag", "verdict", "finished", "outputs", box=None, pad_edge=False
-    )
+    table = Table("ref", "seed", "lineage", "flag", "verdict", "finished", "outputs")
     for name, by_seed in found.items():
         if not by_seed:
             table.add_row(name, "-", "not set", "", "", "", "")

@@ -11,6 +11,7 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Home, Policies, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.terminal import say
 
 
 def report(
@@ -57,7 +58,7 @@ def report(
             )
             return
         seeds = ", ".join(str(seed) for seed in sorted(kept.lineages))
-        typer.echo(f"of         {kept.certification_id[:12]}, seeds {seeds}")
+        say(f"of         {kept.certification_id[:12]}, seeds {seeds}")
         grade = "grade A" if written.document["grade_a"] else "not grade A"
-        typer.echo(f"verdict    {written.document['verdict']}, {grade}")
-        typer.echo(f"report     {written.html if copied is None else copied}")
+        say(f"verdict    {written.document['verdict']}, {grade}")
+        say(f"report     {written.html if copied is None else copied}")

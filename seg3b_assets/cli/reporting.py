@@ -8,13 +8,10 @@ with ``--json``.
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from seg3b_assets.doors import (
@@ -26,9 +23,11 @@ from seg3b_assets.doors import (
     told,
 )
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.visible_text import json_text
+from seg3b_assets.terminal import complain, say_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from seg3b_assets.screen import Screen
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def reported(as_json: bool, debug: bool) -> Iterator[None]:
         tell(record)
         raise typer.Exit(code) from error
     except KeyboardInterrupt as interrupt:
-        typer.echo("interrupted; published states are kept", err=True)
+        complain("interrupted; published states are kept")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
 
 
@@ -63,25 +62,18 @@ def exit_code(error: Seg3BError) -> int:
 
 
 def show_error(error: Seg3BError, prefix: str = "") -> None:
-    typer.echo(f"{prefix}{error.code} ({error.validator})", err=True)
-    typer.echo(f"  where:  {error.place}", err=True)
-    typer.echo(f"  remedy: {error.remedy}", err=True)
+    complain(f"{prefix}{error.code} ({error.validator})")
+    complain(f"  where:  {error.place}")
+    complain(f"  remedy: {error.remedy}")
     if error.detail:
-        typer.echo(f"  detail: {orjson.dumps(error.detail, default=str).decode()}", err=True)
+        complain(f"  detail: {json_text(error.detail, default=str)}")
 
 
 def print_json(value: Any) -> None:
-    typer.echo(orjson.dumps(value).decode())
+    say_json(value)
 
 
-def log_to_stderr(verbose: bool) -> None:
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+def console(least_width: int = 0) -> Screen:
+    from seg3b_assets.screen import Screen
 
-
-def console(least_width: int = 0) -> Console:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.width = max(console.width, least_width)
-    return console
+    return Screen(least_width)

@@ -31,12 +31,12 @@ from seg3b_assets.cli.options import (
 from seg3b_assets.cli.reporting import (
     console,
     exit_code,
-    log_to_stderr,
     print_json,
     reported,
     show_error,
 )
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.terminal import log_to_stderr
 
 if TYPE_CHECKING:
     from seg3b_assets.pipeline import RunRecord, Segment

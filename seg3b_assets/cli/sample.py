@@ -108,10 +108,10 @@ def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **fa
         told = frame.with_columns(pl.col(one).cast(pl.String).alias(f"{one}_text") for one in ids)
         print_json({**who, **texts, name: told.to_dicts()})
         return
-    from rich.table import Table
+    from seg3b_assets.screen import Table
 
     shown = frame if name == "events" else frame.head(SHOWN_MERCHANTS)
-    table = Table(box=None, pad_edge=False)
+    table = Table()
     for column in shown.columns:
         table.add_column(column, no_wrap=True)
     for row in shown.iter_rows():

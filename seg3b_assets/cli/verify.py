@@ -14,6 +14,7 @@ import typer
 from seg3b_assets.cli.options import AsJson, Debug, Workers, require_folder_name, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
 from seg3b_assets.doors import EXIT_STRUCTURAL
+from seg3b_assets.terminal import say
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.verification import Verification
@@ -61,6 +62,6 @@ def verify(
             print_json(as_object(found, tree, strict, wall_s))
         else:
             for line in lines(found, tree, strict, wall_s):
-                typer.echo(line)
+                say(line)
         if not found.holds(strict):
             raise typer.Exit(EXIT_STRUCTURAL)

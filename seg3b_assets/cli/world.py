@@ -14,10 +14,8 @@ from seg3b_assets.cli.options import (
     Seeds,
     settings_from,
 )
-from seg3b_assets.cli.reporting import (
-    print_json,
-    reported,
-)
+from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.terminal import say
 
 world_app = typer.Typer(help="The embedded upstream world.", no_args_is_help=True)
 
@@ -49,4 +47,4 @@ def build_world(
             counts = ", ".join(
                 f"{world[name]:,} {name}" for name in ("merchants", "outlets", "countries", "places", "tiles")
             )
-            typer.echo(f"seed {one}: {counts}\n  {world['root']}")
+            say(f"seed {one}: {counts}", f"  {world['root']}")

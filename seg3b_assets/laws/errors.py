@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from seg3b_assets.laws.visible_text import json_text, visible
 
 ANY_STATE = frozenset(
     {
@@ -133,8 +133,8 @@ class Seg3BError(Exception):
         }
 
     def __str__(self) -> str:
-        facts = orjson.dumps(self.detail, default=str).decode() if self.detail else ""
-        return f"{self.code} [{self.validator}] at {self.place}. {self.remedy} {facts}".rstrip()
+        facts = json_text(self.detail, default=str) if self.detail else ""
+        return visible(f"{self.code} [{self.validator}] at {self.place}. {self.remedy} {facts}".rstrip())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (

@@ -25,6 +25,7 @@ from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.shipped import shipped
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.locks import exclusive
+from seg3b_assets.terminal import complain
 
 BASE: Final = "dagster.yaml"
 LAYERS: Final = {
@@ -56,7 +57,7 @@ def write_instance_config(home: Path, environment: Mapping[str, str]) -> Path:
 def main() -> int:
     """Exit code 2 unless it is told exactly one folder."""
     if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m seg3b_assets.orchestration.instance_home DAGSTER_HOME\n")
+        complain("usage: python -m seg3b_assets.orchestration.instance_home DAGSTER_HOME")
         return EXIT_USAGE
     write_instance_config(Path(sys.argv[1]), os.environ)
     return 0

@@ -27,12 +27,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import typer
-from rich.console import Console
-from rich.table import Table
 
+from seg3b_assets.screen import Screen, Table
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.shipped import shipped
+from seg3b_assets.terminal import complain, say_json
 
 ALONE, TOLD, LAUNCHED, COLD = "seg3b run", "seg3b run, told", "launched in the UI", "dagster command"
 SEGMENT, JOB = "warm: segment alone", "warm: through a job"
@@ -97,18 +96,18 @@ def measure_dagster(seed: int, pairs: int, folder: Path, as_json: bool) -> None:
     spent: dict[str, list[Spent]] = {}
     with tempfile.TemporaryDirectory(prefix="dagster-", dir=folder) as private:
         workshop = Workshop(Path(private).absolute(), seed)
-        typer.echo("building the world if it is not cached; a first run, uncounted", err=True)
+        complain("building the world if it is not cached; a first run, uncounted")
         workshop.prepare()
         for turn in range(pairs):
             for side, measure in SIDES.items():
-                typer.echo(f"pair {turn + 1} of {pairs}: {side}", err=True)
+                complain(f"pair {turn + 1} of {pairs}: {side}")
                 with workshop.fresh():
                     spent.setdefault(side, []).append(measure(workshop))
     found = compared(spent)
     if as_json:
         runs = {side: [vars(one) for one in of_side] for side, of_side in spent.items()}
         told = {"runs": runs, "load": os.getloadavg(), "compared": [one.as_json() for one in found]}
-        typer.echo(orjson.dumps(told).decode())
+        say_json(told)
         return
     _show(spent, found)
 
@@ -328,12 +327,12 @@ def _output(arguments: list[str], environment: Mapping[str, str]) -> str:
 
 
 def _show(spent: Mapping[str, list[Spent]], found: list[Comparison]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    table = Table("wall / CPU, s", *(f"pair {turn + 1}" for turn in range(len(spent[ALONE]))), box=None)
+    console = Screen()
+    table = Table("wall / CPU, s", *(f"pair {turn + 1}" for turn in range(len(spent[ALONE]))))
     for side, runs in spent.items():
         table.add_row(side, *(f"{one.wall_s:.2f} / {one.cpu_s:.2f}" for one in runs))
     console.print(table)
-    beyond = Table("beyond", "wall, s", "CPU, s", "at most", "", box=None)
+    beyond = Table("beyond", "wall, s", "CPU, s", "at most", "")
     for one in found:
         row = (f"{one.side} - {one.base}", f"{one.wall_s:+.2f}", f"{one.cpu_s:+.2f}", f"{one.at_most:g} s")
         beyond.add_row(*row, "met" if one.met else "MISSED")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -11,13 +10,14 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_NAME, locate, read_receipt
 from seg3b_assets.states.tables import read_table
 
-LOG: Final = logging.getLogger("seg3b.run")
+LOG: Final = story("run")
 GAZETTEER: Final = "settlement_gazetteer"
 _PLACE: Final = ("reference", "spatial", GAZETTEER)
 _FIRST_SEED: Final = 42

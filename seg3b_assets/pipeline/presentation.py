@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-
 from seg3b_assets.laws.input_notes import KEYS_UNUSED
 from seg3b_assets.pipeline.plan import SeedPlan
 from seg3b_assets.pipeline.record import RunRecord
+from seg3b_assets.screen import Screen, Table
 
 
-def show_run(record: RunRecord, console: Console) -> None:
+def show_run(record: RunRecord, console: Screen) -> None:
     """States with their cost, counts, the flag, and where the bundle is."""
-    table = Table("state", "", "wall s", "peak MB", "outputs", "digest", box=None, pad_edge=False)
+    table = Table("state", "", "wall s", "peak MB", "outputs", "digest")
     for name, result in record.states.items():
         done = "reused" if result.reused else "computed"
         outputs = str(len(result.snapshot.outputs))
@@ -38,7 +36,7 @@ def show_run(record: RunRecord, console: Console) -> None:
         console.print("heads   unchanged: not the configured policies or upstream (--promote puts in force)")
 
 
-def show_plan(planned: SeedPlan, console: Console) -> None:
+def show_plan(planned: SeedPlan, console: Screen) -> None:
     """A line per state: whether it is fresh, and every reason why not."""
     console.print(f"seed {planned.seed}")
     for name, state in planned.states.items():

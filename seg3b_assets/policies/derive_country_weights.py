@@ -25,6 +25,7 @@ import typer
 
 from seg3b_assets.doors import through_door
 from seg3b_assets.laws.apportionment import settle
+from seg3b_assets.terminal import say
 
 POLICY_VERSION: Final = "1.1.0"
 TARGET: Final = Path("policies/cdn_country_weights.yaml")  # of a checkout, or of what `seg3b init` wrote
@@ -145,7 +146,7 @@ def main(
     if not target.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {target.parent.absolute()}")
     target.write_text(render(), encoding="utf-8")
-    typer.echo(f"wrote {target}")
+    say(f"wrote {target}")
 
 
 if __name__ == "__main__":

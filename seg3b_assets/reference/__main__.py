@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 from seg3b_assets.contracts.artefact_registry import REGISTRY_FILE
 from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.reference import PAGES
 from seg3b_assets.reference.installs import with_installs
 from seg3b_assets.reference.registry_file import registry_file
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.terminal import complain
 
 DOCS = REPOSITORY / "docs"
 
@@ -17,7 +16,7 @@ DOCS = REPOSITORY / "docs"
 def main() -> int:
     """Exit code 2 where there is no checkout."""
     if not DOCS.is_dir():
-        sys.stderr.write(f"reference pages belong to a checkout, and {REPOSITORY} has no docs/\n")
+        complain(f"reference pages belong to a checkout, and {REPOSITORY} has no docs/")
         return EXIT_USAGE
     folder = DOCS / "reference"
     folder.mkdir(exist_ok=True)

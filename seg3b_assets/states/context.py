@@ -8,13 +8,14 @@ and hands it a ``StateContext``. A state reads nothing else and writes only thro
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from seg3b_assets.laws.visible_text import story
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.identity import RunIdentity
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from seg3b_assets.store.published import Published
     from seg3b_assets.store.staging import Staging
 
-LOG = logging.getLogger("seg3b.run")
+LOG = story("run")
 PROGRESS_LINES_PER_STATE = 16
 
 

@@ -17,7 +17,6 @@ next run removes it. Two runs at once may compute the same snapshot; the one tha
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import secrets
 import shutil
@@ -31,6 +30,7 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.durable import flush_folder, write_durably
 from seg3b_assets.store.failures import reported_writes
@@ -55,7 +55,7 @@ from seg3b_assets.store.staging import Staging
 if TYPE_CHECKING:
     from seg3b_assets.laws.identity import RunIdentity
 
-LOG = logging.getLogger("seg3b.store")
+LOG = story("store")
 _EXISTS = {errno.ENOTEMPTY, errno.EEXIST}
 _PUBLISH_ATTEMPTS = 3
 

@@ -13,7 +13,6 @@ checked again before any head moves (``Store.move_heads``).
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
@@ -29,10 +28,11 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.store.holders import Holder
 from seg3b_assets.store.remote import Entry, Remote
 
-LOG = logging.getLogger("seg3b.store")
+LOG = story("store")
 FOLDER: Final = "leases"
 RENEWED_S: Final = 20.0
 LIVES_S: Final = 120.0

@@ -12,7 +12,6 @@ and policy digests; its ``run.json`` goes with its snapshots.
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import shutil
@@ -28,6 +27,7 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import Holder, announced, holders, run_lock, told
@@ -39,7 +39,7 @@ from seg3b_assets.store.reach import Reached, Unreached, reached, unreached
 from seg3b_assets.store.remote_prune import RECORDS, remove_objects, unreached_objects
 from seg3b_assets.store.runs import Runs
 
-LOG = logging.getLogger("seg3b.store")
+LOG = story("store")
 TRASH: Final = "trash"
 PLAN: Final = "prune.json"
 HELD: Final = "home_unused"

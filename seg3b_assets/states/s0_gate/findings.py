@@ -6,7 +6,6 @@ leaves the prior or stops the run, as the policy says; a merchant's home, or a s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ import polars as pl
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.map_findings import COUNTRY_LEFT_PRIOR, MapFinding
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.states.s0_gate.maps import Maps, read_maps
 from seg3b_assets.states.tables import read_table
 from seg3b_assets.states.tile_files import SURFACES, files_by_country
@@ -29,7 +29,7 @@ MERCHANTS: Final = "transaction_schema_merchant_ids"
 PRIOR: Final = "cdn_country_weights"
 NEEDS: Final = ("polygon", "tiles", "zones")
 
-LOG = logging.getLogger("seg3b.run")
+LOG = story("run")
 
 
 def input_findings(context: StateContext) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,13 +16,14 @@ from seg3b_assets.laws.joined_keys import (
     joined_overrides,
     outside_zones,
 )
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.policies import merchant_overrides
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.zones import ZoneResolver
     from seg3b_assets.policies import PolicySet
 
-LOG: Final = logging.getLogger("seg3b.run")
+LOG: Final = story("run")
 
 
 def zone_warnings(
