@@ -58,16 +58,14 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED`` where there is no gazetteer.
     """
-    if root.joinpath(*_PLACE).is_dir():
+    if has_gazetteer(root):
         LOG.info("%s has a gazetteer of its own, and %s is not used", root, gazetteer)
         return root
-    files = sorted(gazetteer.glob("*.parquet")) if gazetteer.is_dir() else [gazetteer]
+    files = gazetteer_files(gazetteer)
     try:
         version = sha256_hex("".join(file_digest(file) for file in files).encode())[:16]
     except OSError as error:
         raise _absent(gazetteer, error.strerror) from error
-    if not files:
-        raise _absent(gazetteer, "no parquet file in it")
     target = cache / "roots" / sha256_hex(f"{root.resolve()}|{version}".encode())[:16] / root.name
     if target.is_dir():
         return target
@@ -84,6 +82,25 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
         if not target.is_dir():
             raise
     return target
+
+
+def has_gazetteer(root: Path) -> bool:
+    """Whether a root has a gazetteer of its own."""
+    return root.joinpath(*_PLACE).is_dir()
+
+
+def gazetteer_files(gazetteer: Path) -> list[Path]:
+    """The parquet files of a gazetteer: of the folder, or the file itself.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED`` for a folder without one, or a file that is not there.
+    """
+    files = sorted(gazetteer.glob("*.parquet")) if gazetteer.is_dir() else [gazetteer]
+    if not files:
+        raise _absent(gazetteer, "no parquet file in it")
+    if not files[0].is_file():
+        raise _absent(gazetteer, "no such file")
+    return files
 
 
 def _link_around(source: Path, target: Path, way: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ a file that cannot be opened is ``E3B_S0_INPUT_OPEN_FAILED``. Sub-folders (other
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -95,7 +95,27 @@ def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
         Seg3BError: ``POLICY_SCHEMA_INVALID`` naming file, key, value and allowed range;
             ``INPUT_OPEN_FAILED`` where a file exists and cannot be read.
     """
-    _refuse_unknown_files(folder)
+    loaded, errors = policies_and_errors(folder, lacking)
+    for error in errors:
+        raise error
+    assert loaded is not None  # nothing was wrong
+    return loaded
+
+
+def policies_and_errors(
+    folder: Path, lacking: Path | None = None
+) -> tuple[PolicySet | None, list[Seg3BError]]:
+    """The policies of ``folder``, and everything for which ``load_policies`` would refuse them: an error per file.
+
+    Args:
+        lacking: as of ``load_policies``.
+
+    Returns:
+        None where one of them cannot be used.
+    """
+    errors = list(_unknown_files(folder))
+    if not folder.is_dir():
+        return None, errors
     policies: dict[str, Any] = {}
     files: dict[str, PolicyFile] = {}
     documents: dict[str, Document] = {}
@@ -103,13 +123,19 @@ def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
         path = folder / f"{policy_id}.yaml"
         if lacking is not None and not path.exists():
             path = lacking / path.name
-        data = _read(path)
-        policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model)
+        try:
+            data = _read(path)
+            policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model)
+        except Seg3BError as error:
+            errors.append(error)
+            continue
         version = policies[policy_id].version
         files[policy_id] = PolicyFile(policy_id, path, path.name, sha256_hex(data), version, data)
+    if errors:
+        return None, errors
     loaded = PolicySet(**policies, files=MappingProxyType(files))
-    _refuse_contradictions(loaded, documents)
-    return loaded
+    errors = list(_contradictions(loaded, documents))
+    return (None if errors else loaded), errors
 
 
 def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, Document]:
@@ -128,9 +154,9 @@ def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, D
         raise policy_error(file, from_validation(error, model, document)) from None
 
 
-def _refuse_unknown_files(folder: Path) -> None:
+def _unknown_files(folder: Path) -> Iterator[Seg3BError]:
     if not folder.is_dir():
-        raise Seg3BError(
+        yield Seg3BError(
             "S0",
             "POLICY_SCHEMA_INVALID",
             "policy_folder",
@@ -138,14 +164,16 @@ def _refuse_unknown_files(folder: Path) -> None:
             "Give a folder that holds the policy files, with --policies or SEG3B_POLICIES.",
             {"file": str(folder), "allowed": "a folder"},
         )
+        return
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        yield _unreadable(folder, error)
+        return
     for path in paths:
         if path.suffix in {".yaml", ".yml"} and path.is_file() and path.stem not in POLICY_MODELS:
             allowed = f"files of the policies {', '.join(POLICY_MODELS)}"
-            raise policy_error(path.name, [Refusal("policy_file_unknown", (), path.name, allowed, None)])
+            yield policy_error(path.name, [Refusal("policy_file_unknown", (), path.name, allowed, None)])
 
 
 def _read(path: Path) -> bytes:
@@ -170,11 +198,11 @@ def _unreadable(path: Path, error: OSError) -> Seg3BError:
     )
 
 
-def _refuse_contradictions(policies: PolicySet, documents: Mapping[str, Document]) -> None:
+def _contradictions(policies: PolicySet, documents: Mapping[str, Document]) -> Iterator[Seg3BError]:
     """What must hold between two policies."""
     for policy_id, path, value, allowed in (*_unknown_countries(policies), *_shared_rules(policies)):
         line = documents[policy_id].line(path)
-        raise policy_error(f"{policy_id}.yaml", [Refusal("policies_agree", path, value, allowed, line)])
+        yield policy_error(f"{policy_id}.yaml", [Refusal("policies_agree", path, value, allowed, line)])
 
 
 Contradiction = tuple[str, KeyPath, object, str]

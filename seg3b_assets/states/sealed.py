@@ -6,7 +6,7 @@ Tables are checked against their contract on the way in. Which inputs exist, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,15 +107,28 @@ class SealedInputs:
             Seg3BError: what ``path`` raises; ``INPUT_OPEN_FAILED`` for bytes that cannot be read (a truncated
                 parquet); ``INPUT_SCHEMA_MISMATCH`` or what ``code_of`` says.
         """
-        location = self.path(logical_id, state)
         declared = contract(logical_id)
-        frame = read_table(declared, location, state)
-        violations = declared.check_frame(frame)
-        if violations:
-            first = min(violations, key=lambda violation: violation.rule not in _STRUCTURAL)
-            raise _table_error(state, declared, location, first, code_of)
+        frame, errors = self._checked(logical_id, state, code_of)
+        for error in errors:
+            raise error
         conformed = declared.conform(frame)
         return conformed if columns is None else conformed.select(columns)
+
+    def table_errors(self, logical_id: str, state: str, code_of: CodeOf | None = None) -> list[Seg3BError]:
+        """Everything for which ``table`` would refuse a table, the first being the one it raises."""
+        try:
+            return list(self._checked(logical_id, state, code_of)[1])
+        except Seg3BError as error:
+            return [error]
+
+    def _checked(
+        self, logical_id: str, state: str, code_of: CodeOf | None
+    ) -> tuple[pl.DataFrame, Iterator[Seg3BError]]:
+        """The rows as read, and what of them breaks the contract: structure first."""
+        location, declared = self.path(logical_id, state), contract(logical_id)
+        frame = read_table(declared, location, state)
+        violations = sorted(declared.check_frame(frame), key=lambda found: found.rule not in _STRUCTURAL)
+        return frame, (_table_error(state, declared, location, one, code_of) for one in violations)
 
     def _entry(self, logical_id: str, state: str) -> SealedInput:
         entry = self.entries.get(logical_id)

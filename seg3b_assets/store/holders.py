@@ -64,9 +64,25 @@ def announced(home: Path, purpose: str) -> Iterator[None]:
 
 def holders(home: Path) -> list[Holder]:
     """The living holders, longest first; files of dead ones are removed."""
+    living, dead = announcements(home)
+    for path in dead:
+        with suppress(OSError):  # whoever may only read leaves it
+            path.unlink()
+    return living
+
+
+def announcements(home: Path) -> tuple[list[Holder], list[Path]]:
+    """The living holders, longest first, and the files of dead ones; nothing is removed."""
     folder = home / "locks" / "holders"
-    found = [_living(path) for path in (folder.glob("*.json") if folder.is_dir() else ())]
-    return sorted((one for one in found if one), key=lambda holder: (holder.since_utc, holder.pid))
+    living: list[Holder] = []
+    dead: list[Path] = []
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        lives, holder = _announced(path)
+        if holder is not None and lives:
+            living.append(holder)
+        elif not lives:
+            dead.append(path)
+    return sorted(living, key=lambda holder: (holder.since_utc, holder.pid)), dead
 
 
 def told(found: Sequence[Holder]) -> str:
@@ -74,20 +90,18 @@ def told(found: Sequence[Holder]) -> str:
     return ", ".join(str(holder) for holder in found)
 
 
-def _living(path: Path) -> Holder | None:
+def _announced(path: Path) -> tuple[bool, Holder | None]:
+    """Whether a process keeps a holder's file locked, and what it says; one that is gone counts as kept."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return True, None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with suppress(OSError, ValueError, TypeError):
-            return Holder(**orjson.loads(path.read_bytes()))
-        return None
-    else:
-        with suppress(OSError):  # whoever may only read leaves it
-            path.unlink()
-        return None
+            return True, Holder(**orjson.loads(path.read_bytes()))
+        return True, None
     finally:
         os.close(descriptor)
+    return False, None

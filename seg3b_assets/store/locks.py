@@ -33,6 +33,21 @@ def exclusive_now(path: Path) -> Iterator[bool]:
         yield True
 
 
+def held_alone(path: Path) -> bool:
+    """Whether somebody holds the lock file alone now; nothing is made where it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def shared(path: Path, before_waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock file ``path`` together with others; ``exclusive`` waits until all have let go.
@@ -64,11 +79,11 @@ def _held(path: Path, mode: int) -> Iterator[None]:
 def try_lock_folder(folder: Path) -> int | None:
     """Lock an existing folder for as long as the returned descriptor is open.
 
-    Returns None when another process holds it, when it is gone, or when it was replaced while we waited.
+    Returns None when another process holds it, when it is gone or no folder, or when it was replaced while we waited.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -30,15 +30,20 @@ def home_at(text: str, cache: Path) -> Path:
     """
     if text.startswith("file:///"):
         return Path(unquote(urlsplit(text).path)).absolute()
-    try:
-        url = object_url(text)
-    except ValueError as error:
-        raise ValueError(f"home: {error}") from None
-    folder = cache / "homes" / sha256_hex(url.encode())[:16]
+    folder, url = _mirror(text, cache)
     if _origin(folder) != url:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "locks" / "remote.lock"):
             replace_file(folder / ORIGIN, canonical_json({"url": url}))
+    return folder
+
+
+def unwritten_home_at(text: str, cache: Path) -> Path:
+    """As ``home_at``, and nothing is written: the origin is known to this process alone. Raises ValueError."""
+    if text.startswith("file:///"):
+        return home_at(text, cache)
+    folder, url = _mirror(text, cache)
+    _KNOWN.setdefault(folder, Remote(url))
     return folder
 
 
@@ -50,8 +55,16 @@ def remote_of(home: Path) -> Remote | None:
     return known
 
 
+def _mirror(text: str, cache: Path) -> tuple[Path, str]:
+    try:
+        url = object_url(text)
+    except ValueError as error:
+        raise ValueError(f"home: {error}") from None
+    return cache / "homes" / sha256_hex(url.encode())[:16], url
+
+
 def _origin(home: Path) -> str | None:
     try:
         return str(orjson.loads((home / ORIGIN).read_bytes())["url"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

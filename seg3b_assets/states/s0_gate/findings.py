@@ -6,7 +6,7 @@ leaves the prior or stops the run, as the policy says; a merchant's home, or a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -42,16 +42,11 @@ def input_findings(context: StateContext) -> dict[str, Any]:
     """
     inputs, policies, world = context.inputs, context.policies, context.identity
     maps = read_maps(inputs)
-    covered = _covered(inputs, maps)
-    _require_homes(inputs, covered)
-    _require_seats(policies, covered)
-    prior = policies.cdn_country_weights
-    lacking = _lacking((row.country_iso for row in prior.countries), covered)
-    if lacking and prior.missing_country == "refuse":
-        raise _uncovered("POLICY_SCHEMA_INVALID", f"{PRIOR}.yaml:countries", lacking, "prior_covered")
-    left = [MapFinding(COUNTRY_LEFT_PRIOR, PRIOR, code, without) for code, without in lacking.items()]
-    if len(left) == len(prior.countries):
-        raise _uncovered("POLICY_SCHEMA_INVALID", f"{PRIOR}.yaml:countries", lacking, "prior_covered")
+    covered = covered_countries(inputs, maps)
+    for error in (*uncovered_homes(inputs, covered), *uncovered_policies(policies, covered)):
+        raise error
+    lacking = _prior_lacking(policies, covered)
+    left = left_prior(policies, covered)
     findings = sorted([*maps.findings(), *left])
     for finding in findings:
         LOG.warning("S0 finding: %s", finding.sentence)
@@ -77,7 +72,7 @@ def noted(receipt: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, 
     return {**receipt, "notes": "; ".join([*notes, *told])} if told else dict(receipt)
 
 
-def _covered(inputs: SealedInputs, maps: Maps) -> dict[str, frozenset[str]]:
+def covered_countries(inputs: SealedInputs, maps: Maps) -> dict[str, frozenset[str]]:
     """Countries that have each of ``NEEDS``."""
     surfaces = [frozenset(files_by_country(name, inputs.path(name, "S0"))) for name in SURFACES]
     tiled = surfaces[0].intersection(*surfaces[1:])
@@ -92,7 +87,12 @@ def _lacking(countries: Iterable[str], covered: Mapping[str, frozenset[str]]) ->
     return {code: without for code, without in found.items() if without}
 
 
-def _require_homes(inputs: SealedInputs, covered: Mapping[str, frozenset[str]]) -> None:
+def uncovered_homes(inputs: SealedInputs, covered: Mapping[str, frozenset[str]]) -> Iterator[Seg3BError]:
+    """The merchants' homes without polygon, tiles or zones, as one ``INPUT_SCHEMA_MISMATCH``.
+
+    Raises:
+        Seg3BError: what reading the merchants raises.
+    """
     frame = read_table(contract(MERCHANTS), inputs.path(MERCHANTS, "S0"), "S0")
     if frame.schema.get("home_country_iso") != pl.String():
         return  # the table breaks its contract, and S1 says how
@@ -100,17 +100,32 @@ def _require_homes(inputs: SealedInputs, covered: Mapping[str, frozenset[str]]) 
     lacking = _lacking(homes.unique().to_list(), covered)
     if lacking:
         merchants = int(homes.is_in(list(lacking)).sum())
-        raise _uncovered(
+        yield _uncovered(
             "INPUT_SCHEMA_MISMATCH", f"{MERCHANTS}.home_country_iso", lacking, "homes_covered", merchants
         )
 
 
-def _require_seats(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> None:
+def uncovered_policies(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> Iterator[Seg3BError]:
+    """Seats without polygon, tiles or zones, and countries of the prior where none may leave it, or none would stay."""
     seats = [seat.country_iso for rule in policies.settlement.seat_rules for seat in rule.jurisdictions]
     lacking = _lacking(seats, covered)
     if lacking:
         place = "settlement.yaml:seat_rules.jurisdictions"
-        raise _uncovered("POLICY_SCHEMA_INVALID", place, lacking, "seats_covered")
+        yield _uncovered("POLICY_SCHEMA_INVALID", place, lacking, "seats_covered")
+    prior = policies.cdn_country_weights
+    lacking = _prior_lacking(policies, covered)
+    if lacking and (prior.missing_country == "refuse" or len(lacking) == len(prior.countries)):
+        yield _uncovered("POLICY_SCHEMA_INVALID", f"{PRIOR}.yaml:countries", lacking, "prior_covered")
+
+
+def left_prior(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> list[MapFinding]:
+    """A finding per country that leaves the prior."""
+    lacking = _prior_lacking(policies, covered)
+    return [MapFinding(COUNTRY_LEFT_PRIOR, PRIOR, code, without) for code, without in lacking.items()]
+
+
+def _prior_lacking(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    return _lacking((row.country_iso for row in policies.cdn_country_weights.countries), covered)
 
 
 def _uncovered(

@@ -129,17 +129,32 @@ def sealed_datasets(root: Path, world: WorldIdentity, digests: DigestCache) -> I
         Seg3BError: ``INPUT_OPEN_FAILED``, ``IDENTITY_MISMATCH``.
     """
     for artefact in UPSTREAM:
-        declared = contract(artefact.own_id)
-        location = locate(declared, root, world)
-        if location is None:
-            continue
-        relative = location.relative_to(root).as_posix()
-        version = version_folder(declared.path, relative)
-        found = _registered(artefact.own_id, version) | {
-            "path": relative + "/" if location.is_dir() else relative,
-            "sha256_hex": _digest(artefact.own_id, location, digests),
-        }
-        yield _sealed(world, artefact, location, found)
+        sealed = sealed_dataset(artefact, root, world, digests)
+        if sealed is not None:
+            yield sealed
+
+
+def sealed_dataset(
+    artefact: Artefact, root: Path, world: WorldIdentity, digests: DigestCache
+) -> SealedInput | None:
+    """One of ``UPSTREAM``; None for an optional one that is not there. Raises as ``sealed_datasets``."""
+    declared = contract(artefact.own_id)
+    location = locate(declared, root, world)
+    if location is None:
+        return None
+    return sealed_at(artefact, location, location.relative_to(root).as_posix(), world, digests)
+
+
+def sealed_at(
+    artefact: Artefact, location: Path, relative: str, world: WorldIdentity, digests: DigestCache
+) -> SealedInput:
+    """An upstream dataset that lies at ``location`` and, in a root, at ``relative``. Raises ``INPUT_OPEN_FAILED``."""
+    version = version_folder(contract(artefact.own_id).path, relative)
+    found = _registered(artefact.own_id, version) | {
+        "path": relative + "/" if location.is_dir() else relative,
+        "sha256_hex": _digest(artefact.own_id, location, digests),
+    }
+    return _sealed(world, artefact, location, found)
 
 
 def _registered(name: str, version: str = "") -> dict[str, str]:

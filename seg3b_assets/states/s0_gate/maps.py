@@ -27,6 +27,7 @@ from seg3b_assets.states.maps import COUNTRIES, ZONES, unfit, zone_names
 from seg3b_assets.states.tile_files import files_by_country, sample_bounds
 
 if TYPE_CHECKING:
+    from seg3b_assets.laws.errors import Seg3BError
     from seg3b_assets.states.sealed import SealedInputs
 
 SWAPPED_AXES: Final = "axes swapped"
@@ -79,20 +80,58 @@ def read_maps(inputs: SealedInputs) -> Maps:
         Seg3BError: ``INPUT_SCHEMA_MISMATCH`` naming the dataset and every country, or zone, that is no border; what
             reading a sealed table raises.
     """
+    borders = judged_countries(inputs)
+    if borders.error is not None:
+        raise borders.error
+    zones = judged_zones(inputs, borders)
+    if zones.error is not None:
+        raise zones.error
+    return Maps(borders.codes, borders.polygons, zones.tzids, zones.countries, zones.polygons)
+
+
+@dataclass(frozen=True)
+class Borders:
+    """The country polygons as read.
+
+    Attributes:
+        error: of those that are none, all of them; None where all are sound. Such a one is an empty polygon here, or
+            is as it was sent.
+    """
+
+    codes: list[str]
+    polygons: Geometries
+    error: Seg3BError | None
+
+
+@dataclass(frozen=True)
+class ZoneBorders:
+    """The zone polygons as read; ``error`` as of ``Borders``, ``countries`` None for a table without."""
+
+    tzids: list[str]
+    countries: list[str] | None
+    polygons: Geometries
+    error: Seg3BError | None
+
+
+def judged_countries(inputs: SealedInputs) -> Borders:
+    """``world_countries``, every polygon looked at. Raises what reading a sealed table raises."""
     frame = inputs.table(COUNTRIES, "S0", ["country_iso", "geom"])
     codes = frame["country_iso"].to_list()
     polygons, faults = _judged(frame["geom"].to_list())
     faults = {**_misplaced(inputs, codes, polygons, faults), **faults}
-    if faults:
-        raise unfit("S0", COUNTRIES, codes, faults)
+    return Borders(codes, polygons, unfit("S0", COUNTRIES, codes, faults) if faults else None)
+
+
+def judged_zones(inputs: SealedInputs, borders: Borders) -> ZoneBorders:
+    """``tz_world``, every polygon looked at. Raises what reading a sealed table raises."""
     table = inputs.table(ZONES, "S0")
     zones, faults = _judged(table["geometry"].to_list())
     countries = table["country_iso"].to_list() if "country_iso" in table.columns else None
     if countries is not None:
-        faults = {**_swapped(countries, zones, dict(zip(codes, polygons, strict=True)), faults), **faults}
-    if faults:
-        raise unfit("S0", ZONES, zone_names(table), faults)
-    return Maps(codes, polygons, table["tzid"].to_list(), countries, zones)
+        homes = dict(zip(borders.codes, borders.polygons, strict=True))
+        faults = {**_swapped(countries, zones, homes, faults), **faults}
+    error = unfit("S0", ZONES, zone_names(table), faults) if faults else None
+    return ZoneBorders(table["tzid"].to_list(), countries, zones, error)
 
 
 def _judged(wkb: Sequence[bytes | None]) -> tuple[Geometries, dict[int, PolygonFault]]:

@@ -36,7 +36,17 @@ def require_path_columns(world: WorldIdentity, sealed: Mapping[str, SealedInput]
         sealed: by the segment's own id.
 
     Raises:
-        Seg3BError: ``IDENTITY_MISMATCH`` naming file, column, what is expected and what was found.
+        Seg3BError: the first of ``path_column_errors``.
+    """
+    for error in path_column_errors(world, sealed):
+        raise error
+
+
+def path_column_errors(world: WorldIdentity, sealed: Mapping[str, SealedInput]) -> Iterator[Seg3BError]:
+    """Every column that names another world: ``IDENTITY_MISMATCH`` with file, column, what is expected and found.
+
+    Args:
+        sealed: by the segment's own id.
     """
     for artefact in UPSTREAM:
         declared = contract(artefact.own_id)
@@ -46,7 +56,7 @@ def require_path_columns(world: WorldIdentity, sealed: Mapping[str, SealedInput]
             continue
         for file in _files(entry.location, declared.files):
             for column, found in _repeated(file):
-                _require(world, file, column, found)
+                yield from _foreign(world, file, column, found)
 
 
 def _files(location: Path, pattern: str) -> list[Path]:
@@ -70,12 +80,12 @@ def _comparable(dtype: pl.DataType) -> bool:
     return dtype.is_integer() or dtype in (pl.String(), pl.Categorical())
 
 
-def _require(world: WorldIdentity, file: Path, column: str, found: list[Any]) -> None:
+def _foreign(world: WorldIdentity, file: Path, column: str, found: list[Any]) -> Iterator[Seg3BError]:
     expected = getattr(world, REPEATED[column])
     # As text: a seed above 2^63 may be in a signed or an unsigned column.
     others = [value for value in found if str(value) != str(expected)]
     if others:
-        raise Seg3BError(
+        yield Seg3BError(
             "S0",
             "IDENTITY_MISMATCH",
             "path_column",

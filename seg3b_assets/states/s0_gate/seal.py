@@ -76,7 +76,7 @@ def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWor
             ``GATE_MISSING_OR_INVALID``, ``UPSTREAM_INDEX_INVALID``, ``UPSTREAM_HASH_MISMATCH``.
     """
     world = read_receipt(upstream)
-    gates = [verify_bundle(segment, _bundle_folder(segment, upstream, world), world) for segment in SEGMENTS]
+    gates = [verified_gate(segment, upstream, world) for segment in SEGMENTS]
     sealed = [
         *sealed_policies(policies, upstream, world),
         *sealed_gates(gates, upstream, world),
@@ -136,6 +136,11 @@ def gate_receipt(
 def _noted(notes: Sequence[str]) -> dict[str, str]:
     """The receipt's member for what a reader should know; absent when there is nothing."""
     return {"notes": "; ".join(notes)} if notes else {}
+
+
+def verified_gate(segment: str, root: Path, world: WorldIdentity) -> VerifiedGate:
+    """One segment's bundle in the root of a world. Raises as ``verify_bundle``, and ``IDENTITY_MISMATCH``."""
+    return verify_bundle(segment, _bundle_folder(segment, root, world), world)
 
 
 def _bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:

@@ -60,13 +60,23 @@ def require_vouched(said: Sequence[Vouched], sealed: Mapping[str, SealedInput]) 
         sealed: by the segment's own id.
 
     Raises:
-        Seg3BError: ``UPSTREAM_HASH_MISMATCH`` naming the dataset, who vouches for it, and both digests.
+        Seg3BError: the first of ``uncertified``.
+    """
+    for error in uncertified(said, sealed):
+        raise error
+
+
+def uncertified(said: Sequence[Vouched], sealed: Mapping[str, SealedInput]) -> Iterator[Seg3BError]:
+    """Every dataset that is not what a bundle certifies: ``UPSTREAM_HASH_MISMATCH`` with who vouches and both digests.
+
+    Args:
+        sealed: by the segment's own id.
     """
     for one in said:
         entry = sealed.get(one.dataset_id)
         if entry is None or one.sha256_hex in _digests(entry):
             continue
-        raise Seg3BError(
+        yield Seg3BError(
             "S0",
             "UPSTREAM_HASH_MISMATCH",
             "certified_dataset",

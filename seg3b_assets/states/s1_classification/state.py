@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.states.maps import read_countries, read_zones
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from seg3b_assets.contracts import Violation
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.context import StateContext
-    from seg3b_assets.states.sealed import SealedInputs
+    from seg3b_assets.states.sealed import CodeOf, SealedInputs
 
 MERCHANTS: Final = "transaction_schema_merchant_ids"
 _GAZETTEER_COLUMNS: Final = ("place_id", "country_iso", "lat_deg", "lon_deg", "population")
@@ -69,7 +70,7 @@ def read_merchants(inputs: SealedInputs) -> pl.DataFrame:
     Raises:
         Seg3BError: ``MERCHANT_REF_INVALID`` for a duplicate merchant, an unknown channel, a bad code.
     """
-    merchants = inputs.table(MERCHANTS, "S1", code_of=lambda violation: "MERCHANT_REF_INVALID")
+    merchants = inputs.table(MERCHANTS, "S1", code_of=TABLES[MERCHANTS])
     return merchants.sort("merchant_id")
 
 
@@ -82,15 +83,23 @@ def read_sources(inputs: SealedInputs, policies: PolicySet) -> AnchorSources:
     """
     gazetteer, version = None, ""
     if inputs.has(GAZETTEER):
-        gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=_coordinate_fault)
+        gazetteer = inputs.table(GAZETTEER, "S1", _GAZETTEER_COLUMNS, code_of=TABLES[GAZETTEER])
         version = inputs.version(GAZETTEER)
     zones = read_zones(inputs, policies, "S1")
     if not inputs.has(COORDINATES):
         return AnchorSources(gazetteer, version, zones)
-    ingested = inputs.table(COORDINATES, "S1", code_of=_coordinate_fault)
+    ingested = inputs.table(COORDINATES, "S1", code_of=TABLES[COORDINATES])
     polygons = read_countries(inputs, "S1")
     return AnchorSources(gazetteer, version, zones, ingested, inputs.digest(COORDINATES), polygons)
 
 
 def _coordinate_fault(violation: Violation) -> str:
     return _FAULTS.get(violation.column, "INPUT_SCHEMA_MISMATCH")
+
+
+# The tables that this state is the first to hold against their contracts, and what it calls a value that breaks one.
+TABLES: Final[Mapping[str, CodeOf]] = {
+    MERCHANTS: lambda violation: "MERCHANT_REF_INVALID",
+    GAZETTEER: _coordinate_fault,
+    COORDINATES: _coordinate_fault,
+}

@@ -37,6 +37,8 @@ from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
 from seg3b_assets.states.s2_edges.topology import Topology, draw_topology
 from seg3b_assets.states.s2_edges.weights import edge_masses
 
+# The tables that this state is the first to hold against their contracts.
+TABLES: Final = ("outlet_catalogue", "zone_alloc")
 # What a settlement's coord_source_id says where S1 drew its place.
 GAZETTEER: Final = "settlement_gazetteer"
 

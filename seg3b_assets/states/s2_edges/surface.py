@@ -133,6 +133,11 @@ class TileSurface:
         with ThreadPoolExecutor(workers) as pool:
             return dict(zip(countries, pool.map(centroid, countries), strict=True))
 
+    def require_sound(self, country: str) -> None:
+        """Return for a country whose tiles can be picked. Raises what ``pick`` raises of it."""
+        tile_id, _ = self._weights(country)
+        self._bounds(country, tile_id, np.zeros(0, np.int64))
+
     def _pick_in(self, country: str, at: NDArray[np.int64], words: U64, picks: TilePicks) -> None:
         tile_id, weight = self._weights(country)
         cumulative = np.cumsum(weight.astype(np.uint64))
