@@ -64,7 +64,9 @@ def _fault(file: Path) -> HistoryFault | None:
 
 def _read(file: Path) -> tuple[list[str], int]:
     """Revisions it names, and how many tables it has besides."""
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    # Even a reader makes files beside a database with a write-ahead log, where they are not there and it may be shared.
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)) as database:
         names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         stamped = "alembic_version" in names
         rows = database.execute("SELECT version_num FROM alembic_version").fetchall() if stamped else []
