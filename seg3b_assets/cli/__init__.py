@@ -11,6 +11,7 @@ import typer
 
 from seg3b_assets.cli.certify import certify
 from seg3b_assets.cli.diff import diff
+from seg3b_assets.cli.doctor import doctor
 from seg3b_assets.cli.env_file import read_env_file
 from seg3b_assets.cli.export import export
 from seg3b_assets.cli.gazetteer import gazetteer_app
@@ -54,7 +55,7 @@ def seg3b(
     read_env_file()
 
 
-for command in (run, certify, report, plan, export, verify, sample, diff, rollback, prune, init):
+for command in (run, certify, report, plan, export, verify, sample, diff, rollback, prune, init, doctor):
     app.command()(command)
 app.add_typer(refs_app, name="refs")
 app.add_typer(world_app, name="world")

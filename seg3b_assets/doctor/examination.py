@@ -1,0 +1,110 @@
+"""The whole examination: the installation, then the upstream root where there is one. Nothing is written anywhere."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from seg3b_assets.doctor.finding import INTERNAL, ODD, Finding, Severity, looked
+from seg3b_assets.doors import EXIT_PASS, EXIT_STRUCTURAL, EXIT_USAGE
+from seg3b_assets.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from seg3b_assets.policies import PolicySet
+    from seg3b_assets.settings import Settings
+
+_PACKAGE: Final = "seg3b_assets.doctor"
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found.
+
+    Attributes:
+        findings: in the order of looking, those of an area together.
+        wall_s: seconds it took.
+    """
+
+    findings: tuple[Finding, ...]
+    wall_s: float
+
+    def of(self, severity: Severity) -> list[Finding]:
+        """The findings of one severity."""
+        return [one for one in self.findings if one.severity is severity]
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing stops a run, 2 something does, 3 the doctor met what it has no name for."""
+        stopping = self.of(Severity.stops)
+        if any(one.code == INTERNAL for one in stopping):
+            return EXIT_STRUCTURAL
+        return EXIT_USAGE if stopping else EXIT_PASS
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``seg3b doctor --json`` prints it."""
+        return {
+            "status": "STOPS" if self.of(Severity.stops) else "CLEAR",
+            **{severity.value: len(self.of(severity)) for severity in Severity},
+            "findings": [one.as_json() for one in self.findings],
+            "wall_s": round(self.wall_s, 3),
+        }
+
+
+def examine(settings: Settings, seeds: Sequence[int] = (), progress: Progress = SILENT) -> Examination:
+    """Look at everything a run under these settings would rely on.
+
+    Args:
+        settings: with an upstream root, that is looked at too.
+        seeds: of the root; every seed that lies there by default.
+    """
+    started = time.perf_counter()
+    findings = tuple(_together(list(_findings(settings, seeds, progress))))
+    return Examination(findings, time.perf_counter() - started)
+
+
+def _findings(settings: Settings, seeds: Sequence[int], progress: Progress) -> Iterator[Finding]:
+    # Each part is loaded when it is asked: a package that is missing stops one part, and is said once by the first.
+    yield from looked("environment", lambda: _part("environment").environment(settings.upstream is None))
+    yield from looked("contracts", lambda: _part("installation").contracts())
+    loaded: list[PolicySet] = []
+    yield from looked("policies", lambda: _policies(settings, loaded))
+    policies = loaded[0] if loaded else None
+    yield from looked("home", lambda: _part("home").home(settings.home))
+    yield from looked("dagster", _dagster)
+    count = len(policies.certification.seeds) if policies is not None else None
+    yield from looked("disk", lambda: _part("disk").disk(settings, count))
+    if (place := settings.upstream) is not None:
+        yield from looked(
+            "upstream", lambda: _part("upstream").upstream(settings, place, seeds, policies, progress)
+        )
+
+
+def _policies(settings: Settings, loaded: list[PolicySet]) -> list[Finding]:
+    policies, findings = _part("installation").policies(settings.policies)
+    loaded.extend([policies] if policies is not None else [])
+    return list(findings)
+
+
+def _dagster() -> Iterator[Finding]:
+    part = _part("dagster_home")
+    yield from part.dagster_home(part.named_home())
+
+
+def _part(name: str) -> Any:
+    return importlib.import_module(f"{_PACKAGE}.{name}")
+
+
+def _together(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings of a seed, and of an area, together, in the order of looking; in each, what stops a run first."""
+    seeds = list(dict.fromkeys(one.seed for one in findings))
+    areas = list(dict.fromkeys(one.area for one in findings if one.area != ODD))
+    rank = list(Severity)
+
+    def place(one: Finding) -> tuple[int, int, int]:
+        area = len(areas) if one.area == ODD else areas.index(one.area)
+        return seeds.index(one.seed), area, rank.index(one.severity)
+
+    yield from sorted(findings, key=place)
