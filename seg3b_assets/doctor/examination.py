@@ -72,6 +72,8 @@ def _findings(settings: Settings, seeds: Sequence[int], progress: Progress) -> I
     loaded: list[PolicySet] = []
     yield from looked("policies", lambda: _policies(settings, loaded))
     policies = loaded[0] if loaded else None
+    if policies is not None:
+        yield from looked("policies", lambda: _part("installation").meant(policies))
     yield from looked("home", lambda: _part("home").home(settings.home))
     yield from looked("dagster", _dagster)
     count = len(policies.certification.seeds) if policies is not None else None

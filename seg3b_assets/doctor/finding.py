@@ -124,6 +124,9 @@ def in_words(value: object) -> str:
 
 def _facts(error: Seg3BError) -> str:
     detail = {name: value for name, value in error.detail.items() if value not in (None, [], "")}
+    if "{" in str(detail.get("expected", "")):
+        detail = {**detail, "found": "nothing"}  # a template says less than the place
+        del detail["expected"]
     if detail.get("rows") == 1:
         detail.pop("rows")  # one, or a whole column
     told = [f"{name} {in_words(detail[name])}" for name in _FACTS if name in detail]

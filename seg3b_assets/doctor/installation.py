@@ -65,6 +65,13 @@ def policies(folder: Path) -> tuple[PolicySet | None, list[Finding]]:
     return loaded, [fine(POLICIES, "POLICIES", str(folder), found, versions=versions)]
 
 
+def meant(loaded: PolicySet) -> Iterator[Finding]:
+    """What S4 would refuse of valid policies: fields bound to no published column, bounds that mean nothing."""
+    from seg3b_assets.states.s4_contract.state import policy_errors  # noqa: PLC0415 - as above
+
+    yield from (of_error(POLICIES, error) for error in policy_errors(loaded))
+
+
 def _compile(declared: object) -> None:
     from seg3b_assets.contracts.dictionary import DatasetContract  # noqa: PLC0415 - as above
 

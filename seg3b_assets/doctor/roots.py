@@ -18,7 +18,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity, WorldIdentity
 from seg3b_assets.pipeline.borders import GAZETTEER, gazetteer_files, has_gazetteer
-from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate
+from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate, altered_members
 from seg3b_assets.states.s0_gate.inventory import (
     UPSTREAM,
     sealed_at,
@@ -28,7 +28,7 @@ from seg3b_assets.states.s0_gate.inventory import (
 )
 from seg3b_assets.states.s0_gate.layer_policies import differences
 from seg3b_assets.states.s0_gate.path_columns import path_column_errors
-from seg3b_assets.states.s0_gate.seal import ROW_ORDER, gate_receipt, verified_gate
+from seg3b_assets.states.s0_gate.seal import ROW_ORDER, bundle_folder, gate_receipt, verified_gate
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_ID, RECEIPT_NAME, read_receipt, resolve_upstream
 from seg3b_assets.states.s0_gate.vouched import Vouched, uncertified, unvouched, vouched
 from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
@@ -99,9 +99,14 @@ def gates(root: Root) -> Iterator[Finding]:
         yield fine(GATES, "GATES", str(root.path), f"hold: {', '.join(held)}", gates=held)
 
 
-def _gate(root: Root, segment: str) -> Iterable[Finding]:
-    root.gates.append(verified_gate(segment, root.path, root.world))
-    return ()
+def _gate(root: Root, segment: str) -> Iterator[Finding]:
+    try:
+        root.gates.append(verified_gate(segment, root.path, root.world))
+    except Seg3BError as error:
+        yield of_error(GATES, error)
+        if error.validator.startswith("member_"):
+            altered = altered_members(segment, bundle_folder(segment, root.path, root.world))
+            yield from (of_error(GATES, other) for other in altered)
 
 
 def datasets(

@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from seg3b_assets.doctor import inputs
-from seg3b_assets.doctor.finding import ODD, RECEIPT, Finding, fine, looked, of_error, of_seed
+from seg3b_assets.doctor.finding import (
+    NOT_LOOKED_AT,
+    ODD,
+    RECEIPT,
+    Finding,
+    fine,
+    looked,
+    odd,
+    of_error,
+    of_seed,
+)
 from seg3b_assets.doctor.rehearsal import AREA, Rehearsed, rehearse
 from seg3b_assets.doctor.roots import DATASETS, GATES, Root, datasets, gates, seeds_of
 from seg3b_assets.laws.errors import Seg3BError
@@ -78,6 +88,8 @@ def _world(
         )
     if policies is not None:
         yield from looked(AREA, lambda: rehearse(root, policies, settings.workers, progress, rehearsed))
+    else:
+        yield odd(AREA, NOT_LOOKED_AT, "S0 to S2", "not looked at for want of policies", "Mend them first.")
     yield from inputs.judged_tiles(root, geography, rehearsed.needed)
     report = rehearsed.documents.get("s1_run_report_3B")
     yield from looked(ODD, lambda: inputs.notes(root, geography, policies, report))

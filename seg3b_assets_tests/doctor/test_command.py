@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from seg3b_assets.doctor import Examination, Finding, Severity, presentation
 from seg3b_assets_tests.doctor.conftest import Broken
 from seg3b_assets_tests.doctor.test_upstream import lose_channel, lose_outlets
 
+LACKING = ("dagster", "shapely", "scipy", "matplotlib", "pyarrow", "polars_hash", "filelock", "packaging")
 KEYS = {"area", "severity", "code", "place", "found", "remedy", "detail", "seed"}
 
 
@@ -128,6 +132,28 @@ def test_what_a_terminal_would_obey_is_shown_as_text() -> None:
     assert len(shown) == 3
     assert all(line.isprintable() for line in shown)
     assert r"\x1b[2Jhome" in shown[1]
+
+
+def test_a_short_install_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """As where a run is only read: the packages that only runs need are not there."""
+    program = (
+        "import sys\n"
+        f"for name in {LACKING!r}: sys.modules[name] = None\n"
+        "from seg3b_assets.cli import app\napp(['doctor', '--json'])"
+    )
+    settings = {"SEG3B_HOME": str(tmp_path / "home"), "SEG3B_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == ""
+    found = orjson.loads(done.stdout)["findings"]
+    assert "INTERNAL" not in {one["code"] for one in found}
+    assert {"shapely", "scipy"} <= {one["place"] for one in found if one["severity"] == "stops"}
 
 
 def test_help_has_an_example() -> None:

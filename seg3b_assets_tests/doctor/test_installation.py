@@ -25,7 +25,7 @@ from seg3b_assets.doctor.disk import disk
 from seg3b_assets.doctor.environment import EVERY, NEEDED_FOR
 from seg3b_assets.doctor.examination import examine
 from seg3b_assets.doctor.home import home, written_by
-from seg3b_assets.doctor.installation import contracts, policies
+from seg3b_assets.doctor.installation import contracts, meant, policies
 from seg3b_assets.pipeline.keys import runtime_versions
 from seg3b_assets.reference.installs import packages
 from seg3b_assets.settings import REPOSITORY, Settings
@@ -140,6 +140,22 @@ def test_every_policy_that_does_not_load_is_named_with_its_key(tmp_path: Path) -
     assert {"settlement.yaml:missing_coordinate", "route_rng.yaml"} <= set(places)
     assert any(place.startswith("tz_nudge.yaml") for place in places)
     assert policies(tmp_path / "none")[0] is None
+
+
+def test_a_policy_that_binds_to_nothing_is_named_before_a_run_gets_there(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(REPOSITORY / "policies", tmp_path / "policies"))
+    path = folder / "virtual_routing_fields.yaml"
+    text = path.read_text()
+    for column in ("edge_catalogue_3B.country_iso", "edge_catalogue_3B.lat_deg"):
+        assert column in text
+        text = text.replace(column, "edge_catalogue_3B.nonsense")
+    path.write_text(text)
+    loaded, found = policies(folder)
+    assert loaded is not None and not troubles(found)
+    bound = [one.place for one in meant(loaded) if one.code == "E3B_S4_FIELD_BINDING_INVALID"]
+    assert bound == [f"{path.name}:ip_country_source", f"{path.name}:ip_latitude_source"]
+    sound, _ = policies(REPOSITORY / "policies")
+    assert sound is not None and not list(meant(sound))
 
 
 def test_a_home_that_is_not_there_is_made_by_a_run(tmp_path: Path, unchanged: Callable[[], None]) -> None:

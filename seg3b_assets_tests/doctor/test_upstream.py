@@ -16,7 +16,7 @@ from seg3b_assets.doctor import Severity
 from seg3b_assets.doctor.finding import NOT_LOOKED_AT
 from seg3b_assets.doctor.inputs import UNREAD
 from seg3b_assets.doctor.installation import policies
-from seg3b_assets.doctor.roots import seeds_of
+from seg3b_assets.doctor.roots import Root, gates, seeds_of
 from seg3b_assets.doctor.upstream import upstream
 from seg3b_assets.progress import SILENT
 from seg3b_assets.states.maps import COUNTRIES, ZONES
@@ -27,6 +27,7 @@ from seg3b_assets.states.s1_classification.classification import classification_
 from seg3b_assets.states.s2_edges import state as s2
 from seg3b_assets.states.s2_edges.surface import SURFACES
 from seg3b_assets_tests.doctor.conftest import Broken
+from seg3b_assets_tests.states.miniature_upstream import write_root
 
 MERCHANTS = "transaction_schema_merchant_ids"
 
@@ -174,6 +175,18 @@ def test_every_fault_of_one_table_is_named(broken: Broken) -> None:
     )
     (found,) = broken.stopping().values()
     assert sorted(one.detail["column"] for one in found) == ["channel", "mcc"]
+
+
+def test_every_altered_member_of_every_bundle_is_named(tmp_path: Path) -> None:
+    root = write_root(tmp_path)
+    for segment in ("2A", "3A"):
+        for name in ("a.json", "checks/b.json"):
+            (root.bundle(segment) / name).write_bytes(b"{} ")
+    found = [one for one in gates(Root(root.path, root.world)) if one.severity is Severity.stops]
+    assert {one.code for one in found} == {"E3B_S0_UPSTREAM_HASH_MISMATCH"}
+    named = {Path(one.place).relative_to(root.path / "data/layer1").parts[0] for one in found}
+    assert named == {"2A", "3A"}
+    assert {one.place for one in found} >= {str(root.bundle(one) / "checks/b.json") for one in named}
 
 
 def test_countries_that_nobody_needs_may_have_broken_tiles(broken: Broken) -> None:

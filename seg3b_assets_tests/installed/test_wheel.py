@@ -107,6 +107,7 @@ def test_the_whole_product_runs_verifies_and_loads_into_dagster(whole: Installed
     assert "Validation successful" in _said(
         whole.run("dagster", "definitions", "validate", "-m", "seg3b_assets.definitions")
     )
+    assert whole.must("seg3b", "doctor").splitlines()[-1].startswith("nothing found that would stop a run")
     assert str(whole.root) in whole.must("python", "-c", "import seg3b_assets; print(seg3b_assets.__file__)")
 
 
@@ -150,6 +151,9 @@ def test_who_verifies_needs_no_dagster(
     verifier = installed(tmp_path_factory.mktemp("verify"), line_of("verify", wheel))
     assert not verifier.packages & {"dagster", "matplotlib"}
     assert orjson.loads(verifier.must("seg3b", "verify", str(tree), "--json"))["failed"] == 0
+    told = verifier.run("seg3b", "doctor")
+    assert (told.returncode, told.stderr) == (2, "")
+    assert "timezonefinder" in told.stdout and "INTERNAL" not in told.stdout
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:

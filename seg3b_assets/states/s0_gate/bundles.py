@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -231,29 +231,43 @@ def _bundle_files(segment: str, folder: Path) -> set[str]:
 
 def _read_members(segment: str, folder: Path, members: Sequence[Member]) -> str:
     try:
-        _check_members(segment, folder, members)
+        for error in _member_errors(segment, folder, members):
+            raise error
         return bundle_digest(segment, folder, members)
     except OSError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
-            "bundle_member",
-            str(error.filename or folder),
-            f"Make every file of segment {segment}'s bundle readable.",
-            {"segment": segment, "reason": error.strerror},
-        ) from error
+        raise _unreadable_member(segment, folder, error) from error
 
 
-def _check_members(segment: str, folder: Path, members: Sequence[Member]) -> None:
+def _unreadable_member(segment: str, folder: Path, error: OSError) -> Seg3BError:
+    return Seg3BError(
+        "S0",
+        "INPUT_OPEN_FAILED",
+        "bundle_member",
+        str(error.filename or folder),
+        f"Make every file of segment {segment}'s bundle readable.",
+        {"segment": segment, "reason": error.strerror},
+    )
+
+
+def altered_members(segment: str, folder: Path) -> list[Seg3BError]:
+    """Every member that is not what a bundle's index lists, where ``verify_bundle`` has met the first. Raises as it."""
+    try:
+        return list(_member_errors(segment, folder, index_members(segment, _read_index(segment, folder))))
+    except OSError as error:
+        raise _unreadable_member(segment, folder, error) from error
+
+
+def _member_errors(segment: str, folder: Path, members: Sequence[Member]) -> Iterator[Seg3BError]:
     for member in members:
         path = folder / member.path
         if member.size_bytes is not None and path.stat().st_size != member.size_bytes:
-            raise _member_error(segment, path, "size_bytes", (member.size_bytes, path.stat().st_size))
+            yield _member_error(segment, path, "size_bytes", (member.size_bytes, path.stat().st_size))
+            continue
         if member.sha256_hex is None:
             continue
         found = file_digest(path)
         if found != member.sha256_hex:
-            raise _member_error(segment, path, "sha256_hex", (member.sha256_hex, found))
+            yield _member_error(segment, path, "sha256_hex", (member.sha256_hex, found))
 
 
 def _member_error(segment: str, path: Path, what: str, values: tuple[object, object]) -> Seg3BError:

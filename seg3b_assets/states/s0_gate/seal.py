@@ -140,10 +140,11 @@ def _noted(notes: Sequence[str]) -> dict[str, str]:
 
 def verified_gate(segment: str, root: Path, world: WorldIdentity) -> VerifiedGate:
     """One segment's bundle in the root of a world. Raises as ``verify_bundle``, and ``IDENTITY_MISMATCH``."""
-    return verify_bundle(segment, _bundle_folder(segment, root, world), world)
+    return verify_bundle(segment, bundle_folder(segment, root, world), world)
 
 
-def _bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:
+def bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:
+    """Where a segment's bundle is to be. Raises ``IDENTITY_MISMATCH`` where only those of other worlds are."""
     folder = (root / contract(f"validation_index_{segment}").path.format(**vars(world))).parent
     others = sorted(path.name for path in folder.parent.glob("manifest_fingerprint=*"))
     if others and folder.name not in others:

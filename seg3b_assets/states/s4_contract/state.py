@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.states.s4_contract.bindings import check_tests
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.states.s4_contract.bindings import FIELD_TYPES, bound_source, check_tests
 from seg3b_assets.states.s4_contract.declarations import DeclaredTest, declare_tests
 from seg3b_assets.states.s4_contract.routing_policy import routing_bindings, routing_policy
 
 if TYPE_CHECKING:
+    from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.context import StateContext
 
 
@@ -53,6 +55,19 @@ def measured(context: StateContext, rows: pl.DataFrame, terms: pl.DataFrame) -> 
 
     outputs = read_outputs(context.identity, context.published, context.inputs)
     return run_contract(outputs, rows, terms, context.policies, context.workers)
+
+
+def policy_errors(policies: PolicySet) -> Iterator[Seg3BError]:
+    """What of valid policies ``run`` would refuse, whatever the world: bindings and tests that mean nothing."""
+    for field in FIELD_TYPES:
+        try:
+            bound_source(policies.virtual_routing_fields, field)
+        except Seg3BError as error:
+            yield error
+    try:
+        check_tests(declare_tests(policies.virtual_validation))
+    except Seg3BError as error:
+        yield error
 
 
 def contract_table(tests: Sequence[DeclaredTest], manifest_fingerprint: str) -> pl.DataFrame:
