@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seg3b_assets.locks import DEFAULT_WAIT_S, WAIT, seconds
 from seg3b_assets.shipped import shipped
 from seg3b_assets.world.recipe import WorldRecipe
 
@@ -101,6 +102,7 @@ class Settings:
             resolution_deg=_read(environment, "SEG3B_WORLD_RESOLUTION", float, default.resolution_deg),
             merchants=_read(environment, "SEG3B_WORLD_MERCHANTS", int, default.merchants),
         )
+        _read(environment, WAIT, seconds, DEFAULT_WAIT_S)
         return cls(
             home=Path(),
             policies=Path(environment.get("SEG3B_POLICIES") or shipped("policies")).absolute(),

@@ -16,16 +16,16 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.locks import exclusive
+from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
-from seg3b_assets.store.certifications import MANIFEST, have_certification
-from seg3b_assets.store.durable import flush_folder, write_durably
+from seg3b_assets.store.certifications import MANIFEST, STAGED, have_certification, is_file_name
+from seg3b_assets.store.durable import flush_folder
 from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.locks import exclusive
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.packs import Pack
 
 STATE: Final = "S5"
-_STAGED: Final = ".staged"
 
 
 class Archive:
@@ -51,7 +51,8 @@ class Archive:
         """Its JSON documents by file name, brought here from the home's URL where it has one."""
         have_certification(self._home, certification_id)
         folder = self.folder(certification_id)
-        return {path.name: orjson.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+        names = [name for name in (*_listed(folder), MANIFEST) if name.endswith(".json")]
+        return {name: orjson.loads(read_regular(folder / name)) for name in sorted(names)}
 
     def publish(self, certification_id: str, inputs: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
         """Write a certification; one that is there already must have the same bytes.
@@ -78,10 +79,11 @@ class Archive:
                 return self._uploaded(target, manifest, files)
             if target.exists():
                 self._set_aside(target)
-            staged = target.with_name(target.name + _STAGED)
-            staged.mkdir(parents=True)
+            make_private(target.parent)
+            staged = fresh_name(target, STAGED)
+            staged.mkdir()
             for name, content in {**files, MANIFEST: manifest}.items():
-                write_durably(staged / name, content)
+                write_new(staged / name, content)
             flush_folder(staged)
             staged.rename(target)
             flush_folder(target.parent)
@@ -97,21 +99,35 @@ class Archive:
 
     def _sweep(self) -> None:
         """Remove what a writer that died left; the caller holds the lock every writer holds."""
-        for left in self._folder.glob(f"*{_STAGED}"):
-            shutil.rmtree(left)
+        for left in folders_in(self._folder):
+            if left.name.endswith(STAGED):
+                shutil.rmtree(left)
 
     def _set_aside(self, target: Path) -> None:
         quarantine = self._home / "quarantine"
-        quarantine.mkdir(parents=True, exist_ok=True)
+        make_private(quarantine)
         target.rename(quarantine / f"certification-{target.name}-{secrets.token_hex(4)}")
 
 
 def _intact(folder: Path) -> bool:
     try:
-        listed = orjson.loads((folder / MANIFEST).read_bytes())["files"]
-        return all(sha256_hex((folder / name).read_bytes()) == digest for name, digest in listed.items())
+        return all(
+            sha256_hex(read_regular(folder / name)) == digest for name, digest in _listed(folder).items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Digest by name of a certification's documents.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, AttributeError: there is no manifest, or it is none.
+    """
+    listed: dict[str, str] = orjson.loads(read_regular(folder / MANIFEST))["files"]
+    if outside := [name for name in listed if not is_file_name(name)]:
+        raise ValueError(f"{outside[0]} is no file of its folder")
+    return listed
 
 
 def _require_same(target: Path, there: bytes, manifest: bytes) -> None:

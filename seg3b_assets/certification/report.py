@@ -29,6 +29,7 @@ from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.laws.input_notes import InputNote, input_notes
+from seg3b_assets.locks import exclusive
 from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.certification import Certification as CertificationPolicy
 from seg3b_assets.policies.loader import parse_policy
@@ -42,7 +43,6 @@ from seg3b_assets.store.certifications import MANIFEST, Certifications, KeptCert
 from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.locks import exclusive
 from seg3b_assets.store.policy_bytes import PolicyBytes
 
 REPORTS: Final = "reports"

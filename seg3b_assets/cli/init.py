@@ -20,6 +20,8 @@ from seg3b_assets.terminal import say
 _DAGSTER: Final = ("dagster.yaml", "workspace.yaml")
 # What no quoting carries through a shell and through the readers of .env files alike.
 _UNQUOTABLE: Final = ("'", "\\", "${", "\n", "\r")
+# Credentials end up in it.
+_PRIVATE: Final = 0o600
 _ENV: Final = """\
 # What seg3b and Dagster are told in this folder; edit it. seg3b reads it when it is started here; what the environment
 # says wins. A shell, and Dagster's own commands, are told with:  set -a; . ./.env; set +a
@@ -99,5 +101,5 @@ def _write_new(path: Path, content: bytes) -> bool:
     if path.exists() or path.is_symlink():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content)
+    replace_file(path, content, _PRIVATE if path.name == FILE else 0o666)
     return True

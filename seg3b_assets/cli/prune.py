@@ -32,7 +32,7 @@ def prune(
 
     What is kept is the certification policy's retention.keep: the heads and refs it names. Refused while a run
     holds the home (exit 3). With --json: {prune_id, kept{lineage_id: [pointer]}, removed[{kind, place, bytes,
-    about}], bytes, held_by[…]}.
+    about}], bytes, held_by[…], strays[…]}; strays are files that are none of ours, in the home or the cache: they stay.
     """
     with reported(as_json, debug):
         settings = settings_from(home=home, policies=policies)
@@ -40,6 +40,7 @@ def prune(
 
         from seg3b_assets.pipeline import default_segment
         from seg3b_assets.store import Store
+        from seg3b_assets.store.layout import strays_of_cache
         from seg3b_assets.store.prune import prune as prune_home
         from seg3b_assets.store.prune import rehearse_prune
 
@@ -52,8 +53,9 @@ def prune(
                 _show(listed, screen)
 
         done = rehearse_prune(store, keep) if dry_run else prune_home(store, keep, list_first)
+        stray_in_cache = [str(settings.cache / place) for place in strays_of_cache(settings.cache)]
         if as_json:
-            print_json(done.as_json())
+            print_json({**done.as_json(), "strays": [*done.strays, *stray_in_cache]})
             return
         if dry_run:
             list_first(done.removed)
@@ -61,6 +63,8 @@ def prune(
         screen.print(f"{len(done.removed)} things, {verb} {decimal(done.bytes)}")
         for holder in done.held_by:
             screen.print(f"the home is in use, a prune would be refused now: {holder}")
+        for place in (*done.strays, *stray_in_cache):
+            screen.print(f"not ours, left where it is: {place}")
         if done.prune_id:
             screen.print(f"record  {store.documents.place(f'prunes/{done.prune_id}.json')}")
 

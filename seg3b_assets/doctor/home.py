@@ -12,10 +12,12 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.generation import foreign_release
 from seg3b_assets.doctor.finding import Finding, fine, looked, odd, of_error, stops
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.locks import UNKNOWN, held_alone, try_lock_folder
+from seg3b_assets.own_places import folders_in
 from seg3b_assets.store import Store
 from seg3b_assets.store.holders import announcements, run_lock, told
+from seg3b_assets.store.layout import belongs, strays
 from seg3b_assets.store.leases import lease_holders
-from seg3b_assets.store.locks import held_alone, try_lock_folder
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.reach import size_of
 from seg3b_assets.store.refs import REF_NAMES, Refs
@@ -90,7 +92,7 @@ def _locks(folder: Path) -> Iterator[Finding]:
     for holder in living:
         yield fine(AREA, "HELD", str(run_lock(folder)), f"by {holder}, which lives")
     if held_alone(run_lock(folder)):
-        who = told(living) or "a process that says no name"
+        who = told(living) or UNKNOWN
         remedy = "Wait: a run that starts now waits for it. The lock goes with its process."
         yield odd(AREA, "HELD_ALONE", str(run_lock(folder)), f"by {who}", remedy)
     for path in dead:
@@ -101,22 +103,23 @@ def _locks(folder: Path) -> Iterator[Finding]:
 
 
 def _left_lying(folder: Path) -> Iterator[Finding]:
-    for path in _entries(folder / "staging"):
+    for path in _ours(folder, "staging"):
         descriptor = try_lock_folder(path)
-        if path.is_dir() and descriptor is None:
+        if descriptor is None:
             yield fine(AREA, "STAGING", str(path), "of a run at work")
             continue
-        if descriptor is not None:
-            os.close(descriptor)
-        what = "left by a run that was interrupted" if path.is_dir() else "a file that is no run's"
-        mend = "Nothing: the next run removes it." if path.is_dir() else "seg3b prune takes it away."
-        yield odd(AREA, "STAGING_LEFT", str(path), f"{what}, {_size(path)}", mend)
-    for path in _entries(folder / "trash"):
+        os.close(descriptor)
+        found = f"left by a run that was interrupted, {_size(path)}"
+        yield odd(AREA, "STAGING_LEFT", str(path), found, "Nothing: the next run removes it.")
+    for path in _ours(folder, "trash"):
         remedy = "seg3b prune records it and empties the trash."
         yield odd(AREA, "PRUNE_UNFINISHED", str(path), f"a prune died, {_size(path)}", remedy)
-    for path in _entries(folder / "quarantine"):
+    for path in _ours(folder, "quarantine"):
         found = f"a snapshot that was found damaged and set aside, {_size(path)}"
         yield odd(AREA, "QUARANTINED", str(path), found, "Look at the disk; seg3b prune removes it.")
+    for place in strays(folder):
+        remedy = "Take it elsewhere, if it is in your way: no command reads or removes it."
+        yield odd(AREA, "STRAY", str(folder / place), "none of ours", remedy)
 
 
 def _heads(folder: Path) -> Iterator[Finding]:
@@ -228,8 +231,8 @@ def _refs(folder: Path) -> Iterator[Finding]:
     yield fine(AREA, "REFS", str(folder / "refs"), f"{resolved} lineages kept by name are whole")
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _ours(home: Path, name: str) -> list[Path]:
+    return [path for path in folders_in(home / name) if belongs(name, path.name)]
 
 
 def _size(path: Path) -> str:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from seg3b_assets.locks import exclusive
 from seg3b_assets.orchestration.in_force import report_in_force
 from seg3b_assets.orchestration.quick_history import OPENING
 from seg3b_assets.orchestration.recorded_checks import record_checks, told_run
 from seg3b_assets.settings import Settings
-from seg3b_assets.store.locks import exclusive
 
 if TYPE_CHECKING:
     from seg3b_assets.certification import CertificationRun

@@ -37,7 +37,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
 
-from seg3b_assets.store.locks import exclusive
+from seg3b_assets.locks import exclusive
 
 # Three files of a home, and those of the runs last looked into.
 _KEPT: Final = 32

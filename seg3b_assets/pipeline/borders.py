@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.laws.zones import ZoneResolver
+from seg3b_assets.own_places import fresh_name, make_private
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_NAME, locate, read_receipt
@@ -69,8 +69,8 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
     target = cache / "roots" / sha256_hex(f"{root.resolve()}|{version}".encode())[:16] / root.name
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_name(f".staging-{os.getpid()}")
+    make_private(target.parent)
+    staging = fresh_name(target, ".staged")
     _link_around(root.resolve(), staging, _PLACE)
     place = staging.joinpath(*_PLACE, f"own-{version}")
     place.mkdir(parents=True)

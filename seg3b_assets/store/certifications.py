@@ -16,13 +16,16 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.outputs import is_member_name
 from seg3b_assets.store.packs import Pack
 
 FOLDER: Final = "certifications"
 MANIFEST: Final = "certification.json"
+STAGED: Final = ".staged"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class KeptCertification:
                 self.folder.parents[1], self.certification_id
             ):
                 return None
-            return orjson.loads((self.folder / name).read_bytes())
+            return orjson.loads(read_regular(self.folder / name))
         except (OSError, ValueError):
             return None
 
@@ -102,6 +105,8 @@ def have_certification(home: Path, certification_id: str) -> bool:
     if manifest is None:
         return False
     files: dict[str, str] = orjson.loads(manifest)["files"]
+    if not all(is_file_name(name) for name in files):
+        return False
 
     def require(folder: Path) -> None:
         for name, digest in files.items():
@@ -119,6 +124,11 @@ def have_certification(home: Path, certification_id: str) -> bool:
     return True
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name is one of a file directly in its folder."""
+    return is_member_name(name) and "/" not in name and name != "."
+
+
 def _parsed(folder: Path, content: bytes) -> KeptCertification | None:
     try:
         manifest = orjson.loads(content)
@@ -126,7 +136,7 @@ def _parsed(folder: Path, content: bytes) -> KeptCertification | None:
         lineages = {int(seed): str(lineage_id) for seed, lineage_id in inputs["lineages"].items()}
         policy = str(inputs["certification_policy"])
         files = tuple(sorted(manifest["files"]))
-        if any(name in ("", ".", "..") or Path(name).name != name for name in files):
+        if not all(is_file_name(name) for name in files):
             return None  # what names a place outside its folder is no certification
         return KeptCertification(folder.name, lineages, policy, folder, files)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -20,8 +20,9 @@ import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, directory_digest, file_digest, regular_files, sha256_hex
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.locks import exclusive
+from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.locks import exclusive
 
 FORMAT = "seg3b.digests.v1"
 RACY_NS = 2_000_000_000
@@ -75,18 +76,16 @@ class DigestCache:
             new, self._new = self._new, {}
         if not new:
             return
-        with suppress(OSError):
-            self._store.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive(self._store.with_suffix(".lock")):
-                merged = _load(self._store) | new
-                if len(merged) > KEPT_WITHOUT_SWEEP:
-                    merged = {k: v for k, v in merged.items() if Path(k.split(":", 1)[1]).exists()}
-                replace_file(self._store, canonical_json({"format": FORMAT, "digests": merged}))
+        with suppress(OSError), exclusive(self._store.with_suffix(".lock")):
+            merged = _load(self._store) | new
+            if len(merged) > KEPT_WITHOUT_SWEEP:
+                merged = {k: v for k, v in merged.items() if Path(k.split(":", 1)[1]).exists()}
+            replace_file(self._store, canonical_json({"format": FORMAT, "digests": merged}))
 
 
 def _load(store: Path) -> dict[str, tuple[str, str]]:
     try:
-        content = orjson.loads(store.read_bytes())
+        content = orjson.loads(read_regular(store))
         if content["format"] != FORMAT:
             return {}
         rows = content["digests"].items()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.locks import exclusive
+from seg3b_assets.own_places import read_regular, require_unlinked
 from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.locks import exclusive
+from seg3b_assets.store.layout import require_own_folders
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.remote import Remote
 
@@ -25,9 +27,13 @@ class Documents:
 
     Args:
         home: as the store's; nothing is made until something is written.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED when a folder of the home is a link.
     """
 
     def __init__(self, home: Path) -> None:
+        require_own_folders(home)
         self._home = home
 
     def place(self, path: str) -> str:
@@ -39,7 +45,7 @@ class Documents:
         """A document's bytes. Raises FileNotFoundError, OSError; Seg3BError: INPUT_OPEN_FAILED of a URL."""
         remote = remote_of(self._home)
         if remote is None:
-            return (self._home / path).read_bytes()
+            return self._read(path)
         found = remote.read(path)
         if found is None:
             raise FileNotFoundError(remote.place(path))
@@ -92,7 +98,7 @@ class Documents:
             return _swapped(remote, path, change)
         with exclusive(self._home / "locks" / f"{lock}.lock"):
             try:
-                current = (self._home / path).read_bytes()
+                current = self._read(path)
             except FileNotFoundError:
                 current = None
             content = change(current)
@@ -100,6 +106,11 @@ class Documents:
                 return False
             replace_file(self._home / path, content)
         return True
+
+    def _read(self, path: str) -> bytes:
+        """A file of the home. Raises OSError; Seg3BError of a link."""
+        require_unlinked(self._home, path)
+        return read_regular(self._home / path)
 
 
 def _swapped(remote: Remote, path: str, change: Callable[[bytes | None], bytes | None]) -> bool:

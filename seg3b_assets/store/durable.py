@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+from seg3b_assets.own_places import fresh_name, write_new
+
+UNFINISHED: Final = ".new"
 
 
-def replace_file(target: Path, content: bytes) -> None:
-    """Put ``content`` at ``target`` atomically. The caller holds the lock that guards ``target``, so a
-    leftover of an interrupted write is overwritten by the next one. Raises OSError.
+def replace_file(target: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put ``content`` at ``target`` atomically; a link there is replaced, not followed.
+
+    What an interrupted write leaves ends in ``UNFINISHED``.
+
+    Args:
+        mode: of the file, before the process's umask.
+
+    Raises:
+        OSError: nothing changed then.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(target.name + ".new")
+    fresh = fresh_name(target, UNFINISHED)
     try:
-        write_durably(fresh, content)
+        write_new(fresh, content, mode)
         os.replace(fresh, target)  # noqa: PTH105
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
     flush_folder(target.parent)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and flush it to disk. Raises OSError."""
-    with path.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
 
 
 def flush_folder(path: Path) -> None:

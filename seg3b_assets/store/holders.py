@@ -15,10 +15,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.own_places import make_private
+from seg3b_assets.store.layout import belongs
+
+# A holder's few facts are far below it; a file of another size is not one.
+_MOST_BYTES: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,11 @@ def run_lock(home: Path) -> Path:
 def announced(home: Path, purpose: str) -> Iterator[None]:
     """Say while the block lasts that this process holds the home."""
     folder = home / "locks" / "holders"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     holder = Holder(purpose, os.getpid(), socket.gethostname(), now)
     path = folder / f"{secrets.token_hex(8)}.json"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, canonical_json(asdict(holder)))
@@ -76,13 +82,25 @@ def announcements(home: Path) -> tuple[list[Holder], list[Path]]:
     folder = home / "locks" / "holders"
     living: list[Holder] = []
     dead: list[Path] = []
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if not belongs("locks/holders", path.name):
+            continue
         lives, holder = _announced(path)
         if holder is not None and lives:
             living.append(holder)
         elif not lives:
             dead.append(path)
     return sorted(living, key=lambda holder: (holder.since_utc, holder.pid)), dead
+
+
+def parsed_holder(content: bytes) -> Holder:
+    """The holder a file or a lease tells of. Raises ValueError or TypeError for anything else."""
+    found = Holder(**orjson.loads(content))
+    if not isinstance(found.pid, int) or not all(
+        isinstance(text, str) for text in (found.purpose, found.host, found.since_utc)
+    ):
+        raise TypeError("not the facts of a holder")
+    return found
 
 
 def told(found: Sequence[Holder]) -> str:
@@ -93,14 +111,14 @@ def told(found: Sequence[Holder]) -> str:
 def _announced(path: Path) -> tuple[bool, Holder | None]:
     """Whether a process keeps a holder's file locked, and what it says; one that is gone counts as kept."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return True, None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with suppress(OSError, ValueError, TypeError):
-            return True, Holder(**orjson.loads(path.read_bytes()))
+            return True, parsed_holder(os.read(descriptor, _MOST_BYTES))
         return True, None
     finally:
         os.close(descriptor)

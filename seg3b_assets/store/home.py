@@ -31,12 +31,14 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.visible_text import story
+from seg3b_assets.locks import exclusive, shared, try_lock_folder
+from seg3b_assets.own_places import folders_in, make_private, require_unlinked, write_new
 from seg3b_assets.store.documents import Documents
-from seg3b_assets.store.durable import flush_folder, write_durably
+from seg3b_assets.store.durable import flush_folder
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import announced, holders, run_lock, told
+from seg3b_assets.store.layout import SEED_FILE, STATE, belongs
 from seg3b_assets.store.leases import leased
-from seg3b_assets.store.locks import exclusive, shared, try_lock_folder
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.outputs import ContractLookup, OutputRecord
 from seg3b_assets.store.remote_snapshots import find_snapshot, publish_snapshot, require_published
@@ -110,7 +112,8 @@ class Store:
         outputs = staged.finish()
         target = self._snapshot_root(inputs.state, inputs.key)
         with reported_writes(inputs.state, target):
-            write_durably(staged.folder / MANIFEST, manifest_bytes(inputs, outputs))
+            require_unlinked(self.home, snapshot_place(inputs.state, inputs.key))
+            write_new(staged.folder / MANIFEST, manifest_bytes(inputs, outputs))
             flush_folder(staged.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(_PUBLISH_ATTEMPTS):
@@ -143,13 +146,8 @@ class Store:
 
     def seeds(self) -> list[int]:
         """The seeds that have heads, in order."""
-        names = [
-            name
-            for name in self.documents.paths("heads")
-            if name.startswith("seed=") and name.endswith(".json")
-        ]
-        texts = [name.removeprefix("seed=").removesuffix(".json") for name in names]
-        return sorted(int(text) for text in texts if text.isascii() and text.isdigit())
+        named = (SEED_FILE.fullmatch(name) for name in self.documents.paths("heads"))
+        return sorted(int(found[1]) for found in named if found)
 
     def move_heads(self, seed: int, keys: Mapping[str, str]) -> None:
         """Put these states' keys in force, leaving the other states' as they are. One reader sees all
@@ -201,8 +199,8 @@ class Store:
         """
         with ExitStack() as held:
             with reported_writes("S0", self.home):
-                self.home.mkdir(parents=True, exist_ok=True)
-                held.enter_context(shared(run_lock(self.home), self._say_who_is_waited_for))
+                make_private(self.home)
+                held.enter_context(shared(run_lock(self.home), self._holders))
                 held.enter_context(announced(self.home, purpose))
             self._sweep_staging()
             remote = remote_of(self.home)
@@ -210,8 +208,8 @@ class Store:
                 held.enter_context(leased(remote, purpose))
             yield
 
-    def _say_who_is_waited_for(self) -> None:
-        LOG.warning("waiting for %s", told(holders(self.home)) or "a process that holds the home alone")
+    def _holders(self) -> str:
+        return told(holders(self.home))
 
     def _snapshot_root(self, state: str, key: str) -> Path:
         return self.home / snapshot_place(state, key)
@@ -224,7 +222,7 @@ class Store:
         try:
             states = {str(state): str(key) for state, key in orjson.loads(content)["states"].items()}
             for state, key in states.items():
-                if not HEX64.fullmatch(key):
+                if not HEX64.fullmatch(key) or not STATE.fullmatch(state):
                     raise ValueError(f"{state}: {key} is not the key of a snapshot")
             return dict(sorted(states.items()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -232,7 +230,7 @@ class Store:
 
     def _claim_staging(self, state: str) -> tuple[Path, int]:
         parent = self.home / "staging"
-        parent.mkdir(parents=True, exist_ok=True)
+        make_private(parent)
         while True:
             folder = parent / f"{state}-{secrets.token_hex(8)}"
             folder.mkdir()
@@ -241,8 +239,9 @@ class Store:
                 return folder, descriptor
 
     def _sweep_staging(self) -> None:
-        parent = self.home / "staging"
-        for folder in sorted(parent.iterdir()) if parent.is_dir() else []:
+        for folder in folders_in(self.home / "staging"):
+            if not belongs("staging", folder.name):
+                continue
             descriptor = try_lock_folder(folder)
             if descriptor is None:
                 continue
@@ -278,7 +277,7 @@ class Store:
             if existing is not None and not existing.damage() and existing.altered() is None:
                 return  # another run has built it again meanwhile
             quarantine = self.home / "quarantine"
-            quarantine.mkdir(parents=True, exist_ok=True)
+            make_private(quarantine)
             place = quarantine / f"{target.parent.name}-{target.name}-{secrets.token_hex(4)}"
             try:
                 target.rename(place)

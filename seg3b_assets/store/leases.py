@@ -24,12 +24,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
-
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.visible_text import story
-from seg3b_assets.store.holders import Holder
+from seg3b_assets.store.holders import Holder, parsed_holder
 from seg3b_assets.store.remote import Entry, Remote
 
 LOG = story("store")
@@ -143,7 +141,7 @@ def _holder(remote: Remote, path: str) -> Holder | None:
     if found is None:
         return None
     try:
-        return Holder(**orjson.loads(found.content))
+        return parsed_holder(found.content)
     except (ValueError, TypeError):
         return _unknown()
 

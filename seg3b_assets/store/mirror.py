@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.locks import exclusive
+from seg3b_assets.own_places import make_private, read_regular
 from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.locks import exclusive
 from seg3b_assets.store.remote import Remote, object_url
 
 ORIGIN: Final = "remote.json"
@@ -32,7 +33,7 @@ def home_at(text: str, cache: Path) -> Path:
         return Path(unquote(urlsplit(text).path)).absolute()
     folder, url = _mirror(text, cache)
     if _origin(folder) != url:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         with exclusive(folder / "locks" / "remote.lock"):
             replace_file(folder / ORIGIN, canonical_json({"url": url}))
     return folder
@@ -65,6 +66,6 @@ def _mirror(text: str, cache: Path) -> tuple[Path, str]:
 
 def _origin(home: Path) -> str | None:
     try:
-        return str(orjson.loads((home / ORIGIN).read_bytes())["url"])
+        return str(orjson.loads(read_regular(home / ORIGIN))["url"])
     except (FileNotFoundError, NotADirectoryError):
         return None

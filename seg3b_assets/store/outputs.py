@@ -9,6 +9,8 @@ counted.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path, PurePosixPath
@@ -91,6 +93,10 @@ class OutputRecord:
     @classmethod
     def from_json(cls, dataset_id: str, value: dict[str, Any]) -> OutputRecord:
         files = tuple(FileRecord(file["name"], file["bytes"]) for file in value["files"])
+        if outside := [
+            name for name in (value["path"], *(one.name or "x" for one in files)) if not is_member_name(name)
+        ]:
+            raise ValueError(f"{outside[0]!r} is no path below a snapshot")
         return cls(dataset_id, value["path"], value["digest"], value["bytes"], value["rows"], files)
 
 
@@ -138,23 +144,23 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def sizes_match(record: OutputRecord, root: Path) -> str | None:
-    """None if every file is there with its recorded size, else the first path that is not."""
+    """None if every file is there, is one and has its recorded size, else the first path that is not."""
     for file, location in zip(record.files, record.locations(root), strict=True):
         try:
-            found = location.stat().st_size
+            found = os.lstat(location)
         except OSError:
             return str(location)
-        if found != file.bytes:
+        if found.st_size != file.bytes or not stat.S_ISREG(found.st_mode):
             return str(location)
     return None
 
 
 def is_member_name(name: str) -> bool:
-    """Whether ``name`` may be a file of a folder dataset: ASCII, relative, no ``..``, no backslash or
+    """Whether ``name`` may be a file of a folder dataset: printable ASCII, relative, no ``..``, no backslash or
     colon.
     """
     path = PurePosixPath(name)
-    clean = name.isascii() and not path.is_absolute() and ".." not in path.parts
+    clean = name.isascii() and name.isprintable() and not path.is_absolute() and ".." not in path.parts
     return bool(name) and clean and "\\" not in name and ":" not in name and str(path) == name
 
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg3b_assets.laws.hashing import sha256_hex
+from seg3b_assets.locks import exclusive, try_lock_folder
+from seg3b_assets.own_places import make_private, require_unlinked, write_new
 from seg3b_assets.store.durable import flush_folder
-from seg3b_assets.store.locks import exclusive, try_lock_folder
 from seg3b_assets.store.remote import Remote
 from seg3b_assets.store.staging import READ_ONLY
 
@@ -97,7 +98,8 @@ class Pack:
             require(folder)
             for name in files:
                 (folder / name).chmod(READ_ONLY)
-            (folder / self.manifest).write_bytes(manifest)
+            write_new(folder / self.manifest, manifest)
+            require_unlinked(home, self.place)
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 target.rename(folder.with_name(f"{folder.name}.old"))
@@ -120,7 +122,8 @@ def staged_folder(home: Path, purpose: str) -> Iterator[Path]:
     descriptor = None
     while descriptor is None:  # a sweep may take the folder for a dead run's
         folder = home / "staging" / f"{purpose}-{secrets.token_hex(8)}"
-        folder.mkdir(parents=True)
+        make_private(folder.parent)
+        folder.mkdir()
         descriptor = try_lock_folder(folder)
     try:
         yield folder

@@ -12,10 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
+from seg3b_assets.locks import shared
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import run_lock
 from seg3b_assets.store.leases import leased
-from seg3b_assets.store.locks import shared
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.refs import RefName, Refs
 from seg3b_assets.store.runs import Runs

@@ -28,12 +28,14 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.visible_text import story
+from seg3b_assets.locks import UNKNOWN, exclusive, exclusive_now
+from seg3b_assets.own_places import folders_in, read_regular
 from seg3b_assets.store.durable import replace_file
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.holders import Holder, announced, holders, run_lock, told
 from seg3b_assets.store.home import Store
+from seg3b_assets.store.layout import belongs, strays
 from seg3b_assets.store.leases import alone, lease_holders
-from seg3b_assets.store.locks import exclusive, exclusive_now
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.reach import Reached, Unreached, reached, unreached
 from seg3b_assets.store.remote_prune import RECORDS, remove_objects, unreached_objects
@@ -54,12 +56,14 @@ class Prune:
         kept: by lineage id, the pointers that keep it.
         removed: in the order of removal.
         held_by: in a rehearsal, who would keep a prune from running now.
+        strays: absolute paths of what lies in the home and is none of ours; a prune leaves it.
     """
 
     prune_id: str | None
     kept: dict[str, list[str]]
     removed: tuple[Unreached, ...]
     held_by: tuple[Holder, ...] = ()
+    strays: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -73,6 +77,7 @@ class Prune:
             "removed": [one.as_json() for one in self.removed],
             "bytes": self.bytes,
             "held_by": [str(holder) for holder in self.held_by],
+            "strays": list(self.strays),
         }
 
 
@@ -83,7 +88,7 @@ def rehearse_prune(store: Store, keep: Collection[str]) -> Prune:
     remote = remote_of(store.home)
     held_by = tuple(lease_holders(remote) if remote else holders(store.home))
     found = reached(store, keep)
-    return Prune(None, found.lineages, tuple(_unreached(store, found)), held_by)
+    return Prune(None, found.lineages, tuple(_unreached(store, found)), held_by, _strays(store.home))
 
 
 def prune(
@@ -112,9 +117,14 @@ def prune(
             found = reached(store, keep)
             listed = _unreached(store, found)
             before_removing(listed)
-            done = Prune(_removed(home, found.lineages, listed), found.lineages, tuple(listed))
+            prune_id = _removed(home, found.lineages, listed)
+            done = Prune(prune_id, found.lineages, tuple(listed), strays=_strays(home))
     _empty_trash(home)
     return done
+
+
+def _strays(home: Path) -> tuple[str, ...]:
+    return tuple(str(home / place) for place in strays(home))
 
 
 def prune_if_free(store: Store, keep: Collection[str]) -> Prune | None:
@@ -186,12 +196,12 @@ def _move(home: Path, trash: Path, place: str) -> None:
 
 def _record_interrupted(home: Path) -> None:
     """Keep the record of prunes that died: of what they had moved, which is what they removed."""
-    for trash in sorted((home / TRASH).glob("*")):
+    for trash in _trashes(home):
         path = home / RECORDS / f"{trash.name}.json"
         if path.exists():
             continue
         try:
-            record = orjson.loads((trash / PLAN).read_bytes())
+            record = orjson.loads(read_regular(trash / PLAN))
         except (OSError, ValueError):
             shutil.rmtree(trash, ignore_errors=True)  # it died before it had moved anything
             continue
@@ -199,12 +209,16 @@ def _record_interrupted(home: Path) -> None:
         replace_file(path, canonical_json({**record, "removed": moved, "interrupted": True}))
 
 
+def _trashes(home: Path) -> list[Path]:
+    return [path for path in folders_in(home / TRASH) if belongs(TRASH, path.name)]
+
+
 def _empty_trash(home: Path) -> None:
     folder = home / TRASH
     if not folder.is_dir():
         return
     with reported_writes("S5", folder), exclusive(home / "locks" / "trash.lock"):
-        for trash in sorted(folder.iterdir()):
+        for trash in _trashes(home):
             # One that is not recorded yet is of a prune at work.
             if (home / RECORDS / f"{trash.name}.json").exists():
                 shutil.rmtree(trash)
@@ -216,7 +230,6 @@ def _in_use(place: str, found: Sequence[Holder]) -> Seg3BError:
         name="OUTPUT_WRITE_FAILED",
         validator=HELD,
         place=place,
-        remedy=f"Wait for {told(found) or 'the process that holds the home'} to end, then prune again. "
-        "Nothing was removed.",
+        remedy=f"Wait for {told(found) or UNKNOWN} to end, then prune again. Nothing was removed.",
         detail={"held_by": [str(holder) for holder in found]},
     )

@@ -3,7 +3,7 @@
 A pointer (the heads, or a ref) reaches lineages; a lineage reaches its record, its policies' bytes and, by
 its keys, snapshots and what they cost to build. A certification stays while a lineage it judged is reached.
 Whatever else the home holds of these kinds, work left lying and damaged snapshots that were set aside, nothing
-reaches. Files of other kinds are nobody's business here.
+reaches. Files of other kinds (strays, see ``layout``) are nobody's business here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any, Final, Literal
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.own_places import folders_in
 from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.documents import Documents
 from seg3b_assets.store.home import Store
+from seg3b_assets.store.layout import belongs, is_unfinished
 from seg3b_assets.store.refs import REF_NAMES, Refs
 from seg3b_assets.store.runs import KeptRun, Runs
 
@@ -27,8 +29,17 @@ Kind = Literal[
     "report", "certification", "run", "build", "policy", "snapshot", "quarantine", "staging", "unfinished"
 ]
 HEADS: Final = "heads"
-_WITH_UNFINISHED_FILES: Final = ("heads", "runs", "builds", "policies")
-_UNFINISHED: Final = "*.new"
+_SET_ASIDE: Final[tuple[Kind, ...]] = ("quarantine", "staging")
+_WITH_UNFINISHED_FILES: Final = (
+    "heads",
+    "refs",
+    "runs",
+    "builds",
+    "policies",
+    "certifications",
+    "reports",
+    "prunes",
+)
 
 
 @dataclass
@@ -119,21 +130,22 @@ def unreached(store: Store, found: Reached) -> list[Unreached]:
     for folder in _folders(home / "snapshots"):
         keys = {key for state, key in found.snapshots if state == folder.name}
         listed += [_unreached("snapshot", home, path) for path in _named(folder, keys)]
-    listed += [_unreached("quarantine", home, path) for path in _entries(home / "quarantine")]
-    listed += [_unreached("staging", home, path) for path in _entries(home / "staging")]
+    for kind in _SET_ASIDE:
+        ours = [path for path in folders_in(home / kind) if belongs(kind, path.name)]
+        listed += [_unreached(kind, home, path) for path in ours]
     inside = tuple(one.place + "/" for one in listed)
     for name in _WITH_UNFINISHED_FILES:
-        for path in sorted((home / name).rglob(_UNFINISHED)):
-            one = _unreached("unfinished", home, path)
-            if not one.place.startswith(inside):
+        for path in sorted((home / name).rglob("*")):
+            one = _unreached("unfinished", home, path) if is_unfinished(path.name) else None
+            if one is not None and not one.place.startswith(inside):
                 listed.append(one)
     return listed
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a folder; what vanishes meanwhile counts nothing."""
-    if not path.is_dir():
-        return path.lstat().st_size if path.exists() else 0
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size if os.path.lexists(path) else 0
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
@@ -186,7 +198,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.is_dir()]
+    return folders_in(folder)
 
 
 def _unrecorded(home: Path, name: str, seed: int, lineage_id: str) -> Seg3BError:

@@ -17,6 +17,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.store.documents import Documents
+from seg3b_assets.store.layout import STATE
 
 FOLDER: Final = "runs"
 RECORD: Final = "run.json"
@@ -140,6 +141,13 @@ def _parsed(lineage_id: str, document: Mapping[str, Any]) -> KeptRun:
         finished_utc=document["finished_utc"],
         document=document,
     )
+    named = {name: state.key for name, state in states.items()}
+    if wrong := [
+        name for name, key in named.items() if not STATE.fullmatch(name) or not HEX64.fullmatch(key)
+    ]:
+        raise ValueError(f"{wrong[0]}: not a state and the key of its snapshot")
+    if wrong := [name for name, digest in run.policies.items() if not HEX64.fullmatch(digest)]:
+        raise ValueError(f"{wrong[0]}: not a policy and the digest of its bytes")
     if sha256_json(run.keys) != lineage_id:
         raise ValueError(f"its keys are those of lineage {sha256_json(run.keys)}")
     return run

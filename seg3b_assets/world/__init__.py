@@ -6,15 +6,11 @@ are loaded only when one is built.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from seg3b_assets.locks import exclusive
 from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.world.recipe import WorldRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["WorldRecipe", "describe_world", "ensure_world", "world_root"]
 
@@ -44,7 +40,7 @@ def ensure_world(seed: int, recipe: WorldRecipe, cache: Path, progress: Progress
         return root
     from seg3b_assets.world.build import build_root  # noqa: PLC0415 - shapely and friends take a second to load
 
-    with _sole_builder(home):
+    with exclusive(home / "build.lock"):
         if not root.is_dir():
             build_root(root, seed, recipe, home / "stages", progress or SILENT)
     return root
@@ -63,12 +59,3 @@ def describe_world(root: Path) -> dict[str, int | str]:
     from seg3b_assets.world.summary import summarise  # noqa: PLC0415 - polars is not needed to have a world
 
     return summarise(root)
-
-
-@contextmanager
-def _sole_builder(home: Path) -> Iterator[None]:
-    from filelock import FileLock  # noqa: PLC0415 - not needed once the world is built
-
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "build.lock"):
-        yield

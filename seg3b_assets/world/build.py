@@ -17,6 +17,7 @@ import shapely
 
 from seg3b_assets.laws.hashing import canonical_json, path_digest, sha256_json, sha256_raw
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.own_places import make_private
 from seg3b_assets.progress import Progress, Step
 from seg3b_assets.world.columns import table_digest, write_geotable, write_table
 from seg3b_assets.world.draws import Draws
@@ -43,7 +44,7 @@ def build_root(target: Path, seed: int, recipe: WorldRecipe, stages_folder: Path
     The caller holds the build lock.
     """
     for folder in (stages_folder, target.parent):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         sweep(folder)
     geometry = _geometry_stage(stages_folder, recipe, progress)
     tiles = _tile_stage(stages_folder, recipe, geometry, progress)

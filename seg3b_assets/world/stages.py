@@ -7,6 +7,7 @@ stage. The caller holds the build lock while it writes. Nothing here knows what 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, path_digest, regular_files
+from seg3b_assets.own_places import folders_in
 
 _RECORD: Final = "stage.json"
 _STAGING: Final = ".staging-"
@@ -67,15 +69,16 @@ def build_stage(cache: Path, name: str, key: str, build: Callable[[Path], dict[s
 
 def open_staging(folder: Path, name: str) -> Path:
     """An empty folder to build in, beside where it will be published."""
-    staging = folder / f"{_STAGING}{name}"
-    staging.mkdir(parents=True)
+    staging = folder / f"{_STAGING}{name}-{secrets.token_hex(8)}"
+    staging.mkdir()
     return staging
 
 
 def sweep(folder: Path) -> None:
     """Remove what a killed build left unfinished; the caller holds the build lock, so it is nobody's."""
-    for staging in folder.glob(f"{_STAGING}*"):
-        shutil.rmtree(staging)
+    for staging in folders_in(folder):
+        if staging.name.startswith(_STAGING):
+            shutil.rmtree(staging)
 
 
 def publish(staging: Path, target: Path) -> None:

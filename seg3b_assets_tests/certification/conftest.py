@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from seg3b_assets.certification import CertificationRun, certify
+from seg3b_assets.locks import exclusive
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.settings import REPOSITORY, Settings
-from seg3b_assets.store.locks import exclusive
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.end_to_end.installation import Installation, copy_home
 from seg3b_assets_tests.policies.small import small_networks

@@ -26,12 +26,12 @@ from seg3b_assets.doctor.environment import EVERY, NEEDED_FOR
 from seg3b_assets.doctor.examination import examine
 from seg3b_assets.doctor.home import home, written_by
 from seg3b_assets.doctor.installation import contracts, meant, policies
+from seg3b_assets.locks import exclusive
 from seg3b_assets.pipeline.keys import runtime_versions
 from seg3b_assets.reference.installs import packages
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.states.registry import states
 from seg3b_assets.store.holders import announced, run_lock
-from seg3b_assets.store.locks import exclusive
 from seg3b_assets.store.refs import Refs
 from seg3b_assets_tests.store.lineages import ToyHome
 
@@ -195,17 +195,15 @@ def test_a_home_in_use_says_by_whom_and_which_processes_are_gone(
 
 def test_what_lies_about_is_named(toy: ToyHome, unchanged: Callable[[], None]) -> None:
     toy.run(1)
-    (toy.path / "staging" / "S2-dead").mkdir()
+    (toy.path / "staging" / f"S2-{'d' * 16}").mkdir()
     (toy.path / "staging" / ".DS_Store").write_text("")
     (toy.path / "trash" / "20260101T000000Z-00000000").mkdir(parents=True)
-    (toy.path / "quarantine" / "S1-aa-00").mkdir(parents=True)
+    (toy.path / "quarantine" / f"S1-{'a' * 64}-{'0' * 8}").mkdir(parents=True)
     unchanged()
     found = [one for one in home(toy.path) if one.severity is Severity.odd]
     assert {"STAGING_LEFT", "PRUNE_UNFINISHED", "QUARANTINED"} <= {one.code for one in found}
-    assert sorted(Path(one.place).name for one in found if one.code == "STAGING_LEFT") == [
-        ".DS_Store",
-        "S2-dead",
-    ]
+    assert [Path(one.place).name for one in found if one.code == "STAGING_LEFT"] == [f"S2-{'d' * 16}"]
+    assert [Path(one.place).name for one in found if one.code == "STRAY"] == [".DS_Store"]
 
 
 def test_a_stray_file_in_staging_is_no_runs_end(toy: ToyHome) -> None:

@@ -87,7 +87,7 @@ def test_a_lane_that_cannot_prune_says_so_and_runs(home: ToyHome, caplog: pytest
 def test_prune_lists_then_removes_and_its_json_is_the_documented_one(home: ToyHome) -> None:
     old, _ = home.run(1), home.run(2)
     rehearsed = printed(home, "prune", "--dry-run")
-    assert list(rehearsed) == ["prune_id", "kept", "removed", "bytes", "held_by"]
+    assert list(rehearsed) == ["prune_id", "kept", "removed", "bytes", "held_by", "strays"]
     assert home.whole(old)
     done = seg3b(home, "prune")
     assert done.exit_code == 0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from seg3b_assets.locks import exclusive
 from seg3b_assets.store import Store
 from seg3b_assets.store.holders import announced, holders, run_lock, told
-from seg3b_assets.store.locks import exclusive
 
 HOLD = (
     "import sys, time\nfrom pathlib import Path\nfrom seg3b_assets.store.holders import announced\n"

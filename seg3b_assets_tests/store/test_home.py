@@ -13,8 +13,8 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.locks import shared
 from seg3b_assets.store import Staging, Store
-from seg3b_assets.store.locks import shared
 from seg3b_assets_tests.store.conftest import key_of, publish
 from seg3b_assets_tests.store.toy_contracts import toy_edges, toy_identity
 
@@ -179,7 +179,7 @@ def test_heads_that_are_not_ours_say_so(store: Store) -> None:
 
 
 def test_the_staging_of_a_dead_run_is_swept_and_a_live_one_kept(store: Store) -> None:
-    dead = store.home / "staging" / "S2-dead"
+    dead = store.home / "staging" / f"S2-{'d' * 16}"
     dead.mkdir(parents=True)
     (dead / "half").write_bytes(b"x")
     with store.staging("S2", toy_identity()) as out, store.in_use():

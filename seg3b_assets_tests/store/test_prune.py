@@ -101,16 +101,22 @@ def test_the_record_says_what_a_pruned_lineage_was(home: ToyHome) -> None:
     assert (about["seed"], about["flag"], about["keys"]) == (42, flag, old.keys)
 
 
+STAGED = f"staging/S2-{'a' * 16}"
+ASIDE = f"quarantine/S2-{'b' * 64}-{'c' * 8}"
+HALF = f".seed=42.json.{'d' * 16}.new"
+
+
 def test_leftovers_go_too(home: ToyHome) -> None:
     now = home.run(1)
-    for place in ("staging/S2-dead/logs/x", "quarantine/S2-ab-cd/y", "runs/left.json.new"):
+    for place in (f"{STAGED}/logs/x", f"{ASIDE}/y", "runs/left.json.new", f"heads/{HALF}"):
         path = home.path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
     done = prune(home.store, KEEP)
     assert [(one.kind, one.place, one.bytes) for one in done.removed] == [
-        ("quarantine", "quarantine/S2-ab-cd", 5),
-        ("staging", "staging/S2-dead", 5),
+        ("quarantine", ASIDE, 5),
+        ("staging", STAGED, 5),
+        ("unfinished", f"heads/{HALF}", 5),
         ("unfinished", "runs/left.json.new", 5),
     ]
     assert home.whole(now)

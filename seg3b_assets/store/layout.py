@@ -1,0 +1,108 @@
+"""What lies where in a home and in a cache, by name; whatever else lies there is a stray.
+
+A stray (a file manager's, an editor's, a person's own) is nobody's business: no command reads, counts or removes it;
+prune and doctor list it. A folder of the home that is a link is refused by name: what is written or removed through it
+would be somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from seg3b_assets.own_places import folders_in, require_unlinked
+
+_HEX64: Final = "[a-f0-9]{64}"
+_STATE: Final = "S[0-5]"
+_TOKEN: Final = "[a-f0-9]{16}"
+_REFS: Final = "baseline|candidate|last_good|certification"
+# What a write or a move that died leaves, beside what it was to become.
+_UNFINISHED: Final = rf"(?:\..+\.{_TOKEN}\.(?:new|staged)|.+\.new|.+\.staged)"
+_SEED_FILE: Final = r"seed=(0|[1-9][0-9]{0,19})\.json"
+_STAGED: Final = rf"(?:{_STATE}|fetch|export)-{_TOKEN}(?:\.old)?"
+# By folder: the names of what belongs directly into it.
+_HOME: Final[dict[str, str]] = {
+    "builds": _STATE,
+    **{f"builds/S{number}": rf"{_HEX64}\.json" for number in range(6)},
+    "certifications": _HEX64,
+    "heads": _SEED_FILE,
+    "leases": rf"(?:{_TOKEN}|alone)\.json",
+    "locks": r"holders|[a-z]+\.lock|seed=[0-9]{1,20}\.lock",
+    "locks/holders": rf"{_TOKEN}\.json",
+    "policies": rf"{_HEX64}\.yaml",
+    "prunes": r"[0-9TZ]+-[a-f0-9]{8}\.json",
+    "quarantine": rf"(?:{_STATE}|certification)-[a-f0-9]+-[a-f0-9]{{8}}",
+    "refs": rf"(?:{_REFS})\.json",
+    "reports": _HEX64,
+    "runs": _HEX64,
+    "snapshots": _STATE,
+    **{f"snapshots/S{number}": _HEX64 for number in range(6)},
+    "staging": _STAGED,
+    "trash": r"[0-9TZ]+-[a-f0-9]{8}",
+}
+_TOP: Final = "remote.json"
+_IN_CACHE: Final = {
+    "": r"world|roots|homes|digests\.(?:json|lock)",
+    "homes": _TOKEN,
+    "roots": _TOKEN,
+    "world": rf"stages|build\.lock|{_TOKEN}",
+    "world/stages": rf"[a-z]+-{_TOKEN}|\.staging-.+",
+}
+_WORLD: Final = r"seed=[0-9]{1,20}|\.staging-.+"
+SEED_FILE: Final = re.compile(_SEED_FILE)
+STATE: Final = re.compile(_STATE)
+
+
+def require_own_folders(home: Path) -> None:
+    """Return for a home none of whose folders is a link, wherever the home itself is.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED (``place_of_its_own``), naming the link.
+    """
+    for folder in _HOME:
+        require_unlinked(home, folder)
+
+
+def belongs(folder: str, name: str) -> bool:
+    """Whether a name is one of what we put into a folder of the home."""
+    return re.fullmatch(_HOME[folder], name) is not None
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is of what an interrupted write leaves."""
+    return re.fullmatch(_UNFINISHED, name) is not None
+
+
+def strays(home: Path) -> list[str]:
+    """POSIX paths below a home of what does not belong there, without what unfinished writes left, sorted."""
+    tops = {folder.split("/")[0] for folder in _HOME}
+    found = [name for name in _names(home) if name not in tops and name != _TOP and not is_unfinished(name)]
+    for folder in _HOME:
+        found += [
+            f"{folder}/{name}"
+            for name in _names(home / folder)
+            if not belongs(folder, name) and not is_unfinished(name)
+        ]
+    return sorted(found)
+
+
+def strays_of_cache(cache: Path) -> list[str]:
+    """As ``strays``, of a cache: as far as its worlds, not what is in one."""
+    folders = dict(_IN_CACHE)
+    folders |= {f"world/{one.name}": _WORLD for one in folders_in(cache / "world") if one.name != "stages"}
+    return sorted(
+        f"{folder}/{name}".lstrip("/")
+        for folder, pattern in folders.items()
+        for name in _names(cache / folder)
+        if not re.fullmatch(pattern, name) and not is_unfinished(name)
+    )
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        yield from sorted(os.listdir(folder))  # noqa: PTH208 - names, of which some are no text
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
