@@ -109,4 +109,10 @@ def _together(findings: Sequence[Finding]) -> Iterator[Finding]:
         area = len(areas) if one.area == ODD else areas.index(one.area)
         return seeds.index(one.seed), area, rank.index(one.severity)
 
-    yield from sorted(findings, key=place)
+    # A place that several checks open, a home with a link in it, is said once.
+    said: set[tuple[object, ...]] = set()
+    for one in sorted(findings, key=place):
+        key = (one.code, one.place, one.found, one.seed)
+        if key not in said:
+            said.add(key)
+            yield one

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tarfile
+import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +29,7 @@ from seg3b_assets.doctor.environment import EVERY, NEEDED_FOR
 from seg3b_assets.doctor.examination import examine
 from seg3b_assets.doctor.home import home, written_by
 from seg3b_assets.doctor.installation import contracts, meant, policies
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.locks import exclusive
 from seg3b_assets.pipeline.keys import runtime_versions
 from seg3b_assets.reference.installs import packages
@@ -95,9 +99,9 @@ def test_another_python_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_packages_are_for_is_what_the_code_imports() -> None:
     """Reading needs what every command needs and nothing else; verifying, nothing that only runs need."""
-    required = {line.split(";")[0] for line in metadata.requires("seg3b-assets") or ()}
-    names = {name for line in required for name in [environment._REQUIREMENT.fullmatch(line)[1]]}  # type: ignore[index]
-    assert names <= set(NEEDED_FOR)
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    assert {re.split(r"[<>=!~ ]", line)[0] for line in required} == set(NEEDED_FOR)
     distributions = metadata.packages_distributions()
     of_reading = {distributions[name][0].lower().replace("_", "-") for name in packages("read")}
     of_verifying = {distributions[name][0].lower().replace("_", "-") for name in packages("verify")}
@@ -170,6 +174,18 @@ def test_a_home_whose_parts_are_files_or_locked_away_stops(tmp_path: Path) -> No
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "snapshots").write_text("")
     assert troubles(home(tmp_path / "home"))["HOME_UNWRITABLE"].place.endswith("snapshots")
+
+
+def test_a_link_inside_a_home_is_said_once_as_a_run_says_it(toy: ToyHome) -> None:
+    toy.run(1)
+    (toy.path / "snapshots").rename(toy.path.with_name("elsewhere"))
+    (toy.path / "snapshots").symlink_to(toy.path.with_name("elsewhere"))
+    found = examine(replace(toy.settings, upstream=None, policies=REPOSITORY / "policies"))
+    (linked,) = found.of(Severity.stops)
+    assert (linked.code, linked.place) == ("E3B_S0_INPUT_OPEN_FAILED", str(toy.path / "snapshots"))
+    with pytest.raises(Seg3BError) as caught:
+        toy.run(2)
+    assert caught.value.code == linked.code
 
 
 def test_a_home_in_use_says_by_whom_and_which_processes_are_gone(
