@@ -127,10 +127,10 @@ soak: ## Run the longest tests: twelve whole worlds certified, twenty kills of a
 faults: ## Plant every fault and count what the audit catches; 50 untouched runs verify (FAULTS_ARGS="--only weight")
 	@$(BEGIN); ready; cd "$$root" && python -m seg3b_assets_tests.faults $(FAULTS_ARGS)
 
-# Dagster refuses a workspace beside DAGSTER_MODULE_NAME, and warns of a dagster.yaml in a folder other than its home.
+# Dagster refuses a workspace beside DAGSTER_MODULE_NAME. The webserver is Dagster's, behind what docs/security.md tells.
 ui: ## Open the Dagster UI (PORT=3000)
 	@$(BEGIN); ready; dagster_home; cd "$$DAGSTER_HOME" && exec env -u DAGSTER_MODULE_NAME PYTHONWARNINGS="ignore:Function" \
-		dagster dev --workspace "$$root/workspace.yaml" --host 127.0.0.1 --port $(PORT)
+		python -m seg3b_assets.orchestration.ui --workspace "$$root/workspace.yaml" --host 127.0.0.1 --port $(PORT)
 
 bench: ## Measure one seed: time and memory (BENCH_ARGS=--commands: plan, verify; --dagster: what Dagster adds)
 	@$(BEGIN); ready; cd "$$root" && python -m seg3b_assets.bench $(BENCH_ARGS)

@@ -68,7 +68,7 @@ def init(
         for name in kept:
             say(f"  kept as it was: {name}")
         say("next:", f"  cd {shlex.quote(str(target))}", "  seg3b run --seed 42")
-        say(f"  set -a; . ./{FILE}; set +a; dagster dev      # the UI")
+        say(f"  set -a; . ./{FILE}; set +a; python -m seg3b_assets.orchestration.ui      # the UI")
 
 
 def _require_fit(target: Path) -> None:
