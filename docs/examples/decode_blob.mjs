@@ -8,13 +8,19 @@ import { readFileSync } from "node:fs";
 const ALIGNMENT = 8, HEADER = 16, PAIR = 8, ONE = 2 ** 32;
 
 function readSlice(view, offset) {
+  const aligned = Number.isInteger(offset) && offset >= 0 && offset % ALIGNMENT === 0;
+  const fits = (bytes) => aligned && offset + bytes <= view.byteLength;
+  if (!fits(HEADER)) throw new RangeError(`no slice at byte ${offset}`);
   const word = (at) => view.getUint32(offset + at, true);
   const count = word(0);
-  if (word(4) !== 32 || word(8) !== 0 || word(12) !== 0) throw new Error(`no slice at byte ${offset}`);
+  if (count === 0 || word(4) !== 32 || word(8) !== 0 || word(12) !== 0 || !fits(HEADER + PAIR * count)) {
+    throw new RangeError(`no slice at byte ${offset}`);
+  }
   const keep = [], alias = [];
   for (let i = 0; i < count; i++) {
     keep.push(word(HEADER + PAIR * i));
     alias.push(word(HEADER + PAIR * i + 4));
+    if (alias[i] >= count) throw new RangeError(`the slice at byte ${offset} names an edge it has not`);
   }
   return { count, keep, alias, bytes: HEADER + PAIR * count };
 }
@@ -31,6 +37,7 @@ function shares({ count, keep, alias }) {
 }
 
 function pick({ count, keep, alias }, u) {
+  if (!(u > 0 && u < 1)) throw new RangeError(`${u} is not between 0 and 1`);
   const column = Math.floor(u * count);
   return Math.floor((u * count - column) * ONE) < keep[column] ? column : alias[column];
 }
