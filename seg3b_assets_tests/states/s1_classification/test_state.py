@@ -96,6 +96,10 @@ def test_a_settlement_outside_the_world_is_refused(tmp_path: Path, column: str, 
         ("{id},45.0,2.0,urn:x,register,not a zone,", "E3B_S1_TZID_INVALID"),
         ("{id},north,2.0,urn:x,register,Europe/Paris,", "E3B_S1_INPUT_SCHEMA_MISMATCH"),
         ("{id},1,2,urn:x,a,UTC,\n{id},1,2,urn:x,a,UTC,", "E3B_S1_SETTLEMENT_COORD_INVALID"),
+        ("{id},45.0,2.0,urn:x,register,Europe/Paris,a \x1b[2J note", "E3B_S1_INPUT_SCHEMA_MISMATCH"),
+        ('{id},45.0,2.0,urn:x,register,Europe/Paris,"a ""note"""', "E3B_S1_INPUT_SCHEMA_MISMATCH"),
+        ('{id},45.0,2.0,urn:x,register,Europe/Paris,"two\nlines"', "E3B_S1_INPUT_SCHEMA_MISMATCH"),
+        ("{id},45.0,2.0,urn:x,register\t,Europe/Paris,", "E3B_S1_INPUT_SCHEMA_MISMATCH"),
     ],
 )
 def test_a_bad_ingested_row_is_named_by_what_is_wrong(tmp_path: Path, row: str, code: str) -> None:
@@ -104,6 +108,16 @@ def test_a_bad_ingested_row_is_named_by_what_is_wrong(tmp_path: Path, row: str, 
     )
     merchant = probe.table("virtual_settlement_3B")["merchant_id"][0]
     assert code_of(tmp_path, Tables(VIRTUAL, coordinates=HEADER + row.format(id=merchant) + "\n")) == code
+
+
+def test_a_note_that_cannot_be_published_is_refused_where_it_is_written(tmp_path: Path) -> None:
+    rows = "7,1.5,103.5,urn:x,register,Asia/Singapore,fine\n8,1.5,103.5,urn:x,register,Asia/Singapore,a \x1b[2J\n"
+    root = write_root(tmp_path / "upstream", Tables(VIRTUAL, coordinates=HEADER + rows))
+    with pytest.raises(Seg3BError) as refused:
+        staged_run(s1_classification, root, tmp_path)
+    assert refused.value.place.endswith("virtual_settlement_coords.csv, line 3")
+    assert refused.value.place.startswith("virtual_settlement_coords.notes in ")
+    assert "\x1b" not in str(refused.value)
 
 
 def test_ingested_coordinates_reach_the_table(tmp_path: Path) -> None:
