@@ -21,6 +21,8 @@ EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141  # as a shell tells of a program t
 DEBUG, AS_JSON = "--debug", "--json"
 _DEFECT: Final = "This is a defect of seg3b; run again with --debug and report the traceback."
 _PACKAGE: Final = "seg3b_assets"
+# Libraries that read bytes, and how a panic of one in Rust is called.
+_PARSERS: Final = frozenset({"polars", "pyarrow", "orjson", "pyo3_runtime", "shapely"})
 
 
 def through_door(main: Callable[[], Any], arguments: list[str] | None = None) -> NoReturn:
@@ -37,7 +39,7 @@ def through_door(main: Callable[[], Any], arguments: list[str] | None = None) ->
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except Exception as error:
+    except BaseException as error:  # a parser that panics raises no Exception
         code = EXIT_BROKEN_PIPE if is_broken_pipe(error) else _unforeseen(error, given)
     if code == EXIT_BROKEN_PIPE:
         _let_go_of_stdout()
@@ -61,11 +63,19 @@ def missing_package(error: BaseException) -> str | None:
     return None if name == _PACKAGE else name
 
 
-def told(error: Exception) -> tuple[dict[str, str], int]:
+def told(error: BaseException) -> tuple[dict[str, str], int]:
     """What is said of an error that no command foresaw, and the exit code."""
     if name := missing_package(error):
         remedy = f"Install it: pip install {name}, or the whole product: pip install seg3b-assets"
         return {"code": "PACKAGE_MISSING", "place": name, "remedy": remedy, "detail": str(error)}, EXIT_USAGE
+    if type(error).__module__.split(".")[0] in _PARSERS:
+        return {
+            "code": "DATA_UNREADABLE",
+            "place": type(error).__name__,
+            "remedy": "A file of the home, the cache or an input no longer holds what was written: seg3b doctor looks "
+            "at them, and seg3b run --recompute makes those of the home again.",
+            "detail": str(error),
+        }, EXIT_STRUCTURAL
     return {
         "code": "INTERNAL",
         "place": type(error).__name__,
@@ -92,7 +102,7 @@ def _code_of(main: Callable[[], Any]) -> int:
     return EXIT_STRUCTURAL
 
 
-def _unforeseen(error: Exception, arguments: list[str]) -> int:
+def _unforeseen(error: BaseException, arguments: list[str]) -> int:
     record, code = told(error)
     if DEBUG in arguments:
         complain_of(error)

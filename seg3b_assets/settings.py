@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seg3b_assets.locations import is_url, require_no_url
 from seg3b_assets.locks import DEFAULT_WAIT_S, WAIT, seconds
 from seg3b_assets.shipped import shipped
 from seg3b_assets.world.recipe import WorldRecipe
 
 T = TypeVar("T")
 _SHOWN = 200
+_FOLDERS = ("policies", "upstream", "cache", "gazetteer")
 # Others, such as a missing folder or one that may not be read, are met where it is used.
 _NO_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
 # For what only a checkout does: its documents, its benches, its tests. What ships, `shipped` knows.
@@ -82,9 +84,9 @@ class Settings:
         recipe = {name: given.pop(name) for name in ("resolution_deg", "merchants") if name in given}
         if recipe:
             given["recipe"] = replace(given.get("recipe", base.recipe), **recipe)
-        for name in ("policies", "upstream", "cache", "gazetteer"):
+        for name in _FOLDERS:
             if name in given:
-                given[name] = Path(given[name]).absolute()
+                given[name] = _folder(f"--{name}", str(given[name]))
         home = str(given.pop("home", None) or os.environ.get("SEG3B_HOME") or ".seg3b")
         settings = replace(base, **given)
         settings = replace(settings, home=_home(home, settings.cache))
@@ -95,7 +97,8 @@ class Settings:
     @classmethod
     def _of_environment(cls, environment: Mapping[str, str]) -> Settings:
         default = WorldRecipe()
-        upstream = environment.get("SEG3B_UPSTREAM")
+        texts = {name: environment.get(f"SEG3B_{name.upper()}") for name in _FOLDERS}
+        named = {name: _folder(f"SEG3B_{name.upper()}", text) for name, text in texts.items() if text}
         caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         recipe = replace(
             default,
@@ -105,12 +108,12 @@ class Settings:
         _read(environment, WAIT, seconds, DEFAULT_WAIT_S)
         return cls(
             home=Path(),
-            policies=Path(environment.get("SEG3B_POLICIES") or shipped("policies")).absolute(),
-            upstream=Path(upstream).absolute() if upstream else None,
+            policies=named.get("policies") or shipped("policies").absolute(),
+            upstream=named.get("upstream"),
             recipe=recipe,
-            cache=Path(environment.get("SEG3B_CACHE") or caches / "seg3b").absolute(),
+            cache=named.get("cache") or (caches / "seg3b").absolute(),
             workers=_read(environment, "SEG3B_WORKERS", _positive, _processors()),
-            gazetteer=Path(places).absolute() if (places := environment.get("SEG3B_GAZETTEER")) else None,
+            gazetteer=named.get("gazetteer"),
         )
 
 
@@ -144,10 +147,20 @@ def require_folder(path: Path | None) -> None:
     except OSError as error:
         if error.errno in _NO_NAME:
             raise SettingError(f"{shown} can be no folder: {error.strerror}") from None
+    except ValueError:  # a NUL
+        raise SettingError(f"{shown!a} can be no folder") from None
+
+
+def _folder(name: str, text: str) -> Path:
+    try:
+        require_no_url(name, text)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+    return Path(text).absolute()
 
 
 def _home(text: str, cache: Path) -> Path:
-    if "://" not in text:
+    if not is_url(text):
         return Path(text).absolute()
     # Only a home by URL needs the store here.
     from seg3b_assets.store.mirror import home_at  # noqa: PLC0415

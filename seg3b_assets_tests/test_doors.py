@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import orjson
+import polars as pl
+import pyarrow as pa
 import pytest
+from polars.exceptions import PanicException
 
 from seg3b_assets.cli.options import parse_seed, uint64
 from seg3b_assets.doors import through_door
@@ -42,6 +45,8 @@ def ended(program: object, *arguments: str) -> int:
         (ValueError("x"), 3),
         (RecursionError(), 3),
         (MemoryError(), 3),
+        (PanicException("a parser"), 3),
+        (GeneratorExit(), 3),
         (OSError(28, "full"), 3),
         (KeyboardInterrupt(), 130),
         (ModuleNotFoundError("No module named 'shapely.ops'", name="shapely.ops"), 2),
@@ -76,6 +81,18 @@ def test_what_nobody_foresaw_is_told_once_and_as_json_where_that_is_asked_for(
     assert said.err.splitlines()[0] == "INTERNAL ZeroDivisionError: by zero"
     ended(ZeroDivisionError("by zero"), "--debug")
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_bytes_that_a_parser_cannot_read_are_no_defect_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (
+        PanicException("index out of bounds"),
+        pl.exceptions.ComputeError("bad"),
+        pa.ArrowInvalid("bad"),
+    ):
+        ended(error, "--json")
+        said = capsys.readouterr()
+        assert orjson.loads(said.out)["error"]["code"] == "DATA_UNREADABLE"
+        assert "seg3b doctor" in said.err
 
 
 @pytest.mark.parametrize(

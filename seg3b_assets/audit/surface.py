@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.audit.excerpt import BOUNDS, compare_excerpt, read_excerpt
 from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.laws.path_names import COUNTRY
 from seg3b_assets.laws.randomness import draw_position
 
 U64 = NDArray[np.uint64]
@@ -120,6 +121,8 @@ def _subset(wanted: U64, known: U64) -> bool:
 
 
 def _country_files(folder: Path, surface: str, iso: str) -> list[Path]:
+    if not COUNTRY.fullmatch(iso):
+        raise SurfaceError(f"{iso[:80]!a} is no country")
     if surface == "tile_weights":
         return [folder / f"part-{iso}.parquet"]
     return part_files(folder / f"country={iso}")

@@ -24,6 +24,7 @@ from seg3b_assets.cli.options import (
     settings_from,
 )
 from seg3b_assets.cli.reporting import print_json, reported
+from seg3b_assets.locations import is_url
 from seg3b_assets.terminal import say
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def doctor(
 def _settings(home: str | None, **overrides: Any) -> Settings:
     """As for any command, but that the mirror of a home by URL is not made."""
     named = home or os.environ.get("SEG3B_HOME") or ""
-    if "://" not in named:
+    if not is_url(named):
         return settings_from(home=home, **overrides)
     # Only a home by URL needs the store here, and the packages it needs.
     from seg3b_assets.store.mirror import unwritten_home_at

@@ -39,6 +39,10 @@ def export(
             help="Only this seed; may be repeated. All if none.",
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace an earlier export together with what was put into it since."),
+    ] = False,
     home: Home = None,
     upstream: Upstream = None,
     as_json: AsJson = False,
@@ -51,7 +55,7 @@ def export(
     bytes, written}]}.
     """
     with reported(as_json, debug):
-        from seg3b_assets.store.remote import is_url, object_url
+        from seg3b_assets.locations import is_url, object_url
 
         try:
             dest = object_url(dest) if is_url(dest) else dest
@@ -63,7 +67,9 @@ def export(
         from seg3b_assets.store.targets import UnknownTargetError
 
         try:
-            exports = export_lineages(settings, target, tuple(seed or ()), dest, progress_for_terminal())
+            exports = export_lineages(
+                settings, target, tuple(seed or ()), dest, progress_for_terminal(), force
+            )
         except UnknownTargetError as error:
             raise typer.BadParameter(str(error)) from error
         if as_json:

@@ -42,9 +42,12 @@ def reported(as_json: bool, debug: bool) -> Iterator[None]:
             print_json({"error": error.record()})
         show_error(error)
         raise typer.Exit(exit_code(error)) from error
-    except (typer.Exit, typer.Abort, typer.BadParameter):
+    except (typer.Exit, typer.Abort, typer.BadParameter, SystemExit, GeneratorExit):
         raise
-    except Exception as error:
+    except KeyboardInterrupt as interrupt:
+        complain("interrupted; published states are kept")
+        raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    except BaseException as error:  # a parser that panics raises no Exception
         if debug or is_broken_pipe(error):
             raise
         record, code = told(error)
@@ -52,9 +55,6 @@ def reported(as_json: bool, debug: bool) -> Iterator[None]:
             print_json({"error": record})
         tell(record)
         raise typer.Exit(code) from error
-    except KeyboardInterrupt as interrupt:
-        complain("interrupted; published states are kept")
-        raise typer.Exit(EXIT_INTERRUPTED) from interrupt
 
 
 def exit_code(error: Seg3BError) -> int:

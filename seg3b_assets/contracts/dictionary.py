@@ -22,6 +22,7 @@ from seg3b_assets.contracts.frames import FramePlan
 from seg3b_assets.contracts.nested import dtype_name
 from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, Schema, read_schema
 from seg3b_assets.contracts.violations import Violation
+from seg3b_assets.laws.path_names import is_one_name
 
 Format: TypeAlias = Literal[
     "parquet", "parquet_parts", "json", "json_indented", "jsonl", "binary", "csv", "flag", "directory"
@@ -98,7 +99,7 @@ class DatasetContract:
             tokens: others, such as ``version`` and ``vintage``; they win.
 
         Raises:
-            ValueError: naming the token that has no value.
+            ValueError: naming the token that has no value, or one that is no name of one folder.
         """
         return self.path.format_map(self._values(self.path, identity, tokens))
 
@@ -116,6 +117,8 @@ class DatasetContract:
             value = tokens.get(token, held)
             if value is None:
                 raise ValueError(f"the path of {self.id} needs {token}")
+            if not is_one_name(str(value)):
+                raise ValueError(f"the path of {self.id} takes no {token} like {str(value)[:80]!r}")
             values[token] = value
         return values
 

@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from seg3b_assets.laws.tz_database import tz_database_zones
+
 I64 = NDArray[np.int64]
 
 STEP_S: Final = 900
@@ -28,7 +30,13 @@ FIRST_SECOND, LAST_SECOND = -62_135_510_400, 253_402_214_400
 
 @cache
 def pinned_zone(tzid: str) -> zoneinfo.ZoneInfo:
-    """A zone of the tz database package, never of the machine's own."""
+    """A zone of the tz database package, never of the machine's own; a name is looked up there before it is a path.
+
+    Raises:
+        ValueError: the database has no zone of that name.
+    """
+    if tzid not in tz_database_zones():
+        raise ValueError(f"{tzid[:80]!r} is no zone of the pinned tz database")
     resource = importlib.resources.files("tzdata").joinpath("zoneinfo", *tzid.split("/"))
     with resource.open("rb") as handle:
         return zoneinfo.ZoneInfo.from_file(handle, key=tzid)

@@ -9,13 +9,13 @@ import orjson
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.locations import is_url
 from seg3b_assets.pipeline.segment import upstream_root
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
 from seg3b_assets.store.export import Export, export_run
 from seg3b_assets.store.export_url import export_run_to_url
-from seg3b_assets.store.remote import is_url
 from seg3b_assets.store.runs import KeptRun
 from seg3b_assets.store.targets import UnknownTargetError, resolve_target
 
@@ -23,7 +23,12 @@ RECEIPT = "run_receipt.json"
 
 
 def export(
-    settings: Settings, target: str, seeds: tuple[int, ...], dest: str, progress: Progress
+    settings: Settings,
+    target: str,
+    seeds: tuple[int, ...],
+    dest: str,
+    progress: Progress,
+    force: bool = False,
 ) -> list[Export]:
     """Export the lineages ``target`` names: one of them as ``dest``, several as ``dest/seed=N`` each.
 
@@ -31,6 +36,7 @@ def export(
         target: as ``resolve_target`` reads it.
         seeds: of those, only these; all when empty.
         dest: a path, or a URL of an object store.
+        force: into an earlier export although a person has put something into it.
 
     Raises:
         UnknownTargetError: nothing goes by that name, or has none of these seeds.
@@ -53,9 +59,9 @@ def export(
         root = sealed_root(settings, run, progress)
         at_url = is_url(place)
         exports.append(
-            export_run_to_url(store, run, root, place)
+            export_run_to_url(store, run, root, place, force)
             if at_url
-            else export_run(store, run, root, Path(place))
+            else export_run(store, run, root, Path(place), force)
         )
     return exports
 

@@ -12,11 +12,12 @@ Files are copied, never linked: a consumer may do with them what it likes, and t
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -25,6 +26,7 @@ from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, regular_files
+from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.durable import flush_folder
 from seg3b_assets.store.export_inputs import input_copies, tile_excerpt
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 RECEIPT: Final = "export_receipt"
 EXCERPT: Final = "tile_excerpt"
+_LISTED, _SHOWN = 20, 200
 
 
 @dataclass(frozen=True)
@@ -72,21 +75,23 @@ class Export:
         }
 
 
-def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Export:
+def export_run(store: Store, run: KeptRun, upstream: Path, target: Path, force: bool = False) -> Export:
     """Put a lineage's tree at ``target``.
 
     Args:
         run: a lineage of this home; its snapshots must be there.
         upstream: root the run was sealed from.
         target: a folder that does not exist, is empty, or is an earlier export of the same lineage.
+        force: replace an earlier export with whatever a person has put into it since.
 
     Raises:
-        Seg3BError: OUTPUT_WRITE_FAILED when the target cannot be written or is something else;
+        Seg3BError: OUTPUT_WRITE_FAILED when the target cannot be written, is something else, or holds what its own
+            receipt does not list;
             INPUT_OPEN_FAILED for a snapshot that is gone; DIGEST_COMPONENT_MISMATCH when one no longer holds
             what was published; SEALED_INPUT_DIGEST_MISMATCH when upstream or a policy is not what was sealed.
     """
     target = target.absolute()
-    _require_free(target, run)
+    _require_free(target, run, force)
     with store.in_use(f"an export of seed {run.seed}"):
         snapshots = _snapshots(store, run)
         versions = {state: snapshot.inputs.code_version for state, snapshot in snapshots.items()}
@@ -98,6 +103,7 @@ def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Expo
         try:
             with reported_writes("S5", target, "another DEST"):
                 receipt = _write_tree(store, run, snapshots, upstream, fresh)
+                _require_free(target, run, force)  # a person may have put something there meanwhile
                 written = _put(fresh, target, receipt)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -106,19 +112,58 @@ def export_run(store: Store, run: KeptRun, upstream: Path, target: Path) -> Expo
     return Export(str(target), run, len(files) + 1, size, written)
 
 
-def _require_free(target: Path, run: KeptRun) -> None:
+def _require_free(target: Path, run: KeptRun, force: bool) -> None:
     if not target.exists() and not target.is_symlink():
         return
     if target.is_dir() and not target.is_symlink():
         if not any(target.iterdir()):
             return
-        try:
-            found = orjson.loads((target / contract(RECEIPT).path).read_bytes())["lineage_id"]
-        except (OSError, ValueError, KeyError, TypeError):
-            found = None
-        if found == run.lineage_id:
+        listed = _listed(target, run)
+        if listed is not None:
+            unlisted = _entries(target, listed) if not force else []
+            if unlisted:
+                raise holds_more(str(target), unlisted)
             return
     raise target_taken(str(target), run)
+
+
+def _listed(target: Path, run: KeptRun) -> set[str] | None:
+    """What a tree's receipt lists, itself too; None for a tree that is no export of the lineage."""
+    name = contract(RECEIPT).path
+    try:
+        receipt = orjson.loads(read_regular(target / name))
+        listed = {str(file["path"]) for file in receipt["files"]}
+        return {*listed, name} if receipt["lineage_id"] == run.lineage_id else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _entries(target: Path, listed: Collection[str]) -> list[str]:
+    """POSIX paths below a tree of files, links and folders without listed files that are not listed, sorted."""
+    ways = {str(way) for path in listed for way in PurePosixPath(path).parents}
+    found: list[str] = []
+    for folder, folders, names in os.walk(target):
+        base = Path(folder).relative_to(target)
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        found += [path for name in (*names, *links) if (path := (base / name).as_posix()) not in listed]
+        found += [
+            f"{path}/"
+            for name in folders
+            if (path := (base / name).as_posix()) not in ways and name not in links
+        ]
+    return sorted(found)
+
+
+def holds_more(place: str, unlisted: Sequence[str]) -> Seg3BError:
+    """OUTPUT_WRITE_FAILED of an export that holds what its receipt does not list."""
+    return Seg3BError(
+        "S5",
+        "OUTPUT_WRITE_FAILED",
+        "export_unlisted",
+        place,
+        "Take these out of it, name another DEST, or export with --force, which removes them. Nothing was written.",
+        {"unlisted": [one[:_SHOWN] for one in unlisted[:_LISTED]], "count": len(unlisted)},
+    )
 
 
 def target_taken(place: str, run: KeptRun) -> Seg3BError:

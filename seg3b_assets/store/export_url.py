@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.store.export import RECEIPT, Export, export_run, target_taken
+from seg3b_assets.store.export import RECEIPT, Export, export_run, holds_more, target_taken
 from seg3b_assets.store.packs import staged_folder
 from seg3b_assets.store.remote import Remote
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 MARK: Final = ".export"
 
 
-def export_run_to_url(store: Store, run: KeptRun, upstream: Path, url: str) -> Export:
+def export_run_to_url(store: Store, run: KeptRun, upstream: Path, url: str, force: bool = False) -> Export:
     """Put a lineage's tree at a URL.
 
     Args:
         run, upstream: as for ``export_run``.
         url: below which nothing lies, or an earlier export of the same lineage, finished or not.
+        force: put the tree there although what its receipt does not list lies there, too; that stays.
 
     Raises:
         Seg3BError: as ``export_run``; OUTPUT_WRITE_FAILED when something else lies there, and of a store that
@@ -40,7 +41,7 @@ def export_run_to_url(store: Store, run: KeptRun, upstream: Path, url: str) -> E
     _require_free(remote, run)
     with staged_folder(store.home, "export") as scratch:
         made = export_run(store, run, upstream, scratch / "tree")
-        written = _upload(remote, Path(made.place), run)
+        written = _upload(remote, Path(made.place), run, force)
     return replace(made, place=remote.url, written=written)
 
 
@@ -59,7 +60,7 @@ def _require_free(remote: Remote, run: KeptRun) -> None:
     raise target_taken(remote.url, run)
 
 
-def _upload(remote: Remote, tree: Path, run: KeptRun) -> bool:
+def _upload(remote: Remote, tree: Path, run: KeptRun, force: bool) -> bool:
     name = contract(RECEIPT).path
     receipt = (tree / name).read_bytes()
     sizes = {file["path"]: file["size_bytes"] for file in orjson.loads(receipt)["files"]}
@@ -67,7 +68,10 @@ def _upload(remote: Remote, tree: Path, run: KeptRun) -> bool:
     present = remote.read(name)
     if present is not None and present.content != receipt:
         raise target_taken(remote.url, run)  # of other upstream bytes under the same lineage
-    if present is not None and {path: there[path] for path in there.keys() - {name, MARK}} == sizes:
+    unlisted = sorted(there.keys() - sizes.keys() - {name, MARK}) if present is not None else []
+    if unlisted and not force:
+        raise holds_more(remote.url, unlisted)
+    if present is not None and {path: size for path, size in there.items() if path in sizes} == sizes:
         return False
     remote.put(MARK, orjson.dumps({"lineage_id": run.lineage_id}))
     remote.upload({path: tree / path for path in sizes})

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.locations import FILE, folder_of, object_url, scheme_of
 from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import make_private, read_regular
 from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.remote import Remote, object_url
+from seg3b_assets.store.remote import Remote
 
 ORIGIN: Final = "remote.json"
 _KNOWN: dict[Path, Remote] = {}
@@ -29,8 +29,8 @@ def home_at(text: str, cache: Path) -> Path:
     Raises:
         ValueError: a URL of a scheme we cannot use, or with credentials or a query in it.
     """
-    if text.startswith("file:///"):
-        return Path(unquote(urlsplit(text).path)).absolute()
+    if scheme_of(text) == FILE:
+        return folder_of(text)
     folder, url = _mirror(text, cache)
     if _origin(folder) != url:
         make_private(folder)
@@ -41,8 +41,8 @@ def home_at(text: str, cache: Path) -> Path:
 
 def unwritten_home_at(text: str, cache: Path) -> Path:
     """As ``home_at``, and nothing is written: the origin is known to this process alone. Raises ValueError."""
-    if text.startswith("file:///"):
-        return home_at(text, cache)
+    if scheme_of(text) == FILE:
+        return folder_of(text)
     folder, url = _mirror(text, cache)
     _KNOWN.setdefault(folder, Remote(url))
     return folder

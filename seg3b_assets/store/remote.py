@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from seg3b_assets.laws.errors import Seg3BError
 
-SCHEMES: Final = ("s3", "gs", "az", "memory")
 EXTRA: Final = "seg3b-assets[s3]"
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_S3"
 _AT_ONCE: Final = 4
@@ -32,29 +31,6 @@ _SAID: Final = re.compile(
 )
 _REFUSED: Final = {"401 Unauthorized", "403 Forbidden"}
 _IN_MEMORY: dict[str, Any] = {}
-
-
-def is_url(text: str) -> bool:
-    """Whether a person means a URL and not a path."""
-    return "://" in text
-
-
-def object_url(text: str) -> str:
-    """A URL below which objects can be kept, without a slash at its end.
-
-    Raises:
-        ValueError: a scheme we cannot use, no bucket, or credentials or a query in it; it repeats none of those.
-    """
-    split = urlsplit(text)
-    if split.scheme not in SCHEMES:
-        raise ValueError(f"{split.scheme}://… is neither a path nor one of {', '.join(SCHEMES)}")
-    if "@" in split.netloc or split.query or split.fragment:
-        raise ValueError(
-            f"{split.scheme}://…: credentials and options belong in the environment, not in the URL"
-        )
-    if not split.netloc:
-        raise ValueError(f"{text} names no bucket")
-    return text.rstrip("/")
 
 
 @dataclass(frozen=True)

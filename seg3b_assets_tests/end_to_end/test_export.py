@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,10 +88,53 @@ def test_a_damaged_export_is_put_right(finished: Installation, tmp_path: Path) -
     finished.seg3b("export", "heads", str(target), "--json").passed()
     whole = _bytes(target)
     next(target.rglob("*.parquet")).write_bytes(b"")
-    (target / "more").write_text("not ours")
     [again] = finished.seg3b("export", "heads", str(target), "--json").passed()["exports"]
     assert again["written"] and _bytes(target) == whole
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+@pytest.mark.parametrize("read", [0, 1])
+@pytest.mark.parametrize(
+    "command", ["verify TREE", "verify TREE --json", "sample --tree TREE", "plan --seed 42", "refs"]
+)
+def test_a_reader_who_leaves_ends_a_command_quietly(
+    finished: Installation, tree: Path, command: str, read: int
+) -> None:
+    words = command.replace("TREE", str(tree)).split()
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seg3b_assets.cli", *words],
+        env={**os.environ, **finished.environment},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    if read:
+        os.read(reader, read)
+    os.close(reader)
+    _, said = process.communicate(timeout=300)
+    assert said == b""
+    assert process.returncode in ((0, 141) if read else (141,))
+
+
+def test_what_a_person_put_into_an_export_is_named_and_stays_unless_it_is_forced(
+    finished: Installation, tmp_path: Path
+) -> None:
+    target = tmp_path / "tree"
+    finished.seg3b("export", "heads", str(target), "--json").passed()
+    whole = _bytes(target)
+    (target / "notes.txt").write_text("precious")
+    (target / "data" / "mine" / "deep").mkdir(parents=True)
+    (target / "logs" / "elsewhere").symlink_to(finished.home)
+    next(target.rglob("*.parquet")).write_bytes(b"")
+    before = _bytes(target)
+    refused = finished.seg3b("export", "heads", str(target), "--json")
+    assert refused.exit_code == 3 and refused.error["validator"] == "export_unlisted"
+    unlisted = {"data/mine/", "data/mine/deep/", "logs/elsewhere", "notes.txt"}
+    assert set(refused.error["detail"]["unlisted"]) == unlisted and refused.error["detail"]["count"] == 4
+    assert _bytes(target) == before and [path.name for path in tmp_path.iterdir()] == ["tree"]
+    [again] = finished.seg3b("export", "heads", str(target), "--force", "--json").passed()["exports"]
+    assert again["written"] and _bytes(target) == whole and not (target / "logs" / "elsewhere").is_symlink()
 
 
 def test_a_folder_of_something_else_is_left_alone(finished: Installation, tmp_path: Path) -> None:
