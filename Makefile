@@ -25,7 +25,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run certify test e2e spark soak faults ui bench docs lint format env clean setup
+.PHONY: help run certify test e2e spark soak faults ui bench docs lint format audit-dependencies env clean setup
 
 # What every recipe begins with; all it says goes to standard error, so that `eval "$(make env)"` reads exports only.
 define MAKE_SHELL
@@ -102,7 +102,7 @@ export MAKE_SHELL
 BEGIN := eval "$$MAKE_SHELL"
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 }' "$${MAKE_FILE# }"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }' "$${MAKE_FILE# }"
 	@$(BEGIN); echo; echo "  Settings: SEED=$(SEED) PORT=$(PORT) PYTHON=$$PYTHON SEG3B_HOME=$$SEG3B_HOME"
 
 run: ## Run one seed through S0-S5 (SEED=42)
@@ -143,6 +143,9 @@ lint: ## Check style, types and who may import whom
 
 format: ## Let ruff format the code and mend what it can
 	@$(BEGIN); ready; cd "$$root" && ruff format . && ruff check --fix .
+
+audit-dependencies: ## Ask the vulnerability database about every locked package (needs the network; not in CI)
+	@$(BEGIN); ready; cd "$$root" && uv audit --preview-features audit-command --frozen
 
 env: ## Print the exports a shell needs: eval "$(make env)"
 	@$(BEGIN); ready; dagster_home; printf 'export PATH=%q:"$$PATH"\n' "$$bin"; \

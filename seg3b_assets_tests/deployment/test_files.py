@@ -43,6 +43,25 @@ def test_only_the_webserver_is_published_and_only_to_this_machine() -> None:
     assert published == {"webserver": ["127.0.0.1:3000:3000"]}
 
 
+def test_every_container_is_confined_the_database_too() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "cap_add" not in service, name
+        assert "privileged" not in service, name
+        assert "/tmp" in service["tmpfs"], name
+    assert SERVICES["postgres"]["user"] != "root"
+
+
+def test_the_webserver_that_is_deployed_is_the_guarded_one() -> None:
+    started = (REPOSITORY / "deploy" / "start").read_text()
+    assert "exec python -m seg3b_assets.orchestration.webserver " in started
+    assert "dagster-webserver" not in started
+    assert "dagster dev" not in (REPOSITORY / "Makefile").read_text()
+    assert SERVICES["webserver"]["environment"]["SEG3B_UI_HOSTS"] == "${SEG3B_UI_HOSTS:-}"
+
+
 def test_every_service_has_a_health_check_and_waits_for_what_it_needs() -> None:
     assert all("healthcheck" in service for service in SERVICES.values())
     assert SERVICES["code-location"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
