@@ -17,7 +17,7 @@ from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id, layer_policy_id, sealed_own_id
 from seg3b_assets.laws.map_findings import MapFinding
 from seg3b_assets.laws.tz_database import newer_zones_note
-from seg3b_assets.policies.layer_policies import MAX_BYTES, layer_document, policy_differences
+from seg3b_assets.policies.layer_policies import layer_document, policy_differences
 
 NOTES: Final = "S0.receipt_notes"
 _CACHE, _ZONES = "tz_timetable_cache", "tz_world"
@@ -64,9 +64,7 @@ def _differences(desk: Desk, policy_id: str, sealed: set[str]) -> list[str]:
     own_id = layer_policy_id(policy_id)
     if own_id not in sealed:
         return []
-    path = desk.tree.inputs[own_id]
-    with path.open("rb") as handle:
-        document = layer_document(handle.read(MAX_BYTES), path.suffix)
+    document = layer_document(desk.tree.inputs[own_id])
     return policy_differences(policy_id, by_own_id()[policy_id].logical_id, document, desk.tree.policies)
 
 

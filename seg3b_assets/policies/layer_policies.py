@@ -7,15 +7,14 @@ ours would then not do the same, so every difference is a sentence of the gate r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-import orjson
-import yaml
-
+from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.policies.loader import PolicySet
+from seg3b_assets.policies.strict_yaml import MAX_BYTES, YamlRefusedError, parse_foreign
 
 Read = Callable[[Any], object]
-MAX_BYTES: Final = 1 << 20
 _SHOWN: Final = 200
 _WORD_BITS: Final = 64
 
@@ -31,10 +30,10 @@ def _at(*path: str) -> Read:
 
 def _edge_label(document: Any) -> object:
     """Label of the substream that picks virtual edges."""
-    streams = document.get("substreams") if isinstance(document, Mapping) else None
+    streams = _at("substreams")(document)
     found = [
         one.get("label")
-        for one in streams or ()
+        for one in (streams if isinstance(streams, list) else ())
         if isinstance(one, Mapping) and one.get("id") == "virtual_edge"
     ]
     return found[0] if len(found) == 1 else None
@@ -66,16 +65,24 @@ _SAID: Final[Mapping[str, Mapping[str, Read]]] = {
 }
 
 
-def layer_document(data: bytes, suffix: str) -> Any:
+def layer_document(path: Path) -> Any:
     """The document of a layer's file, JSON or YAML by its suffix.
 
     Raises:
-        ValueError: for a file that is none.
+        OSError: for a file that cannot be read.
+        ValueError: for one that is no such document, or too large a one, in words.
     """
+    with path.open("rb") as handle:
+        data = handle.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"the file has more than {MAX_BYTES} bytes")
+    if path.suffix == ".json":
+        return parse_once(data)
     try:
-        return orjson.loads(data) if suffix == ".json" else yaml.safe_load(data)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(str(error)[:200]) from error
+        return parse_foreign(data)
+    except YamlRefusedError as error:
+        where = "" if error.line is None else f"line {error.line}: "
+        raise ValueError(f"{where}{str(error.value)[:_SHOWN]} where {error.allowed} should be") from error
 
 
 def policy_differences(policy_id: str, published_id: str, document: Any, policies: PolicySet) -> list[str]:

@@ -1,10 +1,11 @@
 """YAML that could say other than it seems to is refused, with its line."""
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg3b_assets.policies.strict_yaml import MAX_BYTES, YamlRefusedError, parse_document
+from seg3b_assets.policies.strict_yaml import MAX_BYTES, YamlRefusedError, parse_document, parse_foreign
 
 
 @pytest.mark.parametrize(
@@ -93,5 +94,56 @@ def test_lines_are_kept_by_key_path() -> None:
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     try:
         parse_document(data)
+    except YamlRefusedError as error:
+        assert error.allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("- 1\n- a\n", [1, "a"]),
+        ("7\n", 7),
+        ("a: &x [1, 2]\nb: *x\n", {"a": [1, 2], "b": [1, 2]}),
+        ("&r {a: &x 1, b: [*x, *x]}\n", {"a": 1, "b": [1, 1]}),
+        ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
+        (
+            "- &x {p: 1}\n- &y {p: 2, q: 2}\n- {<<: [*x, *y]}\n",
+            [{"p": 1}, {"p": 2, "q": 2}, {"p": 1, "q": 2}],
+        ),
+    ],
+)
+def test_another_segments_document_may_have_aliases_and_any_shape(text: str, value: object) -> None:
+    assert parse_foreign(text.encode()) == value
+    assert parse_foreign(text.encode()) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "validator", "line"),
+    [
+        ("a: *x\n", "yaml_alias", 1),
+        ("a: &x\n  b: *x\n", "yaml_alias", 2),
+        ("a: 1\n<<: 2\n", "yaml_merge", 2),
+        ("a: !!set {b}\n", "yaml_tag", 1),
+        ("*x : 1\n", "yaml_key", 1),
+    ],
+)
+def test_another_segments_document_is_refused_with_its_line(text: str, validator: str, line: int) -> None:
+    with pytest.raises(YamlRefusedError) as caught:
+        parse_foreign(text.encode())
+    assert (caught.value.validator, caught.value.line) == (validator, line)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_of_another_segment_raise_anything_else(data: bytes) -> None:
+    try:
+        parse_foreign(data)
+    except YamlRefusedError as error:
+        assert error.allowed
+
+
+@given(st.text(alphabet="ab:-[]{},&* <\n", max_size=40))
+def test_what_looks_like_yaml_raises_nothing_else(text: str) -> None:
+    try:
+        parse_foreign(text.encode())
     except YamlRefusedError as error:
         assert error.allowed

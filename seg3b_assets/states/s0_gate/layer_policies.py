@@ -12,7 +12,7 @@ from pathlib import Path
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies import PolicySet
-from seg3b_assets.policies.layer_policies import MAX_BYTES, layer_document, policy_differences
+from seg3b_assets.policies.layer_policies import layer_document, policy_differences
 
 
 def carried_policies(root: Path) -> Iterator[tuple[str, Path]]:
@@ -40,8 +40,7 @@ def differences(root: Path, policies: PolicySet) -> list[str]:
 
 def _read(path: Path) -> object:
     try:
-        with path.open("rb") as handle:
-            return layer_document(handle.read(MAX_BYTES), path.suffix)
+        return layer_document(path)
     except ValueError as error:
         raise Seg3BError(
             "S0",

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.laws.tz_database import newer_zones_note
 from seg3b_assets.states.sealed import SealedInput
 from seg3b_assets.states.tables import read_table
@@ -80,7 +79,7 @@ def release_notes(release: ZoneRelease | None, sealed: Mapping[str, SealedInput]
 
 def _document(path: Path) -> Any:
     try:
-        return orjson.loads(path.read_bytes())
+        return parse_once(path.read_bytes())
     except OSError as error:
         raise Seg3BError(
             "S0",
@@ -90,7 +89,7 @@ def _document(path: Path) -> Any:
             "Restore 2A's timetables with their manifest, or take the folder out: it is optional.",
             {"reason": error.strerror},
         ) from error
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise _refused(path, "release_json", {"reason": str(error)}) from error
 
 

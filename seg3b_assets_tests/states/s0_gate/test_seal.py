@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +147,21 @@ def test_timetables_of_another_world_or_shape_are_refused(
     assert caught.value.code == code and "tz_timetable_cache.json" in caught.value.place
 
 
+@pytest.mark.parametrize("file", ["tz_timetable_cache.json", "route_rng_policy_v1.json"])
+def test_a_document_of_the_layer_that_says_two_things_is_refused(
+    root: Root, policies: PolicySet, file: str
+) -> None:
+    with_timetables(root)
+    write(root.path / "config/layer1/2B/policy/route_rng_policy_v1.json", b'{"algorithm": "philox"}')
+    path = next(root.path.rglob(file))
+    twice = path.read_bytes().replace(b"{", b'{"algorithm":"x","tzdb_release_tag":"2020a",', 1)
+    write(path, twice.replace(b"{", b'{"tzdb_release_tag":"2020a",', 1))
+    with pytest.raises(Seg3BError) as caught:
+        sealed(root, policies)
+    assert caught.value.code == "E3B_S0_INPUT_SCHEMA_MISMATCH" and file in caught.value.place
+    assert "more than once" in caught.value.detail["reason"]
+
+
 def test_zones_newer_than_upstreams_release_are_named(tmp_path: Path, policies: PolicySet) -> None:
     root = write_root(tmp_path / "upstream")
     zones = next(root.path.glob("reference/spatial/tz_world/*/tz_world.parquet"))
@@ -195,14 +211,55 @@ def test_the_layers_own_policies_are_sealed_under_the_published_id_and_compared(
     assert contract("s0_gate_receipt_3B").check_document(world.receipt) == []
 
 
-@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff\xff"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "line 2: "),
+        (b"[" * 100_000, "levels"),
+        (b"- " * 500_000, "levels"),
+        (b"\xff\xff", "UTF-8"),
+        (b"a: 1\nb: 2\na: 3\n", "line 3: a where one 'a'"),
+        (b"a: !!int ''\n", "line 1: tag:yaml.org,2002:int"),
+        (b"a: &a [*a]\n", "line 1: *a"),
+        (b"- 1\n" * 262_144, "more than 1048576 bytes"),
+    ],
+)
 def test_a_layer_policy_that_is_no_document_is_refused(
-    root: Root, policies: PolicySet, content: bytes
+    root: Root, policies: PolicySet, content: bytes, reason: str
 ) -> None:
-    path = write(root.path / "config/layer1/2A/timezone/tz_overrides.yaml", content)
+    path = write(root.path / "config/layer1/2A/timezone/tz_overrides.yaml", content + b"\n")
     with pytest.raises(Seg3BError) as caught:
         sealed(root, policies)
     assert caught.value.code == "E3B_S0_INPUT_SCHEMA_MISMATCH" and caught.value.place == str(path)
+    assert reason in caught.value.detail["reason"]
+
+
+@pytest.mark.parametrize("entry", ["[{}]", "{{<<: [{}]}}"], ids=["lists", "merge keys"])
+@pytest.mark.parametrize(
+    "place", ["2A/timezone/tz_nudge.yml", "2A/timezone/tz_overrides.yaml"], ids=lambda path: Path(path).stem
+)
+def test_a_layer_policy_whose_aliases_stand_for_a_billion_values_is_refused(
+    root: Root, policies: PolicySet, place: str, entry: str
+) -> None:
+    lines = ["v0: &v0 {a: 1, b: 2, c: 3}"]
+    lines += [f"v{n}: &v{n} {entry.format(', '.join([f'*v{n - 1}'] * 9))}" for n in range(1, 10)]
+    path = write(root.path / "config/layer1" / place, "\n".join(lines).encode())
+    tracemalloc.start()
+    with pytest.raises(Seg3BError) as caught:
+        sealed(root, policies)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.place == str(path) and "aliases written out" in caught.value.detail["reason"]
+    assert most < 32 << 20
+
+
+@pytest.mark.parametrize("streams", ["5", '"virtual_edge"', "[1, [2]]", '{"id": 1}', "null"])
+def test_a_layer_policy_of_another_shape_has_nothing_to_compare(
+    root: Root, policies: PolicySet, streams: str
+) -> None:
+    path = root.path / "config/layer1/2B/policy/route_rng_policy_v1.json"
+    write(path, f'{{"substreams": {streams}}}'.encode())
+    assert "notes" not in sealed(root, policies).receipt
 
 
 def test_the_same_bytes_elsewhere_seal_the_same(root: Root, policies: PolicySet, tmp_path: Path) -> None:
