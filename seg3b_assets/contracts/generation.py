@@ -42,12 +42,15 @@ def require_current(versions: Mapping[str, str], place: str) -> None:
 def written_before(state: str, code_version: str, place: str) -> Seg3BError:
     """The refusal of something a state of another generation wrote."""
     release = foreign_release(code_version)
+    named, how = f"seg3b-assets {release}", f"that release (pip install 'seg3b-assets=={release}.*')"
+    if release not in RELEASES.values():
+        named, how = "a release of seg3b-assets that this one does not know", "the release that wrote it"
     return Seg3BError(
         state,
         "INPUT_SCHEMA_MISMATCH",
         "written_by_this_release",
         place,
-        f"It was written by seg3b-assets {release}, with other shapes: read it with that release (pip install "
-        f"'seg3b-assets=={release}.*'), or run the seed again with this one. Nothing of it was read or changed.",
+        f"It was written by {named}, with other shapes: read it with {how}, or run the seed again with this one. "
+        "Nothing of it was read or changed.",
         {"state": state, "code_version": code_version, "release": release, "this_release": RELEASES[CURRENT]},
     )

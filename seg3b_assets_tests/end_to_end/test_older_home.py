@@ -17,7 +17,7 @@ import pytest
 
 from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
-from seg3b_assets.contracts.generation import CURRENT, RELEASES, foreign_release
+from seg3b_assets.contracts.generation import CURRENT, RELEASES, foreign_release, written_before
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import directory_digest
 from seg3b_assets.states.registry import states
@@ -57,6 +57,10 @@ def test_every_state_is_of_this_generation() -> None:
     assert {foreign_release(one.spec.code_version) for one in states()} == {None}
     assert foreign_release("1.4.0") == "0.1" and foreign_release("2.3.4") is None
     assert foreign_release("x") == foreign_release("9.0.0") == "another"
+    assert "pip install 'seg3b-assets==0.1.*'" in written_before("S2", "1.4.0", "tree").remedy
+    for unknown in ("x", "9.0.0"):
+        remedy = written_before("S2", unknown, "tree").remedy
+        assert "that this one does not know" in remedy and "pip install" not in remedy
     assert max(RELEASES) == CURRENT
 
 

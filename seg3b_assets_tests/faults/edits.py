@@ -260,11 +260,15 @@ def with_unknown_key(data: bytes) -> bytes:
     return canonical_json(value)
 
 
-def without_first_key(data: bytes) -> bytes:
-    """The first object without its first key."""
-    value, first = _first_object(data)
-    del first[min(first)]
-    return canonical_json(value)
+def without_key(key: str) -> Bytes:
+    """The first object without a key."""
+
+    def change(data: bytes) -> bytes:
+        value, first = _first_object(data)
+        del first[key]
+        return canonical_json(value)
+
+    return change
 
 
 def with_bad_fingerprint(data: bytes) -> bytes:

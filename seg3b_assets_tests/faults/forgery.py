@@ -9,6 +9,7 @@ disagree.
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from seg3b_assets.store import Staging
 from seg3b_assets_tests.faults.exporting import export_heads
 from seg3b_assets_tests.faults.specimen import SEED, Specimen
 
+# The package names its function as the module is named.
+sealing = importlib.import_module("seg3b_assets.states.s0_gate.seal")
 Written = Callable[[Any], Any]
 
 
@@ -37,11 +40,13 @@ class Forgery:
             bytes. The states after it read the changed dataset.
         functions: by "module:name", a wrapper: it is given the true function and returns the false one.
         world: a change to a copy of the world, of which the run is then made.
+        policies: a change to a copy of the policies, under which it is then made, by the world it is made of.
     """
 
     writes: Mapping[str, Written] = field(default_factory=dict)
     functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     world: Callable[[Path], None] | None = None
+    policies: Callable[[Path, Path], None] | None = None
 
     def export(self, specimen: Specimen, folder: Path) -> Path:
         """Run the seed with the lie, and export what came out; the tree's folder."""
@@ -49,7 +54,11 @@ class Forgery:
         if self.world is not None:
             root = specimen.copy_of_world(folder / "world")
             self.world(root)
-        settings = specimen.settings(folder / "home", root)
+        policies = None
+        if self.policies is not None:
+            policies = specimen.copy_of_policies(folder / "policies")
+            self.policies(policies, root or specimen.upstream)
+        settings = specimen.settings(folder / "home", root, policies)
         with self._lying():
             SeedRun(settings, SEED).run()
         return export_heads(settings, folder / "tree")
@@ -124,6 +133,8 @@ def _silenced_audit() -> list[Any]:
         mock.patch.object(audit_package, "audit", audit),
         mock.patch.object(verdict, "require_sound", lambda report: None),
         mock.patch.object(verdict, "require_realistic", lambda results: None),
+        mock.patch.object(sealing, "require_vouched", lambda *_: None),
+        mock.patch.object(sealing, "require_path_columns", lambda *_: None),
     ]
 
 

@@ -15,6 +15,8 @@ from seg3b_assets_tests.faults.of_contract import contract_faults
 from seg3b_assets_tests.faults.of_edges import edge_faults
 from seg3b_assets_tests.faults.of_evidence import evidence_faults
 from seg3b_assets_tests.faults.of_files import file_faults
+from seg3b_assets_tests.faults.of_joined import joined_faults
+from seg3b_assets_tests.faults.of_lost import lost_faults
 from seg3b_assets_tests.faults.of_merchants import merchant_faults
 from seg3b_assets_tests.faults.of_networks import network_faults
 from seg3b_assets_tests.faults.of_numbers import number_faults
@@ -34,6 +36,7 @@ def library() -> dict[str, Fault]:
         number_faults(),
         seal_faults(),
         merchant_faults(),
+        joined_faults(),
         edge_faults(),
         network_faults(),
         evidence_faults(),
@@ -41,6 +44,7 @@ def library() -> dict[str, Fault]:
         contract_faults(),
         bundle_faults(),
         tree_faults(),
+        lost_faults(),
         upstream_faults(),
         forged_network_faults(),
         forged_faults(),

@@ -22,7 +22,6 @@ _WRITTEN_OTHERWISE: dict[str, edits.Bytes] = {
     "keys in another order": edits.with_keys_reversed,
     "a key given twice": edits.with_first_key_repeated,
     "an unknown key": edits.with_unknown_key,
-    "a key missing": edits.without_first_key,
     "text for a digest": edits.with_bad_fingerprint,
 }
 _TRIED_EVERYWHERE = (edits.with_first_key_repeated, edits.with_unknown_key)
@@ -43,6 +42,8 @@ def file_faults() -> Iterator[Fault]:
 
 def _of_document(dataset: str, indented: bool) -> Iterator[Fault]:
     ways = dict(_WRITTEN_OTHERWISE)
+    schema = contract(dataset).schema
+    ways["a key missing"] = edits.without_key(min(schema.get("items", schema)["required"]))
     ways["laid out for machines" if indented else "laid out for people"] = (
         edits.compacted if indented else edits.indented
     )

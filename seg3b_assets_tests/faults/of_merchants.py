@@ -20,6 +20,8 @@ SETTLEMENT = "virtual_settlement_3B"
 COUNTRIES = "virtual_settlement_lineage_3B"
 
 _S1 = "seg3b_assets.states.s1_classification"
+# Networks are recomputed from where a merchant ought to be settled, not from where the lie puts it.
+_SEATED = ("S2.country_counts", "S2.profile_class", "S2.profile_guards")
 
 
 def merchant_faults() -> Iterator[Fault]:
@@ -319,14 +321,20 @@ def _forged() -> Iterator[Fault]:
         "every merchant seated at home",
         "S1.settlement_coordinate",
         Forgery(functions={f"{_S1}.gazetteer:legal_countries": _all_at_home}),
-        ("S1.settlement_country", "S1.settlement_zone", "S1.settlement_place", "S1.settlement_lineage"),
+        (
+            "S1.settlement_country",
+            "S1.settlement_zone",
+            "S1.settlement_place",
+            "S1.settlement_lineage",
+            *_SEATED,
+        ),
     )
     yield forged(
         CLASSIFICATION,
         "a merchant declared virtual, and all that follows",
         "S1.decision",
         Forgery(functions={f"{_S1}.state:classification_tables": _one_more_virtual}),
-        ("S1.classification_digest", "S1.settlement_place"),
+        ("S1.classification_digest", "S1.settlement_place", "S1.settlement_lineage_set", *_SEATED),
     )
 
 

@@ -250,7 +250,14 @@ def _receipt() -> Iterator[Fault]:
         inside("sealed_policy_set", lambda listed: listed.pop(2)),
         ("S0.receipt_policies",),
     )
-    for digest in ("virtual_rules_digest", "settlement_coord_digest", "tz_index_digest", "cdn_key_digest"):
+    for digest in (
+        "virtual_rules_digest",
+        "cdn_weights_digest",
+        "virtual_validation_digest",
+        "settlement_coord_digest",
+        "tzdata_archive_digest",
+        "tz_index_digest",
+    ):
         yield edited(
             RECEIPT,
             f"{digest} of something else",

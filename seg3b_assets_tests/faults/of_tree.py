@@ -92,7 +92,7 @@ def _receipt() -> Iterator[Fault]:
         _RECEIPT,
         "a state's code version",
         "S2.rng_audit.identity",
-        said(lambda value: value["states"]["S2"].update(code_version="9.9.9")),
+        said(lambda value: value["states"]["S2"].update(code_version="2.99.0")),
         (receipt,),
     )
 
@@ -138,6 +138,11 @@ def _inputs() -> Iterator[Fault]:
         (
             *follows,
             "S1.decision",
+            "S1.lineage",
+            "S1.settlement_lineage_set",
+            "S2.country_counts",
+            "S2.profile_class",
+            "S2.profile_guards",
             "S1.classification_digest",
             "S1.settlement_place",
             "S3.universe_components",

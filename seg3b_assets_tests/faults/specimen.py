@@ -44,17 +44,21 @@ class Specimen:
         """Root of the world it was made of."""
         return upstream_root(self.settings(self.folder / "home"), SEED, SILENT)
 
-    def settings(self, home: Path, upstream: Path | None = None) -> Settings:
-        """Settings of another run under the same policies, of the same world or of the one named."""
+    def settings(self, home: Path, upstream: Path | None = None, policies: Path | None = None) -> Settings:
+        """Settings of another run, under the same policies or those named, of the same world or of the one named."""
         return Settings.from_environment(
             home=home,
-            policies=self.policies,
+            policies=policies or self.policies,
             cache=world_cache(),
             recipe=RECIPE,
             workers=1,
             promote=True,
             upstream=upstream,
         )
+
+    def copy_of_policies(self, folder: Path) -> Path:
+        """A copy of the policies, to change."""
+        return Path(shutil.copytree(self.policies, folder))
 
     def copy_of_world(self, folder: Path) -> Path:
         """A copy of the world's root, by hard links: replace files, never write into one."""

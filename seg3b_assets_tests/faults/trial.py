@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -54,6 +55,9 @@ def try_faults(only: str, workers: int, told: Callable[[Outcome], None]) -> list
 
 def _try_one(given: tuple[Specimen, str, Path]) -> Outcome:
     specimen, name, folder = given
+    logging.getLogger("seg3b").setLevel(
+        logging.ERROR
+    )  # what a run says of its inputs is not what is asked here
     folder.mkdir()
     try:
         return try_fault(specimen, library()[name], folder)
