@@ -185,6 +185,40 @@ def test_what_is_not_sealed_is_not_read(
     assert refused.value.code == code
 
 
+# All that opening a run and drawing from it looks at, by a part of its path.
+READ = (
+    "s0_gate_receipt_3B.json",
+    "sealed_inputs_3B.json",
+    "virtual_classification_3B",
+    "virtual_settlement_3B",
+    "edge_catalogue/",
+    "edge_merchant_profile_3B",
+    "edge_alias_blob_3B.bin",
+    "edge_alias_index_3B",
+    "virtual_routing_policy_3B.json",
+    "virtual_routing_bindings_3B.json",
+    "/_passed.flag",
+    "s5_manifest_3B.json",
+    "s5_rng_summary_3B.json",
+    "s5_audit_3B.json",
+)
+
+
+@pytest.mark.parametrize("part", READ)
+def test_nothing_is_drawn_from_a_run_of_which_something_is_gone(
+    tree: Path, tmp_path: Path, part: str
+) -> None:
+    copy = Path(shutil.copytree(tree, tmp_path / "copy", ignore=shutil.ignore_patterns("*.jsonl")))
+    gone = [path for path in copy.rglob("*") if path.is_file() and part in path.as_posix()]
+    assert gone
+    for path in gone:
+        path.parent.chmod(0o755)
+        path.unlink()
+    with pytest.raises(Seg3BError) as refused:
+        open_run(copy)
+    assert refused.value.place and refused.value.remedy
+
+
 def test_the_command_draws_what_the_library_draws(tree: Path, coarse: Installation, router: Router) -> None:
     merchant = int(router.merchant_id[2])
     wanted = router.sample(merchant, 5)["edge_id"].to_list()
