@@ -154,14 +154,19 @@ def _entries(target: Path, listed: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-def holds_more(place: str, unlisted: Sequence[str]) -> Seg3BError:
-    """OUTPUT_WRITE_FAILED of an export that holds what its receipt does not list."""
+def holds_more(place: str, unlisted: Sequence[str], forced: str = "removes") -> Seg3BError:
+    """OUTPUT_WRITE_FAILED of an export that holds what its receipt does not list.
+
+    Args:
+        forced: what ``--force`` does to it.
+    """
     return Seg3BError(
         "S5",
         "OUTPUT_WRITE_FAILED",
         "export_unlisted",
         place,
-        "Take these out of it, name another DEST, or export with --force, which removes them. Nothing was written.",
+        "Take these out of it, name another DEST, or export with --force, which "
+        f"{forced} them. Nothing was written.",
         {"unlisted": [one[:_SHOWN] for one in unlisted[:_LISTED]], "count": len(unlisted)},
     )
 

@@ -70,7 +70,7 @@ def _upload(remote: Remote, tree: Path, run: KeptRun, force: bool) -> bool:
         raise target_taken(remote.url, run)  # of other upstream bytes under the same lineage
     unlisted = sorted(there.keys() - sizes.keys() - {name, MARK}) if present is not None else []
     if unlisted and not force:
-        raise holds_more(remote.url, unlisted)
+        raise holds_more(remote.url, unlisted, "leaves")
     if present is not None and {path: size for path, size in there.items() if path in sizes} == sizes:
         return False
     remote.put(MARK, orjson.dumps({"lineage_id": run.lineage_id}))

@@ -80,7 +80,7 @@ class Published:
                 with file.open("rb") as handle:  # by path, polars would take * and [ for a pattern
                     self._require_columns(contract, pl.read_parquet_schema(handle), file)
             frame = pl.read_parquet(files, columns=list(columns) if columns is not None else None, glob=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise self._unreadable(dataset_id, error) from error
         if columns is None:
             self._require(contract, contract.check_frame(frame))

@@ -120,6 +120,14 @@ def test_an_export_at_a_url_is_there_when_its_receipt_is_and_once(
     }
     [again] = here.seg3b("export", "heads", url, "--json").passed()["exports"]
     assert not again["written"]
+    there.put("notes.txt", b"a person's")
+    kept = here.seg3b("export", "heads", url, "--json")
+    assert (kept.exit_code, kept.error["validator"]) == (3, "export_unlisted")
+    assert kept.error["detail"]["unlisted"] == ["notes.txt"]
+    [forced] = here.seg3b("export", "heads", url, "--force", "--json").passed()["exports"]
+    assert not forced["written"]
+    assert there.read("notes.txt")
+    there.remove(["notes.txt"])
     there.remove(["run_receipt.json", "data"])
     there.put(".export", orjson.dumps({"lineage_id": "0" * 64}))
     refused = here.seg3b("export", "heads", url, "--json")

@@ -83,3 +83,14 @@ def test_a_document_altered_after_publishing_is_refused(
     with pytest.raises(Seg3BError) as caught:
         published.document("sealed_inputs_3B")
     assert caught.value.name == name
+
+
+def test_a_panic_over_a_published_table_is_an_error_with_its_place(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*_arguments: object, **_options: object) -> None:
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(Seg3BError, match="published_readable"):
+        published.table("edge_catalogue_3B")
