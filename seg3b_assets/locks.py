@@ -121,7 +121,7 @@ def _wait(descriptor: int, mode: int, path: Path, holder: Callable[[], str] | No
     while not _taken(descriptor, mode):
         waited = time.monotonic() - started
         if waited >= longest:
-            raise _held_too_long(path, who(), longest)
+            raise held_too_long(path, who(), longest)
         # Most locks are held for the time of a small write; those with a named holder, for the time of a run.
         if not told and (holder or waited >= _SAID_AFTER_S):
             LOG.warning("waiting for %s, which holds %s", who(), path)
@@ -143,7 +143,8 @@ def _kernel_says(descriptor: int) -> str:
     return ""
 
 
-def _held_too_long(path: Path, who: str, waited_s: float) -> Seg3BError:
+def held_too_long(path: Path | str, who: str, waited_s: float) -> Seg3BError:
+    """OUTPUT_WRITE_FAILED (``lock_free``) of a lock, or a lease, that somebody holds longer than one waits."""
     return Seg3BError(
         "S0",
         "OUTPUT_WRITE_FAILED",

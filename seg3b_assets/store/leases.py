@@ -27,6 +27,7 @@ from typing import Final
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.visible_text import story
+from seg3b_assets.locks import held_too_long, wait_s
 from seg3b_assets.store.holders import Holder, parsed_holder
 from seg3b_assets.store.remote import Entry, Remote
 
@@ -43,17 +44,20 @@ def leased(remote: Remote, purpose: str) -> Iterator[None]:
     """Hold the home together with others while the block lasts, waiting for a prune at work.
 
     Raises:
-        Seg3BError: OUTPUT_WRITE_FAILED when the store cannot be written.
+        Seg3BError: OUTPUT_WRITE_FAILED when the store cannot be written, or is held alone longer than one waits.
     """
     path, content = _new(purpose)
     remote.put(path, content)
-    told = False
+    told, started, longest = False, time.monotonic(), wait_s()
     try:
         while _alone_lives(remote, path):
+            holder = _holder(remote, _ALONE) or _unknown()
+            if time.monotonic() - started >= longest:
+                raise held_too_long(remote.place(_ALONE), str(holder), longest)
             if not told:
-                LOG.warning("waiting for a prune of %s", remote.url)
+                LOG.warning("waiting for %s, which holds %s", holder, remote.url)
                 told = True
-            time.sleep(_POLL_S)
+            time.sleep(min(_POLL_S, longest))
             remote.put(path, content)
         with _renewed(remote, path, content):
             yield

@@ -270,3 +270,18 @@ def test_without_the_library_the_error_says_what_to_install(
     with pytest.raises(Seg3BError, match="pip install") as caught:
         store.heads(42)
     assert caught.value.validator == "remote_library"
+
+
+def test_a_home_that_somebody_holds_alone_is_given_up_with_the_holders_name(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEG3B_LOCK_WAIT_S", "0.2")
+    with leases.alone(machines.remote, "a prune"):
+        with pytest.raises(Seg3BError) as refused, leases.leased(machines.remote, "a run"):
+            pass
+        assert refused.value.validator == "lock_free"
+        assert "Wait for a prune (process" in refused.value.remedy
+        machines.remote.put("leases/alone.json", b"\xff")
+        with pytest.raises(Seg3BError, match="an unknown host"), leases.leased(machines.remote, "a run"):
+            pass
+    assert machines.objects("leases") == []
