@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.locations import is_url, require_no_url
 from seg3b_assets.locks import DEFAULT_WAIT_S, WAIT, seconds
 from seg3b_assets.shipped import shipped
@@ -50,6 +51,7 @@ class Settings:
         configured: whether policies, upstream and gazetteer are the ones the environment configures.
         gazetteer: places for upstream roots that have none of their own (SEG3B_GAZETTEER).
         promote: move the heads even though they are not.
+        shared: folders that links of upstream roots may lead into, besides the root and the cache (SEG3B_SHARED).
     """
 
     home: Path
@@ -62,6 +64,14 @@ class Settings:
     configured: bool = True
     promote: bool = False
     gazetteer: Path | None = None
+    shared: tuple[Path, ...] = ()
+
+    @property
+    def reach(self) -> Reach:
+        """Where the files of an upstream root may lie: below what its user named, or in the cache."""
+        place = self.gazetteer
+        places = place.parent if place is not None and not place.is_dir() else place
+        return Reach.of(self.upstream, self.cache, places, *self.shared)
 
     @property
     def moves_heads(self) -> bool:
@@ -114,6 +124,9 @@ class Settings:
             cache=named.get("cache") or (caches / "seg3b").absolute(),
             workers=_read(environment, "SEG3B_WORKERS", _positive, _processors()),
             gazetteer=named.get("gazetteer"),
+            shared=tuple(
+                Path(one).absolute() for one in environment.get("SEG3B_SHARED", "").split(os.pathsep) if one
+            ),
         )
 
 

@@ -48,6 +48,12 @@ def guard_last_resort() -> None:
         logging.lastResort.setFormatter(_VisibleFormatter("%(message)s"))
 
 
+def flush() -> None:
+    """Have everything printed that was said."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
 def _write(stream: TextIO, text: str) -> None:
     stream.write(f"{text}\n")
     stream.flush()

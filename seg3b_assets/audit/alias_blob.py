@@ -18,6 +18,7 @@ from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.alias import build_tables, quantise
 from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
+from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -83,7 +84,7 @@ def _read_blob(desk: Desk) -> bytes | None:
         return None
     check_id = "S3.edge_alias_blob_3B.contract"
     try:
-        data = path.read_bytes()
+        data = read_plain(path, MAX_BLOB_BYTES)
     except OSError as error:
         desk.findings.fail(check_id, 1, {"dataset": BLOB, "reason": error.strerror})
         return None

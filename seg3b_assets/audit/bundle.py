@@ -27,6 +27,7 @@ from seg3b_assets.audit.tree_checks import bundle_documents
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id
 from seg3b_assets.laws.hashing import le64, sha256_hex, uer
+from seg3b_assets.laws.plain_files import files_below
 
 BUNDLE: Final = "validation_bundle_3B"
 INDEX: Final = "validation_bundle_index_3B"
@@ -103,13 +104,13 @@ def audit_bundle(desk: Desk, policies_known: bool) -> None:
 def _members(desk: Desk, folder: Path) -> dict[str, bytes] | None:
     """Bytes of every file of the bundle; reports files that are none of its members, and missing ones."""
     expected = set(contract(BUNDLE).schema["items"]["enum"])
-    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    found = files_below(folder)
     absent, foreign = sorted(expected - set(found) - {FLAG_NAME}), sorted(set(found) - expected)
     if absent or foreign:
         example = {"missing": absent[:3], "unknown": foreign[:3]}
         desk.findings.fail("S5.bundle_members", len(absent) + len(foreign), example)
     try:
-        members = {name: read_bounded(folder / name) for name in found if (folder / name).is_file()}
+        members = {name: read_bounded(folder / name) for name in found}
     except OSError as error:
         desk.findings.fail("S5.bundle_members", 1, {"reason": str(error)})
         return None

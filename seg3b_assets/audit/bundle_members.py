@@ -14,9 +14,10 @@ import polars as pl
 
 from seg3b_assets.audit.checks import AUDIT_VERSION, check_specs
 from seg3b_assets.audit.findings import LogFacts, same
-from seg3b_assets.audit.parquet_files import UnreadableTableError, read_table
+from seg3b_assets.audit.parquet_files import read_table
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts.artefact_registry import own_id
+from seg3b_assets.foreign.reading import UnreadableTableError
 
 CONTRACT: Final = "virtual_validation_contract_3B"
 # By module and label: a logged stream's log and draws per event; of another, what its entry says.

@@ -27,6 +27,7 @@ from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import Field, line_chunks
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.plain_files import open_plain
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, jitter_index
 
 U64 = NDArray[np.uint64]
@@ -211,7 +212,7 @@ def compare_bytes(path: Path, log: ExpectedLog) -> tuple[bool, LogFacts, list[by
     """
     digest, size, same = hashlib.sha256(), 0, True
     sample: list[bytes] = []
-    with path.open("rb") as handle:
+    with open_plain(path) as handle:
         for expected in log.chunks():
             found = handle.read(len(expected))
             digest.update(found)
@@ -293,7 +294,7 @@ def _audit_row(identity: RunIdentity, code_version: str | None, row: Mapping[str
 
 def _read_small(desk: Desk, dataset_id: str) -> bytes | None:
     try:
-        with desk.tree.datasets[dataset_id].open("rb") as handle:
+        with open_plain(desk.tree.datasets[dataset_id]) as handle:
             data = handle.read(_READ_BYTES)
     except OSError as error:
         example = {"dataset": dataset_id, "reason": error.strerror}

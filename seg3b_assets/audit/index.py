@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from seg3b_assets.audit.edges import MASS_UNITS
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.parquet_files import count_rows
 from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.contracts import contract
+from seg3b_assets.foreign.tables import count_rows
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.laws.plain_files import files_below
 
 CATALOGUE = "edge_catalogue_3B"
 
@@ -130,9 +131,9 @@ def audit_part_files(desk: Desk, rows: int) -> None:
     lengths = [min(size, rows - start) for start in range(0, rows, size)] or [0]
     expected = {f"part-{number:05d}.parquet": length for number, length in enumerate(lengths)}
     found: dict[str, int | None] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        is_part = re.fullmatch(r"part-\d{5}\.parquet", name) and path.is_file() and not path.is_symlink()
+    for name in files_below(folder):
+        path = folder / name
+        is_part = re.fullmatch(r"part-\d{5}\.parquet", name) and not path.is_symlink()
         found[name] = count_rows(path) if is_part else None
     desk.findings.equal("S2.part_files", found, expected)
 

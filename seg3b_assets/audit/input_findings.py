@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from seg3b_assets.audit.maps import BORDERS, Maps
 from seg3b_assets.audit.receipt_notes import audit_notes
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.laws.map_findings import (
     COUNTRY_LEFT_PRIOR,
     MapFinding,
@@ -101,7 +101,7 @@ def _tiled(desk: Desk) -> frozenset[str] | None:
     held = [
         {
             found[1]
-            for path in desk.tree.inputs[name].rglob("*.parquet")
+            for path in part_files(desk.tree.inputs[name])
             if (found := pattern.search(path.as_posix()))
         }
         for name, pattern in _SURFACES.items()

@@ -23,6 +23,7 @@ from seg3b_assets.audit.findings import Findings, LogFacts
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.canonical_rows import CHUNK_ROWS, Field, canonical_rows
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.plain_files import read_plain
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.evidence import ExpectedLog
@@ -96,7 +97,7 @@ def diagnose(findings: Findings, path: Path, log: ExpectedLog, facts: LogFacts) 
         example = {"bytes": facts.bytes, "expected_lines": log.lines}
         findings.fail(log_check(log.dataset_id, "sequence"), 1, example, reason="far larger than its events")
         return replace(facts, lines=0)
-    found, expected = _Lines.of(path.read_bytes()), _expected_digests(log)
+    found, expected = _Lines.of(read_plain(path, largest_size(log.lines))), _expected_digests(log)
     comparison = _Comparison(findings, log, found)
     comparison.match(expected)
     _accounting(findings, log, found)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 MAX_ENTRIES: Final = 200_000
+# Bytes, then when they and the file's state were last changed, in nanoseconds, and which file it is.
+Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -22,27 +24,41 @@ class Listing:
     Attributes:
         root: the folder.
         files: size in bytes by POSIX path, of regular files, in path order.
+        stamps: what changes with a file's bytes, by path.
         strange: reason by POSIX path of what is neither a regular file nor a folder, or cannot be listed.
     """
 
     root: Path
     files: dict[str, int]
+    stamps: dict[str, Stamp]
     strange: dict[str, str]
 
     @classmethod
     def of(cls, root: Path) -> Listing:
         """List a folder. Raises OSError when the root itself cannot be listed."""
-        files: dict[str, int] = {}
+        stamps: dict[str, Stamp] = {}
         strange: dict[str, str] = {}
-        for number, (path, size, reason) in enumerate(_entries(root)):
-            if reason:
-                strange[path] = reason
+        for number, (path, found) in enumerate(_entries(root)):
+            if isinstance(found, str):
+                strange[path] = found
             else:
-                files[path] = size
+                stamps[path] = found
             if number >= MAX_ENTRIES:
                 strange["."] = f"more than {MAX_ENTRIES} entries"
                 break
-        return cls(root, {path: files[path] for path in sorted(files)}, strange)
+        ordered = {path: stamps[path] for path in sorted(stamps)}
+        return cls(root, {path: stamp[0] for path, stamp in ordered.items()}, ordered, strange)
+
+    def changed(self) -> list[str]:
+        """Paths that came, went or were written to since they were listed; all when the root cannot be listed again."""
+        try:
+            now = Listing.of(self.root)
+        except OSError:
+            return list(self.files)
+        before, after = ({**one.stamps, **dict.fromkeys(one.strange)} for one in (self, now))
+        return [
+            path for path in sorted(before.keys() | after.keys()) if before.get(path, 0) != after.get(path, 0)
+        ]
 
     def is_file(self, path: str) -> bool:
         """Whether a regular file of the tree lies there."""
@@ -61,8 +77,8 @@ class Listing:
         return bool(self.below(folder)) and not any(path.startswith(prefix) for path in self.strange)
 
 
-def _entries(root: Path) -> Iterator[tuple[str, int, str]]:
-    """(path, size, what is wrong) of every file and link below the root, by folder."""
+def _entries(root: Path) -> Iterator[tuple[str, Stamp | str]]:
+    """(path, its stamp or what is wrong) of every file and link below the root, by folder."""
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -71,21 +87,22 @@ def _entries(root: Path) -> Iterator[tuple[str, int, str]]:
         except OSError as error:
             if not folder:
                 raise
-            yield folder, 0, error.strerror or "cannot be listed"
+            yield folder, error.strerror or "cannot be listed"
             continue
         for entry in found:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 path.encode()
                 if entry.is_symlink():
-                    yield path, 0, "a link"
+                    yield path, "a link"
                 elif entry.is_dir(follow_symlinks=False):
                     waiting.append(path)
                 elif entry.is_file(follow_symlinks=False):
-                    yield path, entry.stat(follow_symlinks=False).st_size, ""
+                    status = entry.stat(follow_symlinks=False)
+                    yield path, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
                 else:
-                    yield path, 0, "neither file nor folder"
+                    yield path, "neither file nor folder"
             except OSError as error:
-                yield path, 0, error.strerror or "cannot be looked at"
+                yield path, error.strerror or "cannot be looked at"
             except UnicodeEncodeError:
-                yield ascii(path), 0, "a name that is not UTF-8"
+                yield ascii(path), "a name that is not UTF-8"

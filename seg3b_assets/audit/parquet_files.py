@@ -1,34 +1,23 @@
-"""Parquet files nobody vouches for: read within bounds, whatever breaks the reader told, their footers not believed.
+"""Tables whose footers are not believed: which values lie between which costs a liar nothing to say.
 
-A footer says how many rows there are, and which values lie between which: it costs a liar nothing to say a billion
-rows, which a reader then allocates, or bounds that make a reader with a filter pass over a row.
+A reader with a filter passes over a row that a footer hides.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seg3b_assets.contracts import Violation
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import parquet_file, read_frame, told
 
-# Every row of a published table has an id or a digest of its own, of several bytes.
-_MOST_ROWS_PER_BYTE: Final = 8
-_MOST_BYTES_PER_BYTE: Final = 1000
-_SMALL: Final = 1 << 26
-_LARGEST_TEXT: Final = 1 << 30
 # The steps of a footer's path that stand between a list and its elements.
 _STEPS_OF_A_LIST: Final = 2
-
-
-class UnreadableTableError(Exception):
-    """A file that is no table, or none that fits in its bytes."""
 
 
 def read_table(files: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -37,37 +26,12 @@ def read_table(files: Sequence[Path], columns: Sequence[str] | None = None) -> p
     Raises:
         UnreadableTableError: whatever the reader makes of the bytes, its panics too.
     """
-    with _told():
-        for path in files:
-            _bounded(path)
-        wanted = None if columns is None else list(columns)
-        parts = [pl.read_parquet(path, glob=False, hive_partitioning=False, columns=wanted) for path in files]
-        if not parts:
-            raise UnreadableTableError("there is no file of it")
+    parts = [read_frame(path, columns) for path in files]
+    if not parts:
+        raise UnreadableTableError("there is no file of it")
+    with told():
         # A part may have its columns in another order, or in other types that the contract takes.
         return pl.concat([part.select(parts[0].columns).cast(parts[0].schema) for part in parts])
-
-
-def read_text_table(path: Path) -> pl.DataFrame:
-    """The rows of a CSV file, all of them text.
-
-    Raises:
-        UnreadableTableError: as for a table; and for a file larger than any that we read.
-    """
-    with _told():
-        if path.stat().st_size > _LARGEST_TEXT:
-            raise UnreadableTableError(f"{path.name} is larger than {_LARGEST_TEXT} bytes")
-        return pl.read_csv(path.read_bytes(), infer_schema=False)
-
-
-def count_rows(path: Path) -> int:
-    """Rows of a file by its footer.
-
-    Raises:
-        UnreadableTableError: there is none.
-    """
-    with _told():
-        return int(pq.read_metadata(path).num_rows)
 
 
 def footer_violations(files: Sequence[Path], frame: pl.DataFrame, codec: str | None) -> list[Violation]:
@@ -83,9 +47,9 @@ def footer_violations(files: Sequence[Path], frame: pl.DataFrame, codec: str | N
     """
     found: list[Violation] = []
     start = 0
-    with _told():
-        for path in files:
-            metadata = pq.read_metadata(path)
+    for path in files:
+        with told(), parquet_file(path, ()) as table:
+            metadata = table.metadata
             for group in range(metadata.num_row_groups):
                 part = metadata.row_group(group)
                 rows = frame.slice(start, part.num_rows)
@@ -93,32 +57,6 @@ def footer_violations(files: Sequence[Path], frame: pl.DataFrame, codec: str | N
                 for at in range(part.num_columns):
                     found += _chunk_violations(part.column(at), rows, path.name, codec)
     return found
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (
-        OSError,
-        ValueError,
-        OverflowError,
-        pa.ArrowException,
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-    ) as error:
-        raise UnreadableTableError(str(error)[:200]) from error
-
-
-def _bounded(path: Path) -> None:
-    size, metadata = path.stat().st_size, pq.read_metadata(path)
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    unpacked = sum(group.total_byte_size for group in groups)
-    rows = max(metadata.num_rows, *(group.num_rows for group in groups), 0)
-    if rows > _MOST_ROWS_PER_BYTE * size:
-        raise UnreadableTableError(f"{path.name} says {rows} rows, in {size} bytes")
-    if unpacked > _SMALL + _MOST_BYTES_PER_BYTE * size:
-        raise UnreadableTableError(f"{path.name} says {unpacked} bytes unpacked, in {size} bytes")
 
 
 def _chunk_violations(chunk: Any, rows: pl.DataFrame, file: str, codec: str | None) -> Iterator[Violation]:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from seg3b_assets.audit.verification import Verification
 
 _SHOWN = 300
+_ANCHORED = {
+    (): "nothing outside the tree vouches for it: name its flag with --expect, or its root with --upstream",
+    ("upstream",): "anchored in the upstream root",
+    ("flag",): "anchored in the flag expected",
+    ("upstream", "flag"): "anchored in the upstream root and in the flag expected",
+}
 
 
 def as_object(found: Verification, tree: Path, strict: bool, wall_s: float) -> dict[str, Any]:
@@ -26,6 +32,8 @@ def as_object(found: Verification, tree: Path, strict: bool, wall_s: float) -> d
     return {
         "status": "PASS" if found.holds(strict) else "FAIL",
         "tree": str(tree),
+        "flag": found.flag,
+        "anchored_in": list(found.anchors),
         "identity": None if identity is None else {name: getattr(identity, name) for name in named},
         "wall_s": round(wall_s, 3),
         "passed": len(report.checks) - len(report.failed) - len(report.skipped),
@@ -39,7 +47,9 @@ def lines(found: Verification, tree: Path, strict: bool, wall_s: float) -> Itera
     """What ``seg3b verify`` prints: one line when all is well, a paragraph per fault otherwise."""
     report, identity = found.report, found.identity
     whose = "nobody's run" if identity is None else f"seed {identity.seed}  run {identity.run_id}"
-    yield f"{'PASS' if found.holds(strict) else 'FAIL'}  {tree}  {whose}"
+    verdict = "FAIL" if not found.holds(strict) else "PASS" if found.anchors else "PASS, not anchored"
+    yield f"{verdict}  {tree}  {whose}"
+    yield f"  flag {found.flag or 'none'}  {_ANCHORED.get(found.anchors, '')}".rstrip()
     for result, cause in in_causal_order(report.failed):
         if cause is None:
             yield f"  FAIL {result.check_id}  {_times(result)}  ({result.spec.law})"

@@ -13,6 +13,7 @@ import polars as pl
 from seg3b_assets.audit.findings import same
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.realism import SeedOutputs, run_contract
 
 RESULTS: Final = "virtual_validation_results_3B"
@@ -80,6 +81,6 @@ def _difference(
 def _blob(desk: Desk) -> bytes | None:
     path = desk.tree.datasets.get("edge_alias_blob_3B")
     try:
-        return path.read_bytes() if path else None
+        return read_plain(path, MAX_BLOB_BYTES) if path else None
     except OSError:
         return None

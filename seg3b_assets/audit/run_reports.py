@@ -14,10 +14,11 @@ import orjson
 import polars as pl
 
 from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.parquet_files import UnreadableTableError, count_rows
 from seg3b_assets.audit.tree import Desk, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import published_id
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import count_rows
 from seg3b_assets.laws.joined_keys import (
     ACCEPTED,
     COORDINATES,

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.excerpt import BOUNDS, compare_excerpt, read_excerpt
 from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.path_names import COUNTRY
 from seg3b_assets.laws.randomness import draw_position
 
@@ -139,10 +139,10 @@ def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDA
     Hundreds of small files: pyarrow opens one in a third of the time a polars scan is planned in.
     """
     try:
-        tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
+        tables = [read_arrow(path, names) for path in files]
         columns = {name: _joined([table.column(name).to_numpy() for table in tables]) for name in names}
         columns["tile_id"] = columns["tile_id"].astype(np.uint64)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (UnreadableTableError, KeyError, ValueError) as error:
         raise SurfaceError(f"{iso}: {error}"[:200]) from error
     tile_id = columns["tile_id"]
     if (tile_id[1:] > tile_id[:-1]).all():

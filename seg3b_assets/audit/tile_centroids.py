@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.geography import tile_centroid
 
 Centroids = dict[str, tuple[float, float]]
@@ -50,9 +50,9 @@ def _said(desk: Desk) -> Any:
 
 
 def _centroid(desk: Desk, country: str) -> tuple[float, float]:
-    weights = pq.ParquetFile(desk.tree.inputs["tile_weights"] / f"part-{country}.parquet").read()
+    weights = read_arrow(desk.tree.inputs["tile_weights"] / f"part-{country}.parquet")
     files = part_files(desk.tree.inputs["tile_bounds"] / f"country={country}")
-    bounds = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
+    bounds = pa.concat_tables([read_arrow(file) for file in files])
     tile_id, known = (table["tile_id"].to_numpy().astype(np.uint64) for table in (weights, bounds))
     order = np.argsort(known, kind="stable")
     row = order[np.searchsorted(known[order], tile_id)]

@@ -17,19 +17,16 @@ import polars as pl
 
 from seg3b_assets.audit.checks import dataset_check
 from seg3b_assets.audit.findings import Findings
-from seg3b_assets.audit.parquet_files import (
-    UnreadableTableError,
-    footer_violations,
-    read_table,
-    read_text_table,
-)
+from seg3b_assets.audit.parquet_files import footer_violations, read_table
 from seg3b_assets.contracts import DatasetContract, Violation, contract
 from seg3b_assets.contracts.geotables import declared_geometry
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import read_text_frame
 from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.plain_files import MAX_DOCUMENT_BYTES, files_below, read_plain
 from seg3b_assets.policies import PolicySet
 
-MAX_DOCUMENT_BYTES = 16 << 20
 IDENTITY_FIELDS = ("seed", "manifest_fingerprint", "parameter_hash", "run_id")
 _ORDER_RULES = {"sort": "order", "unique": "unique"}
 
@@ -158,7 +155,7 @@ class Desk:
         declared, path = contract(logical_id), self.tree.inputs[logical_id]
         dtypes = {**declared.optional_columns, **declared.polars_schema}
         try:
-            frame = read_text_table(path) if declared.format == "csv" else read_table(part_files(path))
+            frame = read_text_frame(path) if declared.format == "csv" else read_table(part_files(path))
             frame, refused = declared_geometry(declared, frame, part_files(path))
             if refused:
                 return None
@@ -256,13 +253,11 @@ def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
 
 def read_bounded(path: Path) -> bytes:
     """A small file's bytes. Raises OSError for one that cannot be read, or that no document is as large as."""
-    with path.open("rb") as handle:
-        data = handle.read(MAX_DOCUMENT_BYTES + 1)
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise OSError(f"larger than {MAX_DOCUMENT_BYTES} bytes, which no document is")
-    return data
+    return read_plain(path)
 
 
 def part_files(path: Path) -> list[Path]:
     """The parquet files of a dataset, in path order."""
-    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return [path / name for name in files_below(path) if name.endswith(".parquet")]

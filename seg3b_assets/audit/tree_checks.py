@@ -23,6 +23,7 @@ RECEIPT: Final = "tree.receipt"
 FILES: Final = "tree.files"
 STATE_DIGESTS: Final = "tree.states"
 POLICIES: Final = "tree.policies"
+FLAG_EXPECTED: Final = "tree.flag"
 AT_HAND: Final = "S0.sealed_at_hand"
 
 LAST_REPORT: Final = "s5_run_report_3B"
@@ -55,6 +56,15 @@ _LISTED: Final = (
     ("S5.run_report", "§8 run report", BUNDLE, "S5's run report was edited, or is of another run"),
     ("S5.realism_results", "§7 evidence", BUNDLE, "a result is not that of virtual_validation_results_3B"),
     ("S5.manifest", "§7 evidence", BUNDLE, "a dataset's digest is not that of its bytes"),
+)
+
+
+# Asked only where somebody says which flag to expect.
+ANCHOR: Final = CheckSpec(
+    FLAG_EXPECTED,
+    "§7 flag",
+    "FLAG_DIGEST_MISMATCH",
+    "the tree is another run than the one expected, or a forgery",
 )
 
 

@@ -21,6 +21,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import file_digest, path_digest, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below, open_plain
 from seg3b_assets.laws.strict_json import parse_once
 
 INPUTS: Final = "S0.upstream_inputs"
@@ -65,23 +66,29 @@ def audit_upstream(
     carried: Mapping[str, Path],
     root: Path,
     identity: RunIdentity,
+    reach: Reach,
 ) -> None:
     """Every sealed input the tree carries against the root's own bytes, and the four bundles behind the flags.
 
     Args:
         sealed: rows of ``sealed_inputs_3B``.
         carried: path by logical id of inputs at hand; those that lie below ``root`` are judged by their seal.
-        root: upstream's root, of the run's world.
+        root: upstream's root, of the run's world. reach: where its files may lie.
     """
     findings.ok(INPUTS)
     for row in sealed:
         location = root / str(row["path"]).rstrip("/")
         kind = row["artefact_kind"]
-        if kind in ("policy", "bundle") or carried.get(sealed_own_id(row)) == location:
+        if kind == "policy":
             continue
         try:
+            reach.require(location)
+            if kind == "bundle" or carried.get(sealed_own_id(row)) == location:
+                continue
             found = stated_digest(location) if kind == "gate" else path_digest(location)
         except OSError as error:
+            if kind == "bundle" and not isinstance(error, OutOfReachError):
+                continue  # the gates' check speaks of it
             found = f"unreadable: {error.strerror}"
         findings.equal(INPUTS, row["sha256_hex"], found, logical_id=row["logical_id"])
     for segment in SEGMENTS:
@@ -144,11 +151,11 @@ def _listing(folder: Path, listed: list[str]) -> Iterator[Fault]:
     if repeated:
         yield {"file": INDEX_NAME, "repeated": repeated[:3]}
     on_disk, home = set(), folder.resolve()
-    for path in folder.rglob("*"):
-        if not path.resolve().is_relative_to(home):
-            yield {"path": path.relative_to(folder).as_posix(), "reason": "a link out of the bundle"}
-        elif path.is_file():
-            on_disk.add(path.relative_to(folder).as_posix())
+    for name in files_below(folder):
+        if (folder / name).resolve().is_relative_to(home):
+            on_disk.add(name)
+        else:
+            yield {"path": name, "reason": "a link out of the bundle"}
     on_disk -= {FLAG_NAME} if INDEX_NAME in listed else {FLAG_NAME, INDEX_NAME}
     missing, unlisted = sorted(set(listed) - on_disk), sorted(on_disk - set(listed))
     if missing or unlisted:
@@ -175,7 +182,7 @@ def _digest(segment: str, folder: Path, entries: Sequence[Mapping[str, Any]]) ->
             digest.update(str(entry["sha256_hex"]).encode("ascii"))
         return digest.hexdigest()
     for path in sorted(str(entry["path"]) for entry in entries):
-        with (folder / path).open("rb") as handle:
+        with open_plain(folder / path) as handle:
             while chunk := handle.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ carry is SKIPPED, with the reason; an upstream root supplies it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,11 +20,13 @@ from seg3b_assets.audit.findings import AuditReport, Findings
 from seg3b_assets.audit.run_reports import audit_last_run_report
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
-from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
+from seg3b_assets.audit.tree import AuditTree, Desk, path_digests, read_bounded
 from seg3b_assets.audit.tree_checks import (
+    ANCHOR,
     AT_HAND,
     DATASETS,
     FILES,
+    FLAG_EXPECTED,
     IDENTITY,
     LAST_REPORT,
     LAYOUT,
@@ -33,13 +35,14 @@ from seg3b_assets.audit.tree_checks import (
     verify_specs,
 )
 from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
-from seg3b_assets.audit.upstream import audit_upstream, upstream_of
+from seg3b_assets.audit.upstream import GATES, INPUTS, audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json
+from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
 
 EXPORT_RECEIPT: Final = "export_receipt"
@@ -53,17 +56,29 @@ class Verification:
     Attributes:
         identity: who the tree says it is; None when nothing in it says so.
         report: every check of ``verify_specs``.
+        flag: the digest the tree's flag states; None without a flag.
+        anchors: what outside the tree vouches for it, ``upstream`` or ``flag``. Without any, a tree that holds is one
+            that agrees with itself, and whoever can write a tree can make one that does.
     """
 
     identity: RunIdentity | None
     report: AuditReport
+    flag: str | None = None
+    anchors: tuple[str, ...] = ()
 
     def holds(self, strict: bool = False) -> bool:
         """Whether nothing failed and, when strict, nothing was skipped."""
         return not self.report.failed and not (strict and self.report.skipped)
 
 
-def verify(root: Path, policies: Path, upstream: Path | None = None, workers: int = 2) -> Verification:
+def verify(
+    root: Path,
+    policies: Path,
+    upstream: Path | None = None,
+    workers: int = 2,
+    expect: str | None = None,
+    reach: Reach | None = None,
+) -> Verification:
     """Verify a tree.
 
     Args:
@@ -72,17 +87,20 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
         upstream: root of the upstream world, for what else the tree does not carry, and to hold against it what
             the tree does.
         workers: threads at once; never changes a result.
+        expect: the digest of the flag the tree must have, from elsewhere.
+        reach: where the upstream root's files may lie; in the root alone if None.
 
     Raises:
         OSError: the folder itself cannot be listed.
         Seg3BError: INPUT_SCHEMA_MISMATCH for a tree whose receipt says that another release wrote it.
     """
-    findings = Findings(verify_specs())
+    findings = Findings(verify_specs() if expect is None else (*verify_specs(), ANCHOR))
     tree = ExportedTree.of(root)
     identity = tree.identity
     if identity is None:
         reason = "no receipt in it says whose run it is, or none can be read"
         findings.fail(IDENTITY, 1, {"reason": reason, "files": len(tree.listing.files)})
+        _judge_flag(findings, None, expect)
         return Verification(None, findings.report())
     require_current(_versions(tree), str(root))
     _judge_identity(findings, tree, identity)
@@ -107,12 +125,38 @@ def verify(root: Path, policies: Path, upstream: Path | None = None, workers: in
     desk = Desk(held, findings, workers)
     if upstream is not None:
         with examining(desk, "upstream"):
-            audit_upstream(findings, tree.sealed, held.inputs, upstream, identity)
+            audit_upstream(
+                findings, tree.sealed, held.inputs, upstream, identity, reach or Reach.of(upstream)
+            )
     _examine(desk, trusted)
     _judge_bytes(findings, tree, held)
     with examining(desk, "digests of the states"):
         _judge_states(desk, tree)
-    return Verification(identity, findings.report())
+    flag = _flag(held)
+    _judge_flag(findings, flag, expect)
+    for path in tree.listing.changed():
+        findings.fail(LAYOUT, 1, {"path": path, "reason": "it was changed while the tree was verified"})
+    return Verification(identity, findings.report(), flag, tuple(_anchors(findings, upstream, expect)))
+
+
+def _anchors(findings: Findings, upstream: Path | None, expect: str | None) -> Iterator[str]:
+    if upstream is not None and not findings.failed(INPUTS) and not findings.failed(GATES):
+        yield "upstream"
+    if expect is not None and not findings.failed(FLAG_EXPECTED):
+        yield "flag"
+
+
+def _flag(held: AuditTree) -> str | None:
+    path = held.datasets.get(FLAG)
+    try:
+        return None if path is None else stated_digest(path)
+    except OSError:
+        return None
+
+
+def _judge_flag(findings: Findings, flag: str | None, expect: str | None) -> None:
+    if expect is not None:
+        findings.equal(FLAG_EXPECTED, flag, expect, what="flag")
 
 
 def _examine(desk: Desk, policies_known: bool) -> None:
@@ -176,7 +220,7 @@ def _judge_receipt(findings: Findings, tree: ExportedTree, identity: RunIdentity
         findings.skip("the receipt breaks its contract", FILES, DATASETS)
         return
     written = canonical_json(receipt)
-    on_disk = (tree.listing.root / RUN_RECEIPT).read_bytes()
+    on_disk = read_bounded(tree.listing.root / RUN_RECEIPT)
     findings.equal(RECEIPT, on_disk == written, True, what="canonical JSON, every key once")
     keys = {state: row["key"] for state, row in receipt["states"].items()}
     expected = {

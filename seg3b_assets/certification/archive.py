@@ -6,6 +6,7 @@ it with digests; a folder that no longer holds what it lists is set aside and wr
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -48,11 +49,12 @@ class Archive:
         return have_certification(self._home, certification_id) and _intact(self.folder(certification_id))
 
     def documents(self, certification_id: str) -> dict[str, Any]:
-        """Its JSON documents by file name, brought here from the home's URL where it has one."""
+        """Its JSON documents that are there, by file name; brought here from the home's URL where it has one."""
         have_certification(self._home, certification_id)
         folder = self.folder(certification_id)
         names = [name for name in (*_listed(folder), MANIFEST) if name.endswith(".json")]
-        return {name: orjson.loads(read_regular(folder / name)) for name in sorted(names)}
+        there = [name for name in sorted(names) if os.path.lexists(folder / name)]
+        return {name: orjson.loads(read_regular(folder / name)) for name in there}
 
     def publish(self, certification_id: str, inputs: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
         """Write a certification; one that is there already must have the same bytes.

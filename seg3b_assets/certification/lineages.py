@@ -56,6 +56,7 @@ class SeedLineage:
             "states": self.record.keys,
             "policies": dict(policies),
             "datasets": {name: published.digest(name) for name in published.dataset_ids},
+            "flag": self.record.flag,
             "blocked": None if self.blocked is None else f"{self.blocked.code}: {self.blocked.place}",
         }
 

@@ -28,7 +28,7 @@ from seg3b_assets.settings import Settings
 from seg3b_assets.store import PolicyBytes, Store
 
 # Raise it when scoring changes what a document says: what is kept is then scored again.
-CODE_VERSION: Final = "1.2.0"
+CODE_VERSION: Final = "1.3.0"
 
 T = TypeVar("T")
 

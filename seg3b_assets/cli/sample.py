@@ -12,6 +12,7 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from, shortened, uint64
 from seg3b_assets.cli.reporting import console, print_json, reported
+from seg3b_assets.cli.strangers import apart, flag_from
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +55,12 @@ def sample(
         Path | None,
         typer.Option(help="An exported run instead of what is in force.", exists=True, file_okay=False),
     ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLAG", help="The flag the run must have, from elsewhere: its 64 digits, or its line."
+        ),
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -66,9 +73,12 @@ def sample(
     merchant_id is exact, and merchant_id_text the same for readers whose integers end at 2^53.
     """
     with reported(as_json, debug):
+        flag = flag_from(expect)
+        if tree is not None:
+            apart(tree)
         from seg3b_assets.consume import Router, open_run, virtual_merchants
 
-        run = open_run(tree) if tree else _in_force(settings_from(home=home), seed)
+        run = open_run(tree, expect=flag) if tree else _in_force(settings_from(home=home), seed, flag)
         if merchant is None:
             _show(run, "merchants", virtual_merchants(run), as_json)
         else:
@@ -76,7 +86,7 @@ def sample(
             _show(run, "events", drawn, as_json, merchant_id=merchant)
 
 
-def _in_force(settings: Settings, seed: int) -> PublishedRun:
+def _in_force(settings: Settings, seed: int, flag: str | None) -> PublishedRun:
     from seg3b_assets.consume import run_over
     from seg3b_assets.contracts import contract
     from seg3b_assets.laws.errors import Seg3BError
@@ -94,7 +104,8 @@ def _in_force(settings: Settings, seed: int) -> PublishedRun:
             f"Run it first: seg3b run --seed {seed}; or name an exported run with --tree.",
             {"seed": seed},
         )
-    return run_over({name: snapshot.path(name) for snapshot in snapshots for name in snapshot.outputs})
+    paths = {name: snapshot.path(name) for snapshot in snapshots for name in snapshot.outputs}
+    return run_over(paths, expect=flag)
 
 
 def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **facts: int) -> None:

@@ -19,6 +19,7 @@ from seg3b_assets.consume.arguments import Column
 from seg3b_assets.laws.alias import AliasTables
 from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.laws.randomness import Stream
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Router:
         policy = run.document("virtual_routing_policy_3B")
         edges = _edges(run)
         merchant_id, lengths = np.unique(edges["merchant_id"].to_numpy(), return_counts=True)
-        blob = run.path("edge_alias_blob_3B").read_bytes()
+        blob = _blob(run)
         tables = parse_slices(blob, run.table("edge_alias_index_3B"), merchant_id, lengths.astype(np.int64))
         label = policy["virtual_edge_rng_binding"]["substream_label"]
         modes = {int(one["merchant_id"]): str(one["mode"]) for one in policy.get("overrides", ())}
@@ -159,6 +160,21 @@ def event_numbers(merchant_ids: Column) -> U64:
     numbers = np.empty(ids.shape[0], np.uint64)
     numbers[order] = (np.arange(ids.shape[0]) - begins).astype(np.uint64)
     return numbers
+
+
+def _blob(run: PublishedRun) -> bytes:
+    path = run.path("edge_alias_blob_3B")
+    try:
+        return read_plain(path, MAX_BLOB_BYTES)
+    except OSError as error:
+        raise Seg3BError(
+            "S5",
+            "INPUT_OPEN_FAILED",
+            "run_readable",
+            str(path),
+            "Export the run again: its alias tables cannot be read.",
+            {"reason": error.strerror},
+        ) from error
 
 
 def _edges(run: PublishedRun) -> pl.DataFrame:

@@ -1,8 +1,10 @@
 """No flag, no read: a run's seal, checked in tens of milliseconds before anything is drawn from it.
 
-The flag must name the bundle, and the bundle's manifest the bytes of every dataset a router reads (law
-section 7). This finds a run that was never sealed, and datasets altered since; whether what was sealed is
-right is the audit's question, ``seg3b verify``.
+The flag must name the bundle, and the bundle's manifest the bytes of everything that an answer depends on: the
+datasets a router reads, and the receipt and sealed inputs from which the run's identity, and so its random stream, is
+made (law section 7). This finds a run that was never sealed, and datasets altered since. Whether what was sealed is
+right is the audit's question, ``seg3b verify``; whether it is the run one meant, only a flag says that one has from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ import orjson
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest
+from seg3b_assets.laws.plain_files import files_below, read_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from seg3b_assets.consume.tree import PublishedRun
+    from seg3b_assets.laws.identity import RunIdentity
 
 ROUTED: Final = (
+    "s0_gate_receipt_3B",
+    "sealed_inputs_3B",
     "virtual_classification_3B",
     "virtual_settlement_3B",
     "edge_catalogue_3B",
@@ -39,31 +45,73 @@ _BUNDLE, _FLAG_NAME, _INDEX, _MANIFEST = (
     "index.json",
     "s5_manifest_3B.json",
 )
+_STATED: Final = re.compile(r"(?:sha256_hex = )?([0-9a-f]{64})")
+_LONGEST_FLAG: Final = 1024
 _REMEDY: Final = "Use none of it: run `seg3b verify` on the tree to see what else differs, and export again."
 
 
-def require_sealed(run: PublishedRun) -> None:
+def require_sealed(run: PublishedRun, expect: str | None = None) -> str:
     """Refuse a run whose flag, bundle or routed datasets are not what was sealed.
+
+    Args:
+        expect: the flag's digest as one has it from elsewhere; None takes any run that is sealed.
+
+    Returns:
+        The flag's digest.
 
     Raises:
         Seg3BError: ``S5 GATE_MISSING_OR_INVALID`` without a flag, ``FLAG_DIGEST_MISMATCH`` when it names
-            another bundle, ``BUNDLE_CONTENT_MISMATCH`` when the manifest cannot be read,
-            ``DIGEST_COMPONENT_MISMATCH`` for a dataset with other bytes.
+            another bundle or is not the one expected, ``BUNDLE_CONTENT_MISMATCH`` when the manifest cannot be
+            read, ``IDENTITY_MISMATCH`` when it is another world's, ``DIGEST_COMPONENT_MISMATCH`` for a dataset with
+            other bytes.
     """
     bundle = run.path(_BUNDLE)
-    _require_flag(bundle)
-    sealed = _manifest(bundle / _MANIFEST)
+    flag = _require_flag(bundle)
+    if expect is not None and flag != expect:
+        raise _broken(
+            "FLAG_DIGEST_MISMATCH",
+            "expected_flag",
+            str(bundle / _FLAG_NAME),
+            {"flag": flag, "expected": expect},
+        )
+    sealed = _manifest(bundle / _MANIFEST, run.identity)
     for dataset_id in ROUTED:
-        found = path_digest(run.path(dataset_id))
+        found = _digest(run.path(dataset_id))
         if sealed.get(dataset_id) != found:
             detail = {"sealed": sealed.get(dataset_id), "found": found}
             raise _broken("DIGEST_COMPONENT_MISMATCH", "sealed_dataset", str(run.path(dataset_id)), detail)
+    return flag
 
 
-def _require_flag(bundle: Path) -> None:
+def stated_flag(expect: str) -> str:
+    """The digest of a flag that somebody wrote down: 64 hex digits, or the flag's whole line.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    named = _STATED.fullmatch(expect.strip())
+    if named is None:
+        raise ValueError(
+            f"{expect[:100]!r} is no flag: 64 lower-case hex digits, or a line sha256_hex = and these"
+        )
+    return named[1]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return path_digest(path)
+    except OSError as error:
+        detail = {"reason": error.strerror}
+        raise _broken(
+            "DIGEST_COMPONENT_MISMATCH", "sealed_dataset", str(error.filename or path), detail
+        ) from error
+
+
+def _require_flag(bundle: Path) -> str:
+    """The flag's digest, which is the bundle's."""
     flag = bundle / _FLAG_NAME
     try:
-        named = _FLAG.fullmatch(flag.read_bytes())
+        named = _FLAG.fullmatch(read_plain(flag, _LONGEST_FLAG))
     except OSError:
         raise Seg3BError(
             "S5",
@@ -73,18 +121,33 @@ def _require_flag(bundle: Path) -> None:
             "This run did not pass: take another, or open it with check_seal=False to look at what it holds.",
         ) from None
     digest = hashlib.sha256()
-    members = (path for path in bundle.iterdir() if path.name not in (_FLAG_NAME, _INDEX) and path.is_file())
-    for member in sorted(members, key=lambda path: path.name.encode()):
-        digest.update(member.read_bytes())
+    try:
+        for name in files_below(bundle):
+            if name not in (_FLAG_NAME, _INDEX):
+                digest.update(read_plain(bundle / name))
+    except OSError as error:
+        place = str(error.filename or bundle)
+        raise _broken(
+            "BUNDLE_CONTENT_MISMATCH", "bundle_readable", place, {"reason": error.strerror}
+        ) from error
     if named is None or named[1].decode() != digest.hexdigest():
         detail = {"flag": named[1].decode() if named else None, "bundle": digest.hexdigest()}
         raise _broken("FLAG_DIGEST_MISMATCH", "flag_names_bundle", str(flag), detail)
+    return digest.hexdigest()
 
 
-def _manifest(path: Path) -> dict[str, str]:
+def _manifest(path: Path, identity: RunIdentity) -> dict[str, str]:
     try:
-        evidence = orjson.loads(path.read_bytes())["evidence"]
-        return {own_id(str(row["logical_id"])): str(row["sha256_hex"]) for row in evidence}
+        document = orjson.loads(read_plain(path))
+        for key in ("manifest_fingerprint", "parameter_hash"):
+            if document[key] != (expected := getattr(identity, key)):
+                raise _broken(
+                    "IDENTITY_MISMATCH",
+                    "manifest_identity",
+                    str(path),
+                    {"key": key, "expected": expected, "found": str(document[key])},
+                )
+        return {own_id(str(row["logical_id"])): str(row["sha256_hex"]) for row in document["evidence"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(
             "BUNDLE_CONTENT_MISMATCH", "manifest_readable", str(path), {"reason": str(error)}

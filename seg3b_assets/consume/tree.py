@@ -6,7 +6,7 @@ Opening a run verifies its seal, so that "no flag, no read" holds for whoever us
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +16,12 @@ import polars as pl
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.columns import dtype_name
 from seg3b_assets.contracts.generation import foreign_release, written_before
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import read_frame
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.plain_files import read_plain
 
 RECEIPT: Final = "s0_gate_receipt_3B"
 SEALED_INPUTS: Final = "sealed_inputs_3B"
@@ -32,10 +35,13 @@ class PublishedRun:
     Attributes:
         identity: seed, upstream identity, sealed-inputs digest, run_id.
         paths: absolute path by dataset id, a file or a folder of part files.
+        flag: the digest its flag states, where the seal was checked; whoever wants to be sure of getting this very run
+            again keeps it.
     """
 
     identity: RunIdentity
     paths: Mapping[str, Path]
+    flag: str | None = None
 
     def path(self, dataset_id: str) -> Path:
         """Where a dataset lies.
@@ -60,8 +66,8 @@ class PublishedRun:
         path, declared = self.path(dataset_id), contract(dataset_id).polars_schema
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         try:
-            frame = pl.read_parquet(files, columns=list(columns or declared), glob=False)
-        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            frame = pl.concat([read_frame(file, list(columns or declared)) for file in files])
+        except (UnreadableTableError, ValueError, pl.exceptions.PolarsError) as error:
             raise _unreadable(str(path), str(error)) from error
         differs = {
             name: {"expected": str(declared.get(name)), "found": dtype_name(dtype)}
@@ -80,7 +86,7 @@ class PublishedRun:
         """
         path = self.path(dataset_id)
         try:
-            value = orjson.loads(path.read_bytes())
+            value = orjson.loads(read_plain(path))
         except (OSError, ValueError) as error:
             raise _unreadable(str(path), str(error)) from error
         violations = contract(dataset_id).check_document(value)
@@ -89,13 +95,15 @@ class PublishedRun:
         return value
 
 
-def open_run(root: str | Path, check_seal: bool = True) -> PublishedRun:
+def open_run(root: str | Path, check_seal: bool = True, expect: str | None = None) -> PublishedRun:
     """Open a contract tree that holds one run.
 
     Args:
         root: the folder that holds ``data/`` and ``logs/``.
         check_seal: verify flag, bundle and the digests of what a router reads; False reads a run that was
             never sealed, for looking at what went wrong.
+        expect: the flag as one has it from elsewhere, its digest or its line. Without it a run is as good as whoever
+            wrote the tree: whoever can write a tree can seal it.
 
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED`` when there is no run, ``IDENTITY_MISMATCH`` when there are several,
@@ -112,10 +120,10 @@ def open_run(root: str | Path, check_seal: bool = True) -> PublishedRun:
         for declared in all_contracts().values()
         if declared.producer.startswith("S") and declared.status != "planned"
     }
-    return run_over({name: path for name, path in paths.items() if path.exists()}, check_seal)
+    return run_over({name: path for name, path in paths.items() if path.exists()}, check_seal, expect)
 
 
-def run_over(paths: Mapping[str, Path], check_seal: bool = True) -> PublishedRun:
+def run_over(paths: Mapping[str, Path], check_seal: bool = True, expect: str | None = None) -> PublishedRun:
     """A run whose datasets lie wherever ``paths`` says, such as in the snapshots of a home.
 
     Args:
@@ -124,14 +132,18 @@ def run_over(paths: Mapping[str, Path], check_seal: bool = True) -> PublishedRun
     Raises:
         Seg3BError: as ``open_run``.
     """
-    from seg3b_assets.consume.seal import require_sealed  # noqa: PLC0415 - the seal reads runs
+    from seg3b_assets.consume.seal import require_sealed, stated_flag  # noqa: PLC0415 - the seal reads runs
 
+    try:
+        flag = None if expect is None else stated_flag(expect)
+    except ValueError as error:
+        raise _refused_flag(str(error)) from error
     for needed in (RECEIPT, SEALED_INPUTS):
         if needed not in paths:
             raise _unreadable(needed, "the run does not hold it")
     run = PublishedRun(_identity(paths[RECEIPT], paths[SEALED_INPUTS]), dict(paths))
-    if check_seal:
-        require_sealed(run)
+    if check_seal or flag is not None:
+        return replace(run, flag=require_sealed(run, flag))
     return run
 
 
@@ -165,7 +177,7 @@ def virtual_merchants(run: PublishedRun) -> pl.DataFrame:
 
 def _identity(receipt: Path, sealed_inputs: Path) -> RunIdentity:
     try:
-        found = orjson.loads(receipt.read_bytes())
+        found = orjson.loads(read_plain(receipt))
         # The receipt's form rises with the states' shapes, so its version tells whether we know them.
         if foreign_release(str(found["version"])) is not None:
             raise written_before("S0", str(found["version"]), str(receipt))
@@ -207,6 +219,17 @@ def _only(base: Path, dataset_id: str) -> Path:
         str(base),
         "Open one run at a time: export each seed to a folder of its own.",
         {"found": [str(path.relative_to(base)) for path in found]},
+    )
+
+
+def _refused_flag(reason: str) -> Seg3BError:
+    return Seg3BError(
+        STATE,
+        "INPUT_SCHEMA_MISMATCH",
+        "expected_flag",
+        "expect",
+        "Give the flag as `seg3b run` or `seg3b verify` printed it.",
+        {"reason": reason},
     )
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seg3b_assets.contracts.violations import Violation
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import parquet_file
 from seg3b_assets.laws.hashing import canonical_json
 
 if TYPE_CHECKING:
@@ -133,8 +133,9 @@ def _usual_name(frame: pl.DataFrame, declared: str) -> str:
 
 def _header(path: Path) -> GeoHeader | None:
     try:
-        metadata: Mapping[bytes, bytes] = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowException):
+        with parquet_file(path, ()) as table:
+            metadata: Mapping[bytes, bytes] = table.metadata.metadata or {}
+    except UnreadableTableError:
         return None  # whoever read the rows from it has said so
     footer = metadata.get(GEO_KEY.encode())
     return None if footer is None else GeoHeader.of(footer)

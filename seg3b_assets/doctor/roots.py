@@ -28,6 +28,7 @@ from seg3b_assets.states.s0_gate.inventory import (
 )
 from seg3b_assets.states.s0_gate.layer_policies import differences
 from seg3b_assets.states.s0_gate.path_columns import path_column_errors
+from seg3b_assets.states.s0_gate.reach import require_in_reach
 from seg3b_assets.states.s0_gate.seal import ROW_ORDER, bundle_folder, gate_receipt, verified_gate
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_ID, RECEIPT_NAME, read_receipt, resolve_upstream
 from seg3b_assets.states.s0_gate.vouched import Vouched, uncertified, unvouched, vouched
@@ -38,6 +39,7 @@ from seg3b_assets.store import DigestCache
 if TYPE_CHECKING:
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.progress import Step
+    from seg3b_assets.settings import Settings
 
 GATES: Final = "upstream gates"
 DATASETS: Final = "upstream datasets"
@@ -110,15 +112,16 @@ def _gate(root: Root, segment: str) -> Iterator[Finding]:
 
 
 def datasets(
-    root: Root, policies: PolicySet | None, digests: DigestCache, gazetteer: Path | None, step: Step
+    root: Root, policies: PolicySet | None, digests: DigestCache, settings: Settings, step: Step
 ) -> Iterator[Finding]:
     """Every dataset in its place; what is there is sealed in memory, and held against receipt and bundles.
 
     Args:
-        gazetteer: places for a root that has none.
+        settings: which places stand in for a gazetteer the root does not have, and where its files may lie.
         step: told after each dataset.
     """
     sealed: list[SealedInput] = []
+    gazetteer = settings.gazetteer
     for artefact in UPSTREAM:
         try:
             if artefact.own_id == GAZETTEER and gazetteer is not None and not has_gazetteer(root.path):
@@ -127,6 +130,7 @@ def datasets(
                 relative = contract(GAZETTEER).path.format(version="own")
                 sealed.append(sealed_at(artefact, place, relative.rstrip("/"), root.world, digests))
             elif (one := sealed_dataset(artefact, root.path, root.world, digests)) is not None:
+                require_in_reach(artefact.own_id, one.location, settings.reach)
                 sealed.append(one)
         except Seg3BError as error:
             root.absent.add(artefact.own_id)

@@ -77,7 +77,7 @@ def _world(
     )
     yield from looked(GATES, lambda: gates(root))
     with progress.task(f"seed {root.world.seed}: inputs", len(UPSTREAM)) as step:
-        yield from looked(DATASETS, lambda: datasets(root, policies, digests, settings.gazetteer, step))
+        yield from looked(DATASETS, lambda: datasets(root, policies, digests, settings, step))
     geography, rehearsed = inputs.Geography(), Rehearsed()
     yield from looked(inputs.TABLES, lambda: inputs.tables(root))
     yield from looked(inputs.MAPS, lambda: inputs.maps(root, geography))

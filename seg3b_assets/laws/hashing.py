@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from seg3b_assets.laws.plain_files import files_below, open_plain
+
 _CHUNK = 1 << 20
 _FLAG = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
 _FLAG_BYTES = 78
@@ -53,27 +55,17 @@ def le64(value: int) -> bytes:
 
 def file_digest(path: Path) -> str:
     """Hex SHA-256 of the bytes of one file."""
-    with path.open("rb") as handle:
+    with open_plain(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def regular_files(root: Path) -> list[str]:
-    """Relative POSIX paths of every file below ``root``, in path order (byte order of UTF-8)."""
-    found: list[str] = []
-    for folder, _, names in os.walk(root, followlinks=True):
-        base = Path(folder).relative_to(root)
-        found.extend((base / name).as_posix() for name in names)
-    return sorted(found, key=str.encode)
 
 
 def directory_digest(root: Path) -> str:
     """Hex digest of a folder: names, sizes and bytes of every file in it."""
     digest = hashlib.sha256()
-    for relative in regular_files(root):
-        path = root / relative
+    for relative in files_below(root):
         digest.update(uer(relative))
-        digest.update(le64(path.stat().st_size))
-        with path.open("rb") as handle:
+        with open_plain(root / relative) as handle:
+            digest.update(le64(os.fstat(handle.fileno()).st_size))
             while chunk := handle.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()
@@ -86,6 +78,6 @@ def path_digest(path: Path) -> str:
 
 def stated_digest(flag: Path) -> str | None:
     """The bundle digest a ``_passed.flag`` states; None for a file that is no flag."""
-    with flag.open("rb") as handle:
+    with open_plain(flag) as handle:
         matched = _FLAG.fullmatch(handle.read(_FLAG_BYTES + 1))
     return matched[1].decode() if matched else None

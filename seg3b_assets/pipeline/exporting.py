@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
 from seg3b_assets.store.export import Export, export_run
+from seg3b_assets.store.export_inputs import Root
 from seg3b_assets.store.export_url import export_run_to_url
 from seg3b_assets.store.runs import KeptRun
 from seg3b_assets.store.targets import UnknownTargetError, resolve_target
@@ -57,11 +59,13 @@ def export(
             raise UnknownTargetError(f"{found.label} names lineage {lineage_id[:12]}, which has no record")
         place = dest if len(lineages) == 1 else f"{dest.rstrip('/')}/seed={seed}"
         root = sealed_root(settings, run, progress)
+        recorded = run.document.get("upstream") if settings.upstream is None else None
+        reach = replace(settings, upstream=Path(str(recorded))).reach if recorded else settings.reach
         at_url = is_url(place)
         exports.append(
-            export_run_to_url(store, run, root, place, force)
+            export_run_to_url(store, run, Root(root, reach), place, force)
             if at_url
-            else export_run(store, run, root, Path(place), force)
+            else export_run(store, run, Root(root, reach), Path(place), force)
         )
     return exports
 

@@ -102,9 +102,12 @@ def seal_seed(
     Raises:
         Seg3BError: what the loader and the gate raise.
     """
+    from seg3b_assets.states.s0_gate.reach import require_reachable  # noqa: PLC0415 - with the states, when needed
+
     digests = DigestCache(settings.cache / "digests.json", settings.digest_cache)
     policies = policies or segment.load_policies(settings.policies)
     sealed = segment.seal(root, policies, digests)
+    require_reachable(sealed.inputs.entries.values(), settings.reach)
     digests.save()
     world = sealed.world
     identity = RunIdentity(

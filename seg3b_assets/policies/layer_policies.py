@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from seg3b_assets.laws.plain_files import open_plain
 from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.policies.loader import PolicySet
 from seg3b_assets.policies.strict_yaml import MAX_BYTES, YamlRefusedError, parse_foreign
@@ -72,7 +73,7 @@ def layer_document(path: Path) -> Any:
         OSError: for a file that cannot be read.
         ValueError: for one that is no such document, or too large a one, in words.
     """
-    with path.open("rb") as handle:
+    with open_plain(path) as handle:
         data = handle.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"the file has more than {MAX_BYTES} bytes")

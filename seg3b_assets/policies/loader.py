@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_hex
+from seg3b_assets.laws.plain_files import open_plain
 from seg3b_assets.policies.certification import Certification
 from seg3b_assets.policies.classification import McChannelRules
 from seg3b_assets.policies.country_weights import CdnCountryWeights
@@ -181,7 +182,7 @@ def _read(path: Path) -> bytes:
         allowed = f"a file {path.name} in the folder"
         raise policy_error(path.name, [Refusal("policy_file_missing", (), None, allowed, None)])
     try:
-        with path.open("rb") as handle:
+        with open_plain(path) as handle:
             return handle.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, error) from error

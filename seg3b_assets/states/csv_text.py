@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import polars as pl
 
+from seg3b_assets.foreign.tables import LARGEST_TEXT
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import read_plain
 
 if TYPE_CHECKING:
     from seg3b_assets.contracts import DatasetContract
@@ -43,7 +45,7 @@ def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFr
             counted from 1 with the header, and what is wrong there.
     """
     try:
-        raw = location.read_bytes()
+        raw = read_plain(location, LARGEST_TEXT)
     except OSError as error:
         raise Seg3BError(
             state,
@@ -70,7 +72,7 @@ def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFr
 
 def line_of(location: Path, row: int) -> int:
     """The line on which a row begins, both as people count: lines from 1, the header being one; rows from 0."""
-    starts = [start for start, _ in _records(_decoded(location.read_bytes()))]
+    starts = [start for start, _ in _records(_decoded(read_plain(location, LARGEST_TEXT)))]
     return starts[row + 1] if row + 1 < len(starts) else row + 2
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from seg3b_assets.contracts.geotables import declared_geometry
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import count_rows, read_frame
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.states.csv_text import line_of, read_csv
 
@@ -59,7 +60,7 @@ def place_of_row(declared: DatasetContract, location: Path, row: int) -> tuple[s
         line = line_of(location, row)
         return f"{location}, line {line}", {"file": location.name, "line": line}
     for file in table_files(declared, location):
-        rows = pq.read_metadata(file).num_rows
+        rows = count_rows(file)
         if row < rows:
             return f"{file}, row {row + 1} of {rows}", {"file": file.name, "row_number": row + 1}
         row -= rows
@@ -68,9 +69,9 @@ def place_of_row(declared: DatasetContract, location: Path, row: int) -> tuple[s
 
 def _part(declared: DatasetContract, file: Path, state: str) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(declared, file, state, str(error).splitlines()[0]) from error
+        frame = read_frame(file)
+    except UnreadableTableError as error:
+        raise _unreadable(declared, file, state, str(error)) from error
     frame, refused = declared_geometry(declared, frame, [file])
     for violation in refused:
         found = f"{violation.example}; expected {violation.expected}"

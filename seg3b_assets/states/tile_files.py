@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import parquet_file
+from seg3b_assets.laws.plain_files import files_below
 
 SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
 BOUNDS: Final = ("min_lon_deg", "min_lat_deg", "max_lon_deg", "max_lat_deg")
@@ -27,10 +29,10 @@ NAME_OF_FILE: Final = {
 def files_by_country(surface: str, folder: Path) -> dict[str, list[Path]]:
     """Files of a surface by the country their name carries; those without one are left out."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.parquet")):
-        match = NAME_OF_FILE[surface].fullmatch(path.relative_to(folder).as_posix())
+    for name in files_below(folder):
+        match = NAME_OF_FILE[surface].fullmatch(name)
         if match:
-            found.setdefault(match["iso"], []).append(path)
+            found.setdefault(match["iso"], []).append(folder / name)
     return found
 
 
@@ -40,12 +42,12 @@ def sample_bounds(files: list[Path], wanted: int) -> NDArray[np.float64]:
     Empty where the file is no surface, which S2 says better; tiles over the antimeridian are left out.
     """
     try:
-        with pq.ParquetFile(files[len(files) // 2]) as file:
+        with parquet_file(files[len(files) // 2], BOUNDS) as file:
             if not file.num_row_groups:
                 return np.zeros((0, 4))
             group = file.read_row_group(file.num_row_groups // 2, columns=list(BOUNDS), use_threads=False)
         bounds = np.stack([np.asarray(group.column(name), np.float64) for name in BOUNDS], axis=1)
-    except (OSError, KeyError, ValueError, pa.ArrowException):
+    except (UnreadableTableError, KeyError, ValueError):
         return np.zeros((0, 4))
     flat = bounds[(bounds[:, 0] <= bounds[:, 2]) & np.isfinite(bounds).all(axis=1)]
     chosen: NDArray[np.float64] = flat[np.unique(np.linspace(0, max(len(flat) - 1, 0), wanted).astype(int))]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from seg3b_assets.laws.plain_files import open_plain
+
 _CHUNK: Final = 1 << 20
 _AT_ONCE: Final = 2
 
@@ -35,7 +37,7 @@ def copy_files(files: Mapping[str, Path], folder: Path) -> dict[str, Copied]:
 def _copy(source: Path, target: Path) -> Copied:
     target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as read, target.open("xb") as write:
+    with open_plain(source) as read, target.open("xb") as write:
         while chunk := read.read(_CHUNK):
             digest.update(chunk)
             write.write(chunk)

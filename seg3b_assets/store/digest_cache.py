@@ -18,8 +18,9 @@ from typing import Any
 
 import orjson
 
-from seg3b_assets.laws.hashing import canonical_json, directory_digest, file_digest, regular_files, sha256_hex
+from seg3b_assets.laws.hashing import canonical_json, directory_digest, file_digest, sha256_hex
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.durable import replace_file
@@ -118,7 +119,7 @@ def _directory_signature(path: Path) -> tuple[str, int]:
         raise NotADirectoryError(f"{path} is not a directory")
     rows: list[tuple[str, str]] = []
     newest = 0
-    for relative in regular_files(path):
+    for relative in files_below(path):
         status = os.stat(path / relative)  # noqa: PTH116
         rows.append((relative, _stamp(status)))
         newest = max(newest, _newest(status))

@@ -25,11 +25,12 @@ import orjson
 from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, file_digest, regular_files
+from seg3b_assets.laws.hashing import canonical_json, file_digest
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.durable import flush_folder
-from seg3b_assets.store.export_inputs import input_copies, tile_excerpt
+from seg3b_assets.store.export_inputs import Root, input_copies, tile_excerpt
 from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.outputs import folder_digest
 from seg3b_assets.store.snapshots import snapshot_place
@@ -75,12 +76,12 @@ class Export:
         }
 
 
-def export_run(store: Store, run: KeptRun, upstream: Path, target: Path, force: bool = False) -> Export:
+def export_run(store: Store, run: KeptRun, upstream: Root, target: Path, force: bool = False) -> Export:
     """Put a lineage's tree at ``target``.
 
     Args:
         run: a lineage of this home; its snapshots must be there.
-        upstream: root the run was sealed from.
+        upstream: root the run was sealed from, and where its files may lie.
         target: a folder that does not exist, is empty, or is an earlier export of the same lineage.
         force: replace an earlier export with whatever a person has put into it since.
 
@@ -203,7 +204,7 @@ def _snapshots(store: Store, run: KeptRun) -> dict[str, Snapshot]:
 
 
 def _write_tree(
-    store: Store, run: KeptRun, snapshots: Mapping[str, Snapshot], upstream: Path, folder: Path
+    store: Store, run: KeptRun, snapshots: Mapping[str, Snapshot], root: Root, folder: Path
 ) -> bytes:
     """Everything below ``folder``; the receipt's bytes."""
     outputs = {
@@ -217,8 +218,8 @@ def _write_tree(
         _require_published(snapshot, copied, folder)
     located = {name: snapshot for snapshot in snapshots.values() for name in snapshot.outputs}
     sealed = orjson.loads(located["sealed_inputs_3B"].path("sealed_inputs_3B").read_bytes())
-    copied |= input_copies(sealed, upstream, run, store.home, folder)
-    excerpt = tile_excerpt(located["edge_catalogue_3B"].path("edge_catalogue_3B"), sealed, upstream)
+    copied |= input_copies(sealed, root, run, store.home, folder)
+    excerpt = tile_excerpt(located["edge_catalogue_3B"].path("edge_catalogue_3B"), sealed, root.path)
     path = folder / contract(EXCERPT).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(parquet_bytes(excerpt))
@@ -296,6 +297,6 @@ def _is_same(target: Path, receipt: bytes) -> bool:
     if (target / name).read_bytes() != receipt:
         return False
     files = {file["path"]: file["sha256_hex"] for file in orjson.loads(receipt)["files"]}
-    if set(regular_files(target)) != {*files, name}:
+    if set(files_below(target)) != {*files, name}:
         return False
     return all(file_digest(target / path) == digest for path, digest in files.items())

@@ -9,17 +9,19 @@ run depends on them; they stay behind, and so do the upstream bundles, whose fla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
+from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import path_digest, regular_files, sha256_hex, stated_digest
+from seg3b_assets.laws.hashing import path_digest, sha256_hex, stated_digest
+from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.policy_bytes import PolicyBytes
 
@@ -35,8 +37,16 @@ _BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Root:
+    """An upstream root, and the folders its files may lie in."""
+
+    path: Path
+    reach: Reach
+
+
 def input_copies(
-    sealed: Sequence[Row], upstream: Path, run: KeptRun, home: Path, folder: Path
+    sealed: Sequence[Row], root: Root, run: KeptRun, home: Path, folder: Path
 ) -> dict[str, Copied]:
     """Copy policies and upstream files below ``folder``; what was copied, by POSIX path.
 
@@ -53,10 +63,10 @@ def input_copies(
         if row["artefact_kind"] == "policy":
             policies[f"{POLICIES}/{row['path']}"] = kept.read(row["sha256_hex"])
         elif sealed_own_id(row) not in LEFT_BEHIND and row["artefact_kind"] != "bundle":
-            files |= _upstream_files(row, upstream)
+            files |= _upstream_files(row, root)
     for row in sealed:
         if sealed_own_id(row) in SURFACES:
-            _require_sealed(row, upstream)
+            _require_sealed(row, root)
     copied = copy_files(files, folder)
     for path, content in policies.items():
         target = folder / path
@@ -66,20 +76,31 @@ def input_copies(
     return copied
 
 
-def _upstream_files(row: Row, upstream: Path) -> dict[str, Path]:
+def _upstream_files(row: Row, root: Root) -> dict[str, Path]:
     """Files of one sealed input by their path in the tree."""
-    location = _require_sealed(row, upstream)
+    location = _require_sealed(row, root)
     base = f"{UPSTREAM}/{str(row['path']).rstrip('/')}"
     if location.is_dir():
-        return {f"{base}/{name}": location / name for name in regular_files(location)}
+        return {f"{base}/{name}": location / name for name in files_below(location)}
     return {base: location}
 
 
-def _require_sealed(row: Row, upstream: Path) -> Path:
-    """Where an input lies, its bytes being those that were sealed."""
-    location = upstream / str(row["path"]).rstrip("/")
+def _require_sealed(row: Row, root: Root) -> Path:
+    """Where an input lies, its bytes being those that were sealed, and nothing in it linked from elsewhere."""
+    location = root.path / str(row["path"]).rstrip("/")
     try:
+        root.reach.require(location)
         found = stated_digest(location) if row["artefact_kind"] == "gate" else path_digest(location)
+    except OutOfReachError as error:
+        raise Seg3BError(
+            "S0",
+            "INPUT_OPEN_FAILED",
+            "link_within_reach",
+            str(error.filename),
+            "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED. "
+            "Nothing was exported.",
+            {"logical_id": row["logical_id"], "target": str(error.target)},
+        ) from error
     except OSError as error:
         raise _not_sealed(row, location, "INPUT_OPEN_FAILED", error.strerror or str(error)) from error
     if found != row["sha256_hex"]:
@@ -158,7 +179,7 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def _columns(files: Sequence[Path], names: list[str]) -> dict[str, NDArray[Any]]:
     """Columns in tile_id order; hundreds of small files, which pyarrow opens quicker than polars."""
-    tables = [pq.ParquetFile(path).read(columns=names, use_threads=False) for path in files]
+    tables = [read_arrow(path, names) for path in files]
     columns = {name: _joined([table.column(name).to_numpy() for table in tables]) for name in names}
     columns["tile_id"] = columns["tile_id"].astype(np.uint64)
     order = np.argsort(columns["tile_id"], kind="stable")

@@ -19,13 +19,14 @@ from seg3b_assets.store.packs import staged_folder
 from seg3b_assets.store.remote import Remote
 
 if TYPE_CHECKING:
+    from seg3b_assets.store.export_inputs import Root
     from seg3b_assets.store.home import Store
     from seg3b_assets.store.runs import KeptRun
 
 MARK: Final = ".export"
 
 
-def export_run_to_url(store: Store, run: KeptRun, upstream: Path, url: str, force: bool = False) -> Export:
+def export_run_to_url(store: Store, run: KeptRun, upstream: Root, url: str, force: bool = False) -> Export:
     """Put a lineage's tree at a URL.
 
     Args:

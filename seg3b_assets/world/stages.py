@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.laws.hashing import canonical_json, path_digest, regular_files
+from seg3b_assets.laws.hashing import canonical_json, path_digest
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.own_places import folders_in
 
 _RECORD: Final = "stage.json"
@@ -89,7 +90,7 @@ def publish(staging: Path, target: Path) -> None:
 def link_dataset(source: Path, target: Path) -> None:
     """Show a dataset, a file or a folder, in another place, without copying its bytes if possible."""
     if source.is_dir():
-        for relative in regular_files(source):
+        for relative in files_below(source):
             link_dataset(source / relative, target / relative)
         return
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,8 @@ import orjson
 
 from seg3b_assets.audit.consequences import in_causal_order
 from seg3b_assets.audit.verification import Verification
-from seg3b_assets.laws.hashing import canonical_json, regular_files
+from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.plain_files import files_below
 
 # What no tree can prove of itself.
 UPSTREAM_ALONE = ("S0.upstream_gates", "S0.upstream_inputs", "tree.tile_excerpt_sealed")
@@ -26,7 +27,7 @@ class Tree:
         self.root = Path(shutil.copytree(source, root, copy_function=os.link, symlinks=True))
 
     def path(self, ending: str) -> Path:
-        names = [name for name in regular_files(self.root) if name.endswith(ending)]
+        names = [name for name in files_below(self.root) if name.endswith(ending)]
         [found] = [one for one in names if one == ending or "inputs/" in ending or "inputs/" not in one]
         return self.root / found
 
@@ -61,7 +62,7 @@ class Tree:
                 "size_bytes": (self.root / name).stat().st_size,
                 "sha256_hex": hashlib.sha256((self.root / name).read_bytes()).hexdigest(),
             }
-            for name in regular_files(self.root)
+            for name in files_below(self.root)
             if name != "run_receipt.json"
         ]
         receipt = orjson.loads((self.root / "run_receipt.json").read_bytes())

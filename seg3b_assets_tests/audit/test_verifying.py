@@ -372,3 +372,58 @@ def test_whatever_breaks_an_auditor_of_the_bundle_is_a_finding(
     [result] = found.report.failed
     assert result.check_id == "S5.examination" and result.example is not None
     assert result.example["part"] == "bundle"
+
+
+def test_a_verdict_says_what_it_is_anchored_in(exported: Path, upstream: Path) -> None:
+    alone = verify(exported, SHIPPED)
+    assert alone.flag is not None
+    assert (alone.anchors, alone.holds()) == ((), True)
+    expected = verify(exported, SHIPPED, expect=alone.flag)
+    assert (expected.anchors, expected.holds()) == (("flag",), True)
+    both = verify(exported, SHIPPED, upstream, expect=alone.flag)
+    assert (both.anchors, both.holds(strict=True)) == (("upstream", "flag"), True)
+    other = verify(exported, SHIPPED, upstream, expect="0" * 64)
+    assert (other.anchors, failed(other)) == (("upstream",), ["tree.flag"])
+
+
+def test_a_tree_without_a_flag_is_not_the_one_expected(tree: Tree) -> None:
+    next(tree.root.rglob("layer1/3B/**/_passed.flag")).unlink()
+    found = verify(tree.root, SHIPPED, expect="0" * 64)
+    assert found.flag is None
+    assert "tree.flag" in failed(found)
+
+
+def test_the_command_prints_flag_and_anchor(exported: Path) -> None:
+    flag = verify(exported, SHIPPED).flag
+    alone = CliRunner().invoke(app, ["verify", str(exported)])
+    assert alone.stdout.startswith(f"PASS, not anchored  {exported}")
+    assert f"flag {flag}  nothing outside the tree vouches for it" in alone.stdout
+    told = CliRunner().invoke(app, ["verify", str(exported), "--expect", f"sha256_hex = {flag}", "--json"])
+    printed = orjson.loads(told.stdout)
+    assert (told.exit_code, printed["flag"], printed["anchored_in"]) == (0, flag, ["flag"])
+    refused = CliRunner().invoke(app, ["verify", str(exported), "--expect", "0" * 64])
+    assert (refused.exit_code, refused.stdout[:4]) == (3, "FAIL")
+    nonsense = CliRunner().invoke(app, ["verify", str(exported), "--expect", "flag"])
+    assert nonsense.exit_code == 2
+
+
+def test_a_file_written_to_meanwhile_is_a_fault_even_if_what_was_read_was_sound(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = next(tree.root.rglob("*.bin"))
+    from seg3b_assets.audit import verification  # noqa: PLC0415
+
+    def late(*arguments: Any) -> None:
+        blob.chmod(0o644)
+        blob.write_bytes(blob.read_bytes())  # the same bytes, for all that
+        judged(*arguments)
+
+    judged = verification._judge_flag
+    monkeypatch.setattr(verification, "_judge_flag", late)
+    found = verify(tree.root, SHIPPED)
+    assert failed(found) == ["tree.layout"]
+    [layout] = [result for result in found.report.failed if result.check_id == "tree.layout"]
+    assert layout.example == {
+        "path": blob.relative_to(tree.root).as_posix(),
+        "reason": "it was changed while the tree was verified",
+    }

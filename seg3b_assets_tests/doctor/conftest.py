@@ -62,6 +62,7 @@ def broken(world: Path, tmp_path: Path) -> Broken:
         policies=small_policies(tmp_path / "policies"),
         cache=tmp_path / "cache",
         upstream=copy.path,
+        shared=(world_cache(),),
         workers=1,
     )
     return Broken(copy, settings)

@@ -17,6 +17,7 @@ from seg3b_assets.cli import app
 from seg3b_assets.doctor import Examination, Finding, Severity, presentation
 from seg3b_assets_tests.doctor.conftest import Broken
 from seg3b_assets_tests.doctor.test_upstream import lose_channel, lose_outlets
+from seg3b_assets_tests.faults.specimen import world_cache
 
 LACKING = ("dagster", "shapely", "scipy", "matplotlib", "pyarrow", "polars_hash", "filelock", "packaging")
 KEYS = {"area", "severity", "code", "place", "found", "remedy", "detail", "seed"}
@@ -27,6 +28,7 @@ def seg3b(tmp_path: Path, *arguments: str, **environment: str) -> Result:
         "SEG3B_HOME": str(tmp_path / "home"),
         "SEG3B_CACHE": str(tmp_path / "cache"),
         "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "SEG3B_SHARED": str(world_cache()),
         **environment,
     }
     return CliRunner(env=told).invoke(app, ["doctor", *arguments])

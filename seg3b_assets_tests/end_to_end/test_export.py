@@ -15,7 +15,8 @@ import pytest
 
 from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.hashing import file_digest, regular_files, sha256_json
+from seg3b_assets.laws.hashing import file_digest, sha256_json
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets_tests.end_to_end.installation import Installation
 
 RECEIPT = "run_receipt.json"
@@ -26,7 +27,7 @@ def tree(finished: Installation, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("exported") / "seed=42"
     [printed] = finished.seg3b("export", "heads", str(folder), "--json").passed()["exports"]
     assert printed["written"] and printed["path"] == str(folder)
-    assert printed["files"] == len(regular_files(folder))
+    assert printed["files"] == len(files_below(folder))
     return folder
 
 
@@ -46,7 +47,7 @@ def test_the_receipt_lists_every_file_and_the_lineage(finished: Installation, tr
     receipt = orjson.loads((tree / RECEIPT).read_bytes())
     assert contract("export_receipt").check_document(receipt) == []
     listed = {file["path"]: file["sha256_hex"] for file in receipt["files"]}
-    on_disk = {name: file_digest(tree / name) for name in regular_files(tree) if name != RECEIPT}
+    on_disk = {name: file_digest(tree / name) for name in files_below(tree) if name != RECEIPT}
     assert listed == on_disk
     keys = {state: one["key"] for state, one in receipt["states"].items()}
     assert keys == finished.heads() and receipt["lineage_id"] == sha256_json(keys)
@@ -175,4 +176,4 @@ def test_a_seed_that_is_not_there_is_a_usage_error(finished: Installation, tmp_p
 
 
 def _bytes(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in regular_files(folder)}
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files_below(folder)}

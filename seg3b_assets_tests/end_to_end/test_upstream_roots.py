@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import polars as pl
+import pytest
 
 from seg3b_assets_tests.end_to_end.installation import Installation
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
@@ -111,6 +112,7 @@ def test_ingested_coordinates_are_used_exactly_and_only_for_their_merchants(
 def test_a_root_may_show_what_it_shares_with_others_by_links(
     installation: Installation, upstream: UpstreamCopy, tmp_path: Path
 ) -> None:
+    (tmp_path / "shared").mkdir()
     for logical_id in (
         "tile_weights",
         "tile_index",
@@ -119,10 +121,52 @@ def test_a_root_may_show_what_it_shares_with_others_by_links(
         "settlement_gazetteer",
     ):
         place = upstream.dataset(logical_id)
-        shared = place.rename(tmp_path / logical_id)
+        shared = place.rename(tmp_path / "shared" / logical_id)
         place.symlink_to(shared, target_is_directory=shared.is_dir())
-    record = installation.run("--upstream", str(upstream.path)).passed()
+    refused = installation.run("--upstream", str(upstream.path)).error
+    assert (refused["code"], refused["validator"]) == ("E3B_S0_INPUT_OPEN_FAILED", "link_within_reach")
+    assert "SEG3B_SHARED" in refused["remedy"]
+    told = replace(
+        installation, variables={**installation.variables, "SEG3B_SHARED": str(tmp_path / "shared")}
+    )
+    record = told.run("--upstream", str(upstream.path)).passed()
     assert all(state["reused"] for state in record["states"].values())
+
+
+LINKED = {
+    "a dataset": "transaction_schema_merchant_ids",
+    "a surface's part": "tile_weights",
+    "the receipt": "run_receipt",
+}
+
+
+@pytest.mark.parametrize("place", LINKED.values(), ids=LINKED)
+def test_a_link_out_of_the_root_is_refused_by_every_door(
+    finished: Installation, empty: Installation, upstream: UpstreamCopy, tmp_path: Path, place: str
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    file = (
+        upstream.path / "run_receipt.json"
+        if place == "run_receipt"
+        else upstream.file(place, "FR" if place == "tile_weights" else "")
+    )
+    file.rename(private / file.name)
+    file.symlink_to(private / file.name)
+    for command in (("run", "--seed", "42"), ("plan", "--seed", "42")):
+        refused = empty.seg3b(*command, "--upstream", str(upstream.path), "--json").error
+        assert (refused["validator"], refused["place"]) == ("link_within_reach", str(file))
+        assert refused["detail"]["target"] == str(private / file.name)
+    tree = tmp_path / "tree"
+    refused = finished.seg3b(
+        "export", "heads", str(tree), "--seed", "42", "--upstream", str(upstream.path), "--json"
+    )
+    assert refused.error["validator"] == "link_within_reach"
+    assert not tree.exists()
+    finished.seg3b("export", "heads", str(tree), "--seed", "42", "--json").passed()
+    verified = finished.seg3b("verify", str(tree), "--upstream", str(upstream.path), "--json")
+    told = [check for check in verified.json["checks"] if check["check_id"] == "S0.upstream_inputs"]
+    assert "a link that leads out" in str(told[0]["example"])
 
 
 def test_folders_may_have_any_name(

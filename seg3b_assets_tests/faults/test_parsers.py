@@ -21,9 +21,10 @@ from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.line_diagnosis import parse_line
 from seg3b_assets.audit.listing import Listing
-from seg3b_assets.audit.parquet_files import UnreadableTableError, footer_violations, read_table
+from seg3b_assets.audit.parquet_files import footer_violations, read_table
 from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
+from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.policies import load_policies
@@ -198,7 +199,7 @@ def test_a_table_of_more_rows_than_its_bytes_can_hold(tmp_path: Path, bounded: C
         for _ in range(16):
             writer.write_table(rows)
     bounded()
-    with pytest.raises(UnreadableTableError, match=r"rows, in \d+ bytes"):
+    with pytest.raises(UnreadableTableError, match=r"values and \d+ bytes unpacked, in \d+ bytes"):
         read_table([bomb])
 
 

@@ -8,7 +8,7 @@ or its function.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class ToyPolicies:
 class ToyInputs:
     root: Path
     sealed: list[dict[str, Any]]
+    entries: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

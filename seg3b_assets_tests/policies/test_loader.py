@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_opened_is_not_called_a_schema_error(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(Seg3BError) as caught:
         load_policies(folder)
     assert caught.value.code == "E3B_S0_INPUT_OPEN_FAILED"

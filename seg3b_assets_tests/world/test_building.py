@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from seg3b_assets.laws.hashing import directory_digest, file_digest, regular_files
+from seg3b_assets.laws.hashing import directory_digest, file_digest
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.progress import SILENT
 from seg3b_assets.world import WorldRecipe, build, ensure_world
 from seg3b_assets.world.stages import link_dataset
@@ -116,7 +117,7 @@ def test_a_cache_without_links_gets_copies(
     shutil.rmtree(linked)
     monkeypatch.setattr(Path, "symlink_to", refuse)
     copied = ensure_world(42, COARSE, fresh)
-    assert not any((copied / name).is_symlink() for name in regular_files(copied))
+    assert not any((copied / name).is_symlink() for name in files_below(copied))
     assert directory_digest(copied) == directory_digest(world.root)
 
 

@@ -70,6 +70,7 @@ def _runs(material: ReportMaterial) -> Grid:
             ),
             (Cell(f"seed {seed}"), "parameters", _code(document["parameter_hash"])),
             (Cell(f"seed {seed}"), "sealed inputs", _code(provenance.get("sealed_inputs_digest", "unknown"))),
+            (Cell(f"seed {seed}"), "flag", _code(provenance.get("flag") or "none")),
         ]
         rows += [
             (Cell(f"seed {seed}"), f"snapshot of {state}", _code(key))

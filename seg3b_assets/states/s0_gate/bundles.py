@@ -21,6 +21,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.plain_files import open_plain, read_plain
 from seg3b_assets.laws.strict_json import parse_once
 
 SEGMENTS: Final = ("1A", "1B", "2A", "3A")
@@ -116,7 +117,7 @@ def bundle_digest(segment: str, folder: Path, members: Sequence[Member]) -> str:
         return sha256_hex("".join(str(member.sha256_hex) for member in ordered).encode())
     digest = hashlib.sha256()
     for path in sorted(member.path for member in members):
-        with (folder / path).open("rb") as handle:
+        with open_plain(folder / path) as handle:
             while chunk := handle.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()
@@ -125,7 +126,7 @@ def bundle_digest(segment: str, folder: Path, members: Sequence[Member]) -> str:
 def _read_flag(segment: str, folder: Path) -> str:
     flag = folder / FLAG_NAME
     try:
-        raw = flag.read_bytes()
+        raw = read_plain(flag)
     except OSError as error:
         raise Seg3BError(
             "S0",
@@ -151,7 +152,7 @@ def _read_flag(segment: str, folder: Path) -> str:
 def _read_index(segment: str, folder: Path) -> Any:
     path = folder / INDEX_NAME
     try:
-        raw = path.read_bytes()
+        raw = read_plain(path)
     except OSError as error:
         raise Seg3BError(
             "S0",
@@ -224,8 +225,14 @@ def _bundle_files(segment: str, folder: Path) -> set[str]:
             if entry.is_symlink() and (entry.is_dir() or not entry.resolve().is_relative_to(root)):
                 facts = {"segment": segment, "path": entry.relative_to(folder).as_posix()}
                 raise _index_error(entry, "index_link", {**facts, "target": str(entry.readlink())})
-        files = (Path(base, name) for name in names)
-        found.update(file.relative_to(folder).as_posix() for file in files if file.is_file())
+        for entry in (Path(base, name) for name in names):
+            relative = entry.relative_to(folder).as_posix()
+            if not entry.exists():
+                continue  # a link to nothing, and so a member that is missing
+            if not entry.is_file():
+                facts = {"segment": segment, "path": relative}
+                raise _index_error(entry, "index_entry", {**facts, "reason": "neither a file nor a folder"})
+            found.add(relative)
     return found
 
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 import polars as pl
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import read_frame, read_schema
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.states.s0_gate.inventory import UPSTREAM
@@ -66,10 +68,10 @@ def _files(location: Path, pattern: str) -> list[Path]:
 def _repeated(file: Path) -> Iterator[tuple[str, list[Any]]]:
     """(column, its distinct values) of a file; a file that cannot be read is its reader's to refuse."""
     try:
-        schema = pl.read_parquet_schema(file)
+        schema = read_schema(file)
         wanted = [name for name in REPEATED if name in schema and _comparable(schema[name])]
-        frame = pl.read_parquet(file, columns=wanted, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError):
+        frame = read_frame(file, wanted)
+    except UnreadableTableError:
         return
     for name in wanted:
         yield name, frame[name].unique().sort().to_list()

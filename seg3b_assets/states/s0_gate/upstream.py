@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_receipt(root: Path) -> WorldIdentity:
     """
     path = root / RECEIPT_NAME
     try:
-        value = parse_once(path.read_bytes())
+        value = parse_once(read_plain(path))
     except OSError as error:
         raise Seg3BError(
             "S0",

@@ -21,6 +21,7 @@ from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, path_digest
 from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.laws.plain_files import files_below, open_plain, read_plain
 from seg3b_assets.states.s0_gate.bundles import INDEX_NAME, VerifiedGate
 from seg3b_assets.states.s0_gate.inventory import BUNDLE, GATE, UPSTREAM
 from seg3b_assets.states.sealed import SealedInput, open_failed
@@ -103,7 +104,7 @@ def unvouched(said: Sequence[Vouched], rows: Iterable[Mapping[str, Any]]) -> lis
 
 
 def _of_bundle(gate: VerifiedGate) -> Iterator[Vouched]:
-    for path in sorted(gate.folder.rglob("*.json")):
+    for path in (gate.folder / name for name in files_below(gate.folder) if name.endswith(".json")):
         if path.stat().st_size <= _MOST_BYTES:
             for name, digest in _stated(path):
                 if HEX64.fullmatch(digest):
@@ -113,7 +114,7 @@ def _of_bundle(gate: VerifiedGate) -> Iterator[Vouched]:
 def _stated(path: Path) -> list[tuple[str, str]]:
     """(dataset, digest) of every statement in a document; nothing in one of another shape."""
     try:
-        document = orjson.loads(path.read_bytes())
+        document = orjson.loads(read_plain(path))
     except OSError as error:
         raise open_failed("S0", path.name, path, error.strerror) from error
     except orjson.JSONDecodeError:
@@ -135,13 +136,13 @@ def _digests(entry: SealedInput) -> Iterator[str]:
     if not entry.location.is_dir():
         yield path_digest(entry.location.parent)
         return
-    files = sorted(path for path in entry.location.rglob("*") if path.is_file())
+    files = sorted(entry.location / name for name in files_below(entry.location))
     if len(files) == 1:
         yield file_digest(files[0])
     else:
         digest = hashlib.sha256()
         for path in files:
-            with path.open("rb") as handle:
+            with open_plain(path) as handle:
                 while chunk := handle.read(_CHUNK):
                     digest.update(chunk)
         yield digest.hexdigest()

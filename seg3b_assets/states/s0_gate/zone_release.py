@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.laws.tz_database import newer_zones_note
 from seg3b_assets.states.sealed import SealedInput
@@ -79,7 +80,7 @@ def release_notes(release: ZoneRelease | None, sealed: Mapping[str, SealedInput]
 
 def _document(path: Path) -> Any:
     try:
-        return parse_once(path.read_bytes())
+        return parse_once(read_plain(path))
     except OSError as error:
         raise Seg3BError(
             "S0",

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seg3b_assets.contracts import contract, require_frame
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import groups, tile_centroid
+from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.laws.randomness import draw_position
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 
@@ -188,8 +189,8 @@ def _part(surface: str, country: str, file: Path) -> pl.DataFrame:
     """One file of a country, in the contract's types: another part may have others that are taken, too."""
     try:
         # Small files by the hundred: pyarrow opens each at half of polars' cost, and workers are many.
-        frame = pl.DataFrame(pl.from_arrow(pq.ParquetFile(file).read(use_threads=False)))
-    except (OSError, pa.ArrowException) as error:
+        frame = pl.DataFrame(pl.from_arrow(read_arrow(file)))
+    except UnreadableTableError as error:
         raise Seg3BError(
             "S2",
             "INPUT_OPEN_FAILED",
@@ -223,14 +224,12 @@ def _require_country(country: str, frame: pl.DataFrame, file: Path) -> None:
 def _by_country(folder: Path, pattern: re.Pattern[str]) -> tuple[dict[str, list[Path]], list[str]]:
     found: dict[str, list[Path]] = {}
     unresolved: list[str] = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            continue
-        match = pattern.fullmatch(path.relative_to(folder).as_posix())
+    for name in files_below(folder):
+        match = pattern.fullmatch(name)
         if match:
-            found.setdefault(match["iso"], []).append(path)
+            found.setdefault(match["iso"], []).append(folder / name)
         else:
-            unresolved.append(path.relative_to(folder).as_posix())
+            unresolved.append(name)
     return found, unresolved
 
 

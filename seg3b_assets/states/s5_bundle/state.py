@@ -5,14 +5,14 @@ What is audited, and how, is ``seg3b_assets.audit``; here a report becomes a bun
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.states.context import StateContext, StateSpec
 from seg3b_assets.states.run_report import publish_run_report
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
     from seg3b_assets.audit import AuditTree
@@ -134,21 +134,17 @@ def _contract(context: StateContext) -> dict[str, Any]:
 
 
 def audit_tree(context: StateContext) -> AuditTree:
-    """The lineage's datasets and sealed inputs, by path."""
+    """The lineage's datasets and sealed inputs, by path; an input's bytes are hashed again, whatever is remembered."""
     from seg3b_assets.audit import AuditTree  # noqa: PLC0415
 
     inputs, published = context.inputs, context.published
-
-    def digest(path: Path) -> str:
-        return inputs.digests.directory(path) if path.is_dir() else inputs.digests.file(path)
-
     return AuditTree(
         identity=context.identity,
         datasets={dataset_id: published.path(dataset_id) for dataset_id in PUBLISHED},
         inputs={logical_id: entry.location for logical_id, entry in inputs.entries.items()},
         policies=context.policies,
         published={dataset_id: published.digest(dataset_id) for dataset_id in PUBLISHED},
-        digest_of=digest,
+        digest_of=cache(path_digest),
         versions={"S2": published.code_version("rng_audit_log_3B")},
     )
 

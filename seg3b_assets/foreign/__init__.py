@@ -1,0 +1,1 @@
+"""What strangers give us, read so that it can do no more than be wrong: tables, documents, folders."""

@@ -1,0 +1,48 @@
+"""Whose files an upstream root shows: its own, and those its user said it may (law section 2).
+
+A link in a folder that somebody gave us may lead to any file of ours, which an export would then give away. Roots do
+share surfaces by links: into the folder their user named, the cache, or one named for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import OutOfReachError, Reach
+from seg3b_assets.states.sealed import open_failed
+
+if TYPE_CHECKING:
+    from seg3b_assets.states.sealed import SealedInput
+
+OURS = "policy"
+
+
+def require_reachable(sealed: Iterable[SealedInput], reach: Reach) -> None:
+    """Return where every sealed input of upstream lies within reach.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED`` naming the link and where it leads.
+    """
+    for entry in sealed:
+        if entry.row["artefact_kind"] != OURS:
+            require_in_reach(str(entry.row["logical_id"]), entry.location, reach)
+
+
+def require_in_reach(logical_id: str, location: Path, reach: Reach) -> None:
+    """``require_reachable`` of one input."""
+    try:
+        reach.require(location)
+    except OutOfReachError as error:
+        raise Seg3BError(
+            "S0",
+            "INPUT_OPEN_FAILED",
+            "link_within_reach",
+            str(error.filename),
+            "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED.",
+            {"logical_id": logical_id, "target": str(error.target)},
+        ) from error
+    except OSError as error:
+        raise open_failed("S0", logical_id, Path(error.filename or location), error.strerror) from error
