@@ -95,7 +95,8 @@ def test_what_ends_the_parent_ends_the_child() -> None:
 
 
 def test_where_libraries_with_threads_are_loaded_nobody_parts() -> None:
-    assert "polars" in sys.modules
+    import polars  # noqa: PLC0415, F401 - its threads are the reason
+
     assert part(1) is None
 
 
