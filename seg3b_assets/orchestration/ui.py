@@ -31,6 +31,7 @@ from dagster._utils.log import configure_loggers
 from seg3b_assets.doors import EXIT_STRUCTURAL, through_door
 from seg3b_assets.terminal import complain
 
+_WITH_PARENT: Final = "seg3b_assets.orchestration.with_parent"
 _LOOKED_EVERY_S: Final = 0.5
 _PATIENCE_S: Final = 60.0
 # What Dagster's code looks at to know that it serves a person at a desk.
@@ -74,7 +75,8 @@ def _until_one_ends(commands: Sequence[Sequence[str]]) -> str | None:
     try:
         for command in commands:
             # In groups of their own: an interrupt at the terminal is for us, and we end them in order.
-            process = subprocess.Popen([sys.executable, "-m", *command], start_new_session=True)
+            program = [sys.executable, "-m", _WITH_PARENT, *command]
+            process = subprocess.Popen(program, start_new_session=True)
             running[command[0]] = process
         while True:
             for name, process in running.items():
