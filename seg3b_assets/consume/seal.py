@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest
-from seg3b_assets.laws.plain_files import files_below, read_plain
+from seg3b_assets.laws.plain_files import read_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +123,8 @@ def _require_flag(bundle: Path) -> str:
         ) from None
     digest = hashlib.sha256()
     try:
-        for name in files_below(bundle):
+        # What else lies there, a file manager's leavings say, is none of the bundle.
+        for name in sorted(contract(_BUNDLE).schema["items"]["enum"]):
             if name not in (_FLAG_NAME, _INDEX):
                 digest.update(read_plain(bundle / name))
     except OSError as error:

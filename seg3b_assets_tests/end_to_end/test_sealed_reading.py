@@ -135,7 +135,7 @@ def test_what_is_no_file_is_refused_wherever_it_lies(
     run: PublishedRun, tree: Path, copy: Path, put: Callable[[Path], None]
 ) -> None:
     places = [run.path(name) for name in ROUTED] + [
-        run.path("validation_bundle_3B") / name for name in ("_passed.flag", "s5_manifest_3B.json", "stray")
+        run.path("validation_bundle_3B") / name for name in ("_passed.flag", "s5_manifest_3B.json")
     ]
     for place in places:
         target, kept = copy / place.relative_to(tree), copy / "kept"
@@ -147,4 +147,11 @@ def test_what_is_no_file_is_refused_wherever_it_lies(
         target.unlink()
         if there:
             kept.rename(target)
+    assert open_run(copy).flag == run.flag
+
+
+def test_what_a_file_manager_leaves_in_a_bundle_is_none_of_it(
+    run: PublishedRun, tree: Path, copy: Path
+) -> None:
+    (copy / run.path("validation_bundle_3B").relative_to(tree) / ".DS_Store").write_bytes(b"x")
     assert open_run(copy).flag == run.flag
