@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ class DigestCache:
     def directory(self, path: Path) -> str:
         """Hex directory digest (``laws.hashing.directory_digest``). Raises OSError when it cannot be read."""
         return self._digest("directory", path, _directory_signature, directory_digest)
+
+    def held(self, rule: str, path: Path, judge: Callable[[], None]) -> None:
+        """Ask ``judge`` once per content whether a file or folder keeps a rule; it raises where it does not.
+
+        Args:
+            rule: its name, with all that the answer hangs on besides the content; without a colon.
+
+        Raises:
+            OSError: when the path cannot be looked at; and what ``judge`` raises.
+        """
+
+        def judged(_: Path) -> str:
+            judge()
+            return sha256_hex(rule.encode())
+
+        self._digest(rule, path, _directory_signature if path.is_dir() else _file_signature, judged)
 
     def _digest(self, kind: str, path: Path, signature_of: Any, digest_of: Any) -> str:
         if not self._enabled:

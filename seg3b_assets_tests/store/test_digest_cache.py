@@ -159,3 +159,33 @@ def test_a_cache_that_cannot_be_saved_is_no_error(tmp_path: Path) -> None:
     cache = DigestCache(blocked / "digests.json")
     cache.file(blocked)
     cache.save()
+
+
+def test_a_rule_is_asked_once_per_content_and_a_refusal_is_not_remembered(tmp_path: Path) -> None:
+    file, asked = _written(tmp_path / "input", b"1"), []
+
+    def judge() -> None:
+        asked.append(file.read_text())
+        if file.read_text() == "2":
+            raise ValueError("not kept")
+
+    def held(rule: str, place: Path = file) -> None:
+        cache = DigestCache(tmp_path / "digests.json")
+        cache.held(rule, place, judge)
+        cache.save()
+
+    held("rule 1")
+    held("rule 1")
+    assert asked == ["1"]
+    held("rule 2")
+    held("rule 1", tmp_path)
+    assert asked == ["1"] * 3
+    file.write_text("2")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not kept"):
+            held("rule 1")
+    assert asked[3:] == ["2", "2"]
+    DigestCache(tmp_path / "digests.json", enabled=False).held(
+        "other", tmp_path / "input2", lambda: asked.append("3")
+    )
+    assert asked[-1] == "3"

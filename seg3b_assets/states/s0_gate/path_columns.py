@@ -8,8 +8,9 @@ reads the file: a surface has hundreds of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -17,9 +18,13 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_frame, read_schema
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.states.s0_gate.inventory import UPSTREAM
 from seg3b_assets.states.sealed import SealedInput
+
+if TYPE_CHECKING:
+    from seg3b_assets.store.digest_cache import DigestCache
 
 # Column: what of the world it repeats. 1A calls the seed global_seed.
 REPEATED: Final[Mapping[str, str]] = {
@@ -29,10 +34,14 @@ REPEATED: Final[Mapping[str, str]] = {
     "parameter_hash": "parameter_hash",
 }
 _EXAMPLES: Final = 5
+# Raise its number where another answer may be given of the same bytes: answers are remembered.
+_RULE: Final = "path columns 1"
 
 
-def require_path_columns(world: WorldIdentity, sealed: Mapping[str, SealedInput]) -> None:
-    """Refuse a dataset one of whose columns names another world.
+def require_path_columns(
+    world: WorldIdentity, sealed: Mapping[str, SealedInput], digests: DigestCache
+) -> None:
+    """Refuse a dataset one of whose columns names another world; what was found sound is not read again.
 
     Args:
         sealed: by the segment's own id.
@@ -40,8 +49,14 @@ def require_path_columns(world: WorldIdentity, sealed: Mapping[str, SealedInput]
     Raises:
         Seg3BError: the first of ``path_column_errors``.
     """
-    for error in path_column_errors(world, sealed):
-        raise error
+
+    def judge(own_id: str) -> None:
+        for error in path_column_errors(world, {own_id: sealed[own_id]}):
+            raise error
+
+    rule = f"{_RULE} {sha256_json({name: getattr(world, name) for name in REPEATED.values()})}"
+    for own_id in sorted(sealed.keys() & {artefact.own_id for artefact in UPSTREAM}):
+        digests.held(rule, sealed[own_id].location, partial(judge, own_id))
 
 
 def path_column_errors(world: WorldIdentity, sealed: Mapping[str, SealedInput]) -> Iterator[Seg3BError]:

@@ -85,8 +85,8 @@ def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWor
     sealed.sort(key=lambda entry: tuple(str(entry.row[key]).encode() for key in ROW_ORDER))
     rows = [entry.row for entry in sealed]
     entries = {sealed_own_id(entry.row): entry for entry in sealed}
-    require_path_columns(world, entries)
-    require_vouched(vouched(gates), entries)
+    require_path_columns(world, entries, digests)
+    require_vouched(vouched(gates), entries, digests)
     release = read_release(entries, world.manifest_fingerprint)
     notes = [*differences(upstream, policies), *release_notes(release, entries)]
     receipt = gate_receipt(world, gates, entries, upstream, release) | _noted(notes)
