@@ -12,6 +12,7 @@ import orjson
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.input_notes import InputNote, input_notes
+from seg3b_assets.laws.joined_keys import COORDINATES
 from seg3b_assets.store import Published, Snapshot
 
 FLAG_PREFIX = b"sha256_hex = "
@@ -118,8 +119,11 @@ class RunRecord:
         return input_notes(*map(self._document, names))
 
     def _settlements_drawn(self) -> int | None:
-        drawn = self._told("s2_summary_3B", "settlements_drawn")
-        return drawn if isinstance(drawn, int) else None
+        """Those that are not of the coordinates file. From S1 alone, as what a run reuses of S2 is not fetched."""
+        settled = self._rows("virtual_settlement_3B")
+        if settled is None or not self.published.has("s1_run_report_3B"):
+            return None
+        return settled - sum(int(one["used"]) for one in self.joined if one["source"] == COORDINATES)
 
     def _told(self, dataset_id: str, key: str) -> Any:
         """What a published document says of itself, to be shown; whether it keeps its contract is for its readers."""
