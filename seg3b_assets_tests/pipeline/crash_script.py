@@ -24,6 +24,7 @@ from seg3b_assets.states.context import StateContext
 from seg3b_assets.store import Store
 from seg3b_assets_tests.pipeline.toy_segment import run_s2, run_s3, toy_segment, toy_settings
 from seg3b_assets_tests.store.toy_contracts import toy_contract
+from seg3b_assets_tests.waiting import until
 
 NONDETERMINISTIC = 4
 KILLS = 12
@@ -149,7 +150,9 @@ def disagree(folder: Path) -> dict[str, Any]:
     """Three runs at once whose S3 gives each its own bytes: one publishes, the others are told."""
 
     def own_bytes(context: StateContext) -> None:
-        time.sleep(0.2)  # all of them find the key unpublished
+        (folder / f"{os.getpid()}.here").touch()
+        # All of them find the key unpublished.
+        until(lambda: len(list(folder.glob("*.here"))) == 3, 60, "third run at S3")
         context.out.blob("edge_alias_blob_3B", str(os.getpid()).encode())
 
     settings = toy_settings(folder)
