@@ -5,12 +5,16 @@ No other module prints (a test holds them to it); tables and colours are ``seg3b
 
 from __future__ import annotations
 
+import codecs
 import logging
+import re
 import sys
 import traceback
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from seg3b_assets.laws.visible_text import json_text, visible, visible_lines
+
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def say(*lines: str) -> None:
@@ -27,7 +31,9 @@ def complain(*lines: str) -> None:
 
 def say_json(value: Any) -> None:
     """Print a value as one line of JSON on standard output."""
-    _write(sys.stdout, json_text(value))
+    text = json_text(value)
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    _write(sys.stdout, text if is_utf8 else _NOT_ASCII.sub(_escaped, text))
 
 
 def complain_of(error: BaseException) -> None:
@@ -55,8 +61,24 @@ def flush() -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    if not _takes(stream, text):  # a locale that has no such letters
+        text = text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
     stream.write(f"{text}\n")
     stream.flush()
+
+
+def _takes(stream: TextIO, text: str) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(letter: re.Match[str]) -> str:
+    """A letter as JSON writes it in ASCII: one escape, or the two halves of a pair."""
+    halves = letter[0].encode("utf-16-be")
+    return "".join(f"\\u{halves[at] << 8 | halves[at + 1]:04x}" for at in range(0, len(halves), 2))
 
 
 class _VisibleFormatter(logging.Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import logging
 import re
 import sys
@@ -185,3 +186,14 @@ def test_what_is_repeated_of_an_argument_commands_nothing(
     assert said.err
     assert not COMMAND.findall(said.out + said.err)
     assert not any(line.startswith("PASS") for line in (said.out + said.err).splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_locale_without_the_letters_gets_escapes(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    terminal.say("§ 7 Ω 🜚")
+    terminal.say_json({"law": "§ 7 Ω 🜚"})
+    told, as_json = raw.getvalue().decode(encoding).splitlines()
+    assert told.endswith(r"7 \u03a9 \U0001f71a")
+    assert orjson.loads(as_json.encode("ascii")) == {"law": "§ 7 Ω 🜚"}
