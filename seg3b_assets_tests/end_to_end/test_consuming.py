@@ -189,8 +189,8 @@ def test_what_is_not_sealed_is_not_read(
 READ = (
     "s0_gate_receipt_3B.json",
     "sealed_inputs_3B.json",
-    "virtual_classification_3B",
-    "virtual_settlement_3B",
+    "virtual_classification/",
+    "virtual_settlement/",
     "edge_catalogue/",
     "edge_merchant_profile_3B",
     "edge_alias_blob_3B.bin",
