@@ -71,7 +71,8 @@ class Settings:
         """Where the files of an upstream root may lie: below what its user named, or in the cache."""
         place = self.gazetteer
         places = place.parent if place is not None and not place.is_dir() else place
-        return Reach.of(self.upstream, self.cache, places, *self.shared)
+        # Worlds are the largest part of a cache, and their folder may have been put on another disk.
+        return Reach.of(self.upstream, self.cache, self.cache / "world", places, *self.shared)
 
     @property
     def moves_heads(self) -> bool:

@@ -67,3 +67,11 @@ def test_a_variable_of_the_wrong_type_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match=f"{name}={value}"):
         Settings.from_environment()
+
+
+def test_worlds_may_lie_on_another_disk_than_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "seed=42").mkdir(parents=True)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "world").symlink_to(tmp_path / "disk")
+    reach = Settings.from_environment(cache=tmp_path / "cache").reach
+    reach.require(tmp_path / "cache" / "world" / "seed=42")
