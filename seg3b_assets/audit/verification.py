@@ -134,7 +134,7 @@ def verify(
         _judge_states(desk, tree)
     flag = _flag(held)
     _judge_flag(findings, flag, expect)
-    for path in tree.listing.changed():
+    for path in _altered(tree):
         findings.fail(LAYOUT, 1, {"path": path, "reason": "it was changed while the tree was verified"})
     return Verification(identity, findings.report(), flag, tuple(_anchors(findings, upstream, expect)))
 
@@ -144,6 +144,20 @@ def _anchors(findings: Findings, upstream: Path | None, expect: str | None) -> I
         yield "upstream"
     if expect is not None and not findings.failed(FLAG_EXPECTED):
         yield "flag"
+
+
+def _altered(tree: ExportedTree) -> Iterator[str]:
+    """Files written to since they were listed; one that was only linked elsewhere, which touches it too, is none."""
+    listed = (tree.receipt or {}).get("files")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    stated = {row.get("path"): row.get("sha256_hex") for row in rows}
+    for path in tree.listing.changed():
+        try:
+            same = path in stated and file_digest(tree.listing.root / path) == stated[path]
+        except OSError:
+            same = False
+        if not same:
+            yield path
 
 
 def _flag(held: AuditTree) -> str | None:

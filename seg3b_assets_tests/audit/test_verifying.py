@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -415,10 +416,17 @@ def test_a_file_written_to_meanwhile_is_a_fault_even_if_what_was_read_was_sound(
 
     def late(*arguments: Any) -> None:
         blob.chmod(0o644)
-        blob.write_bytes(blob.read_bytes())  # the same bytes, for all that
+        blob.write_bytes(blob.read_bytes()[::-1])
         judged(*arguments)
 
     judged = verification._judge_flag
+
+    def linked(*arguments: Any) -> None:
+        os.link(blob, tree.root.parent / "elsewhere")  # touches the file, and not its bytes
+        judged(*arguments)
+
+    monkeypatch.setattr(verification, "_judge_flag", linked)
+    assert failed(verify(tree.root, SHIPPED)) == []
     monkeypatch.setattr(verification, "_judge_flag", late)
     found = verify(tree.root, SHIPPED)
     assert failed(found) == ["tree.layout"]
