@@ -23,6 +23,7 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest, sha256_hex, stated_digest
 from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below
 from seg3b_assets.store.copies import Copied, copy_files
+from seg3b_assets.store.failures import out_of_reach
 from seg3b_assets.store.policy_bytes import PolicyBytes
 
 if TYPE_CHECKING:
@@ -92,15 +93,7 @@ def _require_sealed(row: Row, root: Root) -> Path:
         root.reach.require(location)
         found = stated_digest(location) if row["artefact_kind"] == "gate" else path_digest(location)
     except OutOfReachError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
-            "link_within_reach",
-            str(error.filename),
-            "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED. "
-            "Nothing was exported.",
-            {"logical_id": row["logical_id"], "target": str(error.target)},
-        ) from error
+        raise out_of_reach(str(row["logical_id"]), error) from error
     except OSError as error:
         raise _not_sealed(row, location, "INPUT_OPEN_FAILED", error.strerror or str(error)) from error
     if found != row["sha256_hex"]:

@@ -1,4 +1,4 @@
-"""How the store reports that it could not write: OUTPUT_WRITE_FAILED with the place and the remedy."""
+"""How files that cannot be written, or may not be read, are reported: with the place and the remedy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.plain_files import OutOfReachError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -43,4 +44,16 @@ def write_failed(state: str, place: Path, error: OSError, setting: str = "--home
         place=str(error.filename or place),
         remedy=f"{remedy}, or choose another place with {setting}, and run again. Nothing was published.",
         detail={"errno": errno.errorcode.get(error.errno or 0), "reason": error.strerror or str(error)},
+    )
+
+
+def out_of_reach(logical_id: str, error: OutOfReachError) -> Seg3BError:
+    """INPUT_OPEN_FAILED of a link by which an upstream root shows what is not its own."""
+    return Seg3BError(
+        "S0",
+        "INPUT_OPEN_FAILED",
+        "link_within_reach",
+        str(error.filename),
+        "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED.",
+        {"logical_id": logical_id, "target": str(error.target)},
     )

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.plain_files import OutOfReachError, Reach
 from seg3b_assets.states.sealed import open_failed
+from seg3b_assets.store.failures import out_of_reach
 
 if TYPE_CHECKING:
     from seg3b_assets.states.sealed import SealedInput
@@ -36,13 +36,6 @@ def require_in_reach(logical_id: str, location: Path, reach: Reach) -> None:
     try:
         reach.require(location)
     except OutOfReachError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
-            "link_within_reach",
-            str(error.filename),
-            "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED.",
-            {"logical_id": logical_id, "target": str(error.target)},
-        ) from error
+        raise out_of_reach(logical_id, error) from error
     except OSError as error:
         raise open_failed("S0", logical_id, Path(error.filename or location), error.strerror) from error
