@@ -260,7 +260,7 @@ def test_an_older_home_is_named_with_the_release_that_reads_it(
     tmp_path: Path, unchanged: Callable[[], None]
 ) -> None:
     with tarfile.open(REPOSITORY / "seg3b_assets_tests" / "data" / "home_of_0.1.tar.xz") as archive:
-        archive.extractall(tmp_path, (one for one in archive if one.name.startswith("home")), filter="data")
+        archive.extractall(tmp_path, (one for one in archive if one.name.startswith("home")))
     unchanged()
     found = by_code(home(tmp_path / "home"))
     assert "pip install 'seg3b-assets==0.1.*'" in found["OLDER_HOME"].remedy

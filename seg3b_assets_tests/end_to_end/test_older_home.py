@@ -32,7 +32,7 @@ CERTIFIED = "28bb4b68387a"  # the certification of the archive, by its first dig
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("older")
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder
 
 
@@ -40,7 +40,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def older(unpacked: Path, policies: Path, cache: Path, tmp_path: Path) -> Installation:
     """A copy of the old home with the shipped policies, to be changed."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, (one for one in archive if one.name.startswith("home")), filter="data")
+        archive.extractall(tmp_path, (one for one in archive if one.name.startswith("home")))
     return Installation(tmp_path / "home", policies, cache, upstream=unpacked / "upstream")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +160,13 @@ def test_bytes_are_counted_of_what_lies_there_itself(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p")
     assert bytes_below(tmp_path) == 5
     assert bytes_below(tmp_path / "nowhere") == 0
+
+
+def test_a_bound_far_above_a_file_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100)
+    tracemalloc.start()
+    try:
+        assert len(read_plain(tmp_path / "file", 8 << 30)) == 100
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
