@@ -415,8 +415,9 @@ def test_a_file_written_to_meanwhile_is_a_fault_even_if_what_was_read_was_sound(
     from seg3b_assets.audit import verification  # noqa: PLC0415
 
     def late(*arguments: Any) -> None:
-        blob.chmod(0o644)
-        blob.write_bytes(blob.read_bytes()[::-1])
+        data = blob.read_bytes()
+        blob.unlink()  # other trees are linked to the same bytes
+        blob.write_bytes(data[::-1])
         judged(*arguments)
 
     judged = verification._judge_flag
