@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.audit.checks import audited_datasets
-from seg3b_assets.audit.listing import Listing
+from seg3b_assets.audit.listing import Listing, Paths
 from seg3b_assets.audit.tree import read_bounded
 from seg3b_assets.audit.tree_checks import LAST_REPORT, bundle_documents
 from seg3b_assets.contracts import DatasetContract, contract
@@ -112,7 +112,7 @@ class ExportedTree:
     def is_export(self) -> bool:
         """Whether it is one of ``seg3b export``, and no bare tree of datasets: its receipt or its inputs say so."""
         listed = self.receipt is not None and "files" in self.receipt
-        return listed or any(path.startswith(f"{INPUTS}/") for path in self.listing.files)
+        return listed or self.listing.paths.any_below(INPUTS)
 
     def lacking(self) -> list[str]:
         """What every export carries and this tree does not: the receipt, the tiles in use, and its inputs."""
@@ -121,16 +121,16 @@ class ExportedTree:
             if row["artefact_kind"] != LEFT_BEHIND and sealed_own_id(row) not in NOT_CARRIED:
                 base = POLICIES if row["artefact_kind"] == "policy" else UPSTREAM
                 carried.append(f"{base}/{row['path']}")
-        return [path for path in carried if not self._told(path)]
+        places = self._told()
+        ordered = Paths(places)
+        return [path for path in carried if path not in places and not ordered.any_below(path)]
 
-    def _told(self, path: str) -> bool:
-        """Whether something of that path is there, or its absence is told where the receipt's list is judged."""
+    def _told(self) -> set[str]:
+        """Paths of which something is there, or whose absence is told where the receipt's list is judged."""
         listed = (self.receipt or {}).get("files")
         rows = listed if isinstance(listed, list) else []
         named = (str(row.get("path")) for row in rows if isinstance(row, dict))
-        beneath = f"{path.rstrip('/')}/"
-        places = (*self.listing.files, *self.listing.strange, *named)
-        return any(one == path or one.startswith(beneath) for one in places)
+        return {*self.listing.files, *self.listing.strange, *named}
 
     def expected_paths(self) -> tuple[set[str], set[str]]:
         """Files the tree may hold, and folders any file of which it may hold."""
@@ -165,16 +165,14 @@ def _witnesses(listing: Listing, receipt: Mapping[str, Any] | None) -> dict[str,
     for name, document in ((RUN_RECEIPT, receipt), ("upstream's run_receipt.json", upstream)):
         if document is not None:
             found[name] = {field: document[field] for field in _FIELDS if field in document}
-    pattern = contract(GATE).path.format(manifest_fingerprint="[^/]+")
-    for path in listing.files:
-        if re.fullmatch(pattern, path) and (gate := _object(listing, path)) is not None:
-            found[GATE] = {field: gate[field] for field in _FIELDS if field in gate}
-            if "verified_at_utc" in gate:
-                found[GATE]["created_utc"] = gate["verified_at_utc"]
     tokens: dict[str, Counter[str]] = {}
     for path in listing.files:
         for name, value in _TOKEN.findall(path) if not path.startswith("inputs/") else ():
             tokens.setdefault(name, Counter())[value] += 1
+    if (gate := _gate_receipt(listing, tokens.get("manifest_fingerprint", Counter()))) is not None:
+        found[GATE] = {field: gate[field] for field in _FIELDS if field in gate}
+        if "verified_at_utc" in gate:
+            found[GATE]["created_utc"] = gate["verified_at_utc"]
     paths: dict[str, Any] = {name: counted.most_common(1)[0][0] for name, counted in tokens.items()}
     if "seed" in paths:
         text = paths["seed"]
@@ -182,6 +180,18 @@ def _witnesses(listing: Listing, receipt: Mapping[str, Any] | None) -> dict[str,
     if paths:
         found["paths"] = paths
     return found
+
+
+def _gate_receipt(listing: Listing, worlds: Counter[str]) -> Mapping[str, Any] | None:
+    """The gate receipt of the world that most paths name and that has one. The others are not read.
+
+    A run has one; how many more a tree may have, each as large as a document may be, nobody bounds.
+    """
+    for world, _ in worlds.most_common():
+        path = contract(GATE).path.format(manifest_fingerprint=world)
+        if listing.is_file(path):
+            return _object(listing, path)
+    return None
 
 
 def _majority(witnesses: Witnesses, field: str) -> Any:

@@ -7,14 +7,59 @@ its end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 MAX_ENTRIES: Final = 200_000
 # Bytes, then when they and the file's state were last changed, in nanoseconds, and which file it is.
 Stamp = tuple[int, int, int, int]
+
+
+class Paths:
+    """Paths in order: what lies below a folder are neighbours, found by halving, however many folders are asked for.
+
+    Args:
+        paths: POSIX paths, of files.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._ordered = sorted(paths)
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The paths below a folder, in order."""
+        prefix = f"{folder.rstrip('/')}/"
+        for at in range(bisect_left(self._ordered, prefix), len(self._ordered)):
+            if not self._ordered[at].startswith(prefix):
+                return
+            yield self._ordered[at]
+
+    def any_below(self, folder: str) -> bool:
+        """Whether anything lies below a folder."""
+        return next(self.below(folder), None) is not None
+
+
+class Folders:
+    """Folders, asked whether a path is below any of them.
+
+    Args:
+        prefixes: their paths, each ending in a slash.
+    """
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._outermost: list[str] = []
+        for prefix in sorted(prefixes):
+            if not self._outermost or not prefix.startswith(self._outermost[-1]):
+                self._outermost.append(prefix)
+
+    def hold(self, path: str) -> bool:
+        """Whether one of them holds the path."""
+        # None of them is inside another, so the last one before the path is the only one it can be below.
+        at = bisect_right(self._outermost, path) - 1
+        return at >= 0 and path.startswith(self._outermost[at])
 
 
 @dataclass(frozen=True)
@@ -67,14 +112,20 @@ class Listing:
     def below(self, folder: str) -> dict[str, int]:
         """Files below a folder, by their path in it."""
         prefix = f"{folder.rstrip('/')}/"
-        return {
-            path.removeprefix(prefix): size for path, size in self.files.items() if path.startswith(prefix)
-        }
+        return {path.removeprefix(prefix): self.files[path] for path in self.paths.below(folder)}
 
     def sound_folder(self, folder: str) -> bool:
         """Whether a folder holds regular files and nothing else."""
-        prefix = f"{folder.rstrip('/')}/"
-        return bool(self.below(folder)) and not any(path.startswith(prefix) for path in self.strange)
+        return self.paths.any_below(folder) and not self._strange_paths.any_below(folder)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """The regular files' paths."""
+        return Paths(self.files)
+
+    @cached_property
+    def _strange_paths(self) -> Paths:
+        return Paths(self.strange)
 
 
 def _entries(root: Path) -> Iterator[tuple[str, Stamp | str]]:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,16 +77,20 @@ def audit_upstream(
         root: upstream's root, of the run's world. reach: where its files may lie.
     """
     findings.ok(INPUTS)
+    require, digest = (
+        cache(reach.require),
+        cache(path_digest),
+    )  # however many rows name a place, it is read once
     for row in sealed:
         location = root / str(row["path"]).rstrip("/")
         kind = row["artefact_kind"]
         if kind == "policy":
             continue
         try:
-            reach.require(location)
+            require(location)
             if kind == "bundle" or carried.get(sealed_own_id(row)) == location:
                 continue
-            found = stated_digest(location) if kind == "gate" else path_digest(location)
+            found = stated_digest(location) if kind == "gate" else digest(location)
         except OSError as error:
             if kind == "bundle" and not isinstance(error, OutOfReachError):
                 continue  # the gates' check speaks of it

@@ -17,6 +17,7 @@ from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.examination import examine, examining
 from seg3b_assets.audit.exported import BUNDLE, FLAG, POLICIES, RUN_RECEIPT, ExportedTree, disagreements
 from seg3b_assets.audit.findings import AuditReport, Findings
+from seg3b_assets.audit.listing import Folders, Stamp
 from seg3b_assets.audit.run_reports import audit_last_run_report
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
@@ -203,9 +204,9 @@ def _judge_layout(findings: Findings, tree: ExportedTree) -> None:
     for path, reason in tree.listing.strange.items():
         findings.fail(LAYOUT, 1, {"path": path, "reason": reason})
     files, folders = tree.expected_paths()
-    beneath = tuple(folders)
+    open_to_any = Folders(folders)
     for path in tree.listing.files:
-        inside = path.startswith(beneath) or (not tree.sealed and path.startswith("inputs/"))
+        inside = open_to_any.hold(path) or (not tree.sealed and path.startswith("inputs/"))
         if path not in files and not inside:
             findings.fail(LAYOUT, 1, {"path": path, "reason": "no dataset and no input lies there"})
     findings.ok(LAYOUT)
@@ -274,12 +275,14 @@ def _judge_bytes(findings: Findings, tree: ExportedTree, held: AuditTree) -> Non
         for name, path in held.datasets.items()
         if name in findings.digests and path.is_file()
     }
+    hashed: dict[Stamp, str] = {}  # names of one file are hashed once: a tree may have many of a large one
     for row in tree.receipt["files"]:
         path = row["path"]
         if tree.listing.files.get(path) != row["size_bytes"]:
             continue  # reported with the sizes
+        stamp = tree.listing.stamps[path]
         try:
-            found = known.get(path) or file_digest(root / path)
+            found = known.get(path) or hashed.get(stamp) or hashed.setdefault(stamp, file_digest(root / path))
         except OSError as error:
             found = f"unreadable: {error.strerror}"
         if found != row["sha256_hex"]:
