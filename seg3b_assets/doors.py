@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from seg3b_assets.laws.clipping import clipped_text
 from seg3b_assets.terminal import complain, complain_of, guard_last_resort, say_json
 
 EXIT_PASS, EXIT_REALISM, EXIT_USAGE, EXIT_STRUCTURAL = 0, 1, 2, 3
@@ -65,22 +66,28 @@ def missing_package(error: BaseException) -> str | None:
 
 def told(error: BaseException) -> tuple[dict[str, str], int]:
     """What is said of an error that no command foresaw, and the exit code."""
+    detail = clipped_text(str(error))
     if name := missing_package(error):
         remedy = f"Install it: pip install {name}, or the whole product: pip install seg3b-assets"
-        return {"code": "PACKAGE_MISSING", "place": name, "remedy": remedy, "detail": str(error)}, EXIT_USAGE
+        return {
+            "code": "PACKAGE_MISSING",
+            "place": name,
+            "remedy": remedy,
+            "detail": detail,
+        }, EXIT_USAGE
     if type(error).__module__.split(".")[0] in _PARSERS:
         return {
             "code": "DATA_UNREADABLE",
             "place": type(error).__name__,
             "remedy": "A file of the home, the cache or an input no longer holds what was written: seg3b doctor looks "
             "at them, and seg3b run --recompute makes those of the home again.",
-            "detail": str(error),
+            "detail": detail,
         }, EXIT_STRUCTURAL
     return {
         "code": "INTERNAL",
         "place": type(error).__name__,
         "remedy": _DEFECT,
-        "detail": str(error),
+        "detail": detail,
     }, EXIT_STRUCTURAL
 
 

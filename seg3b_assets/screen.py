@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from seg3b_assets.laws.clipping import LINE, clipped_text
 from seg3b_assets.laws.visible_text import visible, visible_lines
 
 
@@ -31,7 +32,7 @@ class Screen(Console):
         self.width = max(self.width, least_width)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(visible(one) if isinstance(one, str) else one for one in objects), **options)
+        super().print(*map(_shown, objects), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -58,4 +59,4 @@ def styled(text: str, style: str = "") -> Text:
 
 
 def _shown(cell: Any) -> Any:
-    return visible(cell) if isinstance(cell, str) else cell
+    return visible(clipped_text(cell, LINE)) if isinstance(cell, str) else cell

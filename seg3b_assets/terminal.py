@@ -12,21 +12,27 @@ import sys
 import traceback
 from typing import Any, Final, TextIO
 
+from seg3b_assets.laws.clipping import LINE, clipped_text
 from seg3b_assets.laws.visible_text import json_text, visible, visible_lines
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def say(*lines: str) -> None:
-    """Print lines on standard output; a line break inside one is shown, not obeyed."""
+    """Print lines on standard output; a line break inside one is shown, not obeyed, and no line is endless."""
     for line in lines:
-        _write(sys.stdout, visible(line))
+        _write(sys.stdout, visible(clipped_text(line, LINE)))
 
 
 def complain(*lines: str) -> None:
     """As ``say``, on standard error."""
     for line in lines:
-        _write(sys.stderr, visible(line))
+        _write(sys.stderr, visible(clipped_text(line, LINE)))
+
+
+def complain_json(prefix: str, value: Any) -> None:
+    """Print a value on standard error, as one line of JSON after a prefix; whoever made it has clipped it."""
+    _write(sys.stderr, f"{visible(prefix)}{json_text(value, default=str)}")
 
 
 def say_json(value: Any) -> None:

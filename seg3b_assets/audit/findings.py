@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seg3b_assets.laws.clipping import clipped, clipped_text
+
 Status = Literal["PASS", "FAIL", "SKIPPED"]
 Example = Mapping[str, Any]
 
@@ -164,9 +166,11 @@ class Findings:
             if found is not None and found.status == "FAIL":
                 count, example, detail = (
                     found.affected_count + count,
-                    found.example or example,
-                    {**detail, **found.detail},
+                    found.example or clipped(example),
+                    {**clipped(detail), **found.detail},
                 )
+            else:
+                example, detail = clipped(example), clipped(detail)
             self._results[check_id] = CheckResult(self._specs[check_id], "FAIL", count, example, detail)
 
     def rows(self, check_id: str, failing: NDArray[np.bool_], example: Callable[[int], Example]) -> None:
@@ -194,9 +198,8 @@ class Findings:
         with self._lock:
             for check_id in check_ids:
                 if check_id not in self._results:
-                    self._results[check_id] = CheckResult(
-                        self._specs[check_id], "SKIPPED", detail={"reason": reason}
-                    )
+                    detail = {"reason": clipped_text(reason)}
+                    self._results[check_id] = CheckResult(self._specs[check_id], "SKIPPED", detail=detail)
 
     def failed(self, check_id: str) -> bool:
         with self._lock:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from seg3b_assets.doors import through_door
+from seg3b_assets.laws.clipping import LINE, clipped_text
 from seg3b_assets.laws.visible_text import visible
 
 # The base of everything that typer tells as a usage error; it has no public name.
@@ -52,6 +53,6 @@ def _visible_usage() -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _USAGE):
             raise
-        message = visible(error.format_message())
+        message = visible(clipped_text(error.format_message(), LINE))
         error.format_message = lambda: message
         raise

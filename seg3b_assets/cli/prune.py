@@ -32,12 +32,14 @@ def prune(
 
     What is kept is the certification policy's retention.keep: the heads and refs it names. Refused while a run
     holds the home (exit 3). With --json: {prune_id, kept{lineage_id: [pointer]}, removed[{kind, place, bytes,
-    about}], bytes, held_by[…], strays[…]}; strays are files that are none of ours, in the home or the cache: they stay.
+    about}], bytes, held_by[…], strays[…], strays_total}; strays are files that are none of ours, in the home or the
+    cache: they stay, and the first hundred are named.
     """
     with reported(as_json, debug):
         settings = settings_from(home=home, policies=policies)
         from rich.filesize import decimal
 
+        from seg3b_assets.laws.clipping import ENTRIES
         from seg3b_assets.pipeline import default_segment
         from seg3b_assets.store import Store
         from seg3b_assets.store.layout import strays_of_cache
@@ -54,8 +56,10 @@ def prune(
 
         done = rehearse_prune(store, keep) if dry_run else prune_home(store, keep, list_first)
         stray_in_cache = [str(settings.cache / place) for place in strays_of_cache(settings.cache)]
+        found = [*done.strays, *stray_in_cache]
+        strays = found[:ENTRIES]
         if as_json:
-            print_json({**done.as_json(), "strays": [*done.strays, *stray_in_cache]})
+            print_json({**done.as_json(), "strays": strays, "strays_total": len(found)})
             return
         if dry_run:
             list_first(done.removed)
@@ -63,8 +67,10 @@ def prune(
         screen.print(f"{len(done.removed)} things, {verb} {decimal(done.bytes)}")
         for holder in done.held_by:
             screen.print(f"the home is in use, a prune would be refused now: {holder}")
-        for place in (*done.strays, *stray_in_cache):
+        for place in strays:
             screen.print(f"not ours, left where it is: {place}")
+        if len(found) > len(strays):
+            screen.print(f"not ours, left where it is: {len(found) - len(strays):,} more")
         if done.prune_id:
             screen.print(f"record  {store.documents.place(f'prunes/{done.prune_id}.json')}")
 

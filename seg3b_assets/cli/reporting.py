@@ -23,8 +23,7 @@ from seg3b_assets.doors import (
     told,
 )
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.visible_text import json_text
-from seg3b_assets.terminal import complain, say_json
+from seg3b_assets.terminal import complain, complain_json, say_json
 
 if TYPE_CHECKING:
     from seg3b_assets.screen import Screen
@@ -62,11 +61,12 @@ def exit_code(error: Seg3BError) -> int:
 
 
 def show_error(error: Seg3BError, prefix: str = "") -> None:
+    told = error.record()
     complain(f"{prefix}{error.code} ({error.validator})")
-    complain(f"  where:  {error.place}")
-    complain(f"  remedy: {error.remedy}")
+    complain(f"  where:  {told['place']}")
+    complain(f"  remedy: {told['remedy']}")
     if error.detail:
-        complain(f"  detail: {json_text(error.detail, default=str)}")
+        complain_json("  detail: ", told["detail"])
 
 
 def print_json(value: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, ClassVar, Final
 
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
@@ -20,6 +20,8 @@ from seg3b_assets.contracts.schemas import read_schema, registry
 from seg3b_assets.contracts.violations import Violation
 
 _SHOWN_CHARACTERS: Final = 200
+# A document of sixteen megabytes may break its contract millions of times; so many are counted.
+_MOST_ERRORS: Final = 10_000
 
 
 class _ItemKeys:
@@ -81,12 +83,12 @@ def validator(file_name: str) -> Draft202012Validator:
 
 
 def check_document(file_name: str, value: Any) -> list[Violation]:
-    """Everything wrong with ``value``: one violation per rule, counted, with its first place and value."""
+    """What is wrong with ``value``: one violation per rule, counted (10,000 in all), with its first place and value."""
     compiled = validator(file_name)
     try:
         if compiled.is_valid(value):
             return _fractional(compiled, value)
-        errors = list(_specific(compiled.iter_errors(value)))
+        errors = list(islice(_specific(compiled.iter_errors(value)), _MOST_ERRORS))
     except ValueError as deep:
         if "Recursion limit" not in str(deep):
             raise

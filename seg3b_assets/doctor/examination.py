@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.doctor.finding import INTERNAL, ODD, Finding, Severity, looked
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from seg3b_assets.settings import Settings
 
 _PACKAGE: Final = "seg3b_assets.doctor"
+_MOST_OF_A_KIND: Final = 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def examine(settings: Settings, seeds: Sequence[int] = (), progress: Progress = 
         seeds: of the root; every seed that lies there by default.
     """
     started = time.perf_counter()
-    findings = tuple(_together(list(_findings(settings, seeds, progress))))
+    findings = tuple(_few(list(_together(list(_findings(settings, seeds, progress))))))
     return Examination(findings, time.perf_counter() - started)
 
 
@@ -97,6 +99,25 @@ def _dagster() -> Iterator[Finding]:
 
 def _part(name: str) -> Any:
     return importlib.import_module(f"{_PACKAGE}.{name}")
+
+
+def _few(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """As many findings of a kind as a person reads, and how many more there are: a folder may hold a million strays."""
+
+    def kind(one: Finding) -> tuple[object, ...]:
+        return one.seed, one.area, one.severity, one.code
+
+    counts, told = Counter(map(kind, findings)), Counter[tuple[object, ...]]()
+    for one in findings:
+        told[kind(one)] += 1
+        if told[kind(one)] <= _MOST_OF_A_KIND:
+            yield one
+        elif told[kind(one)] == _MOST_OF_A_KIND + 1:
+            more = counts[kind(one)] - _MOST_OF_A_KIND
+            remedy = "Mend those above, and look again." if one.severity is Severity.stops else ""
+            yield replace(
+                one, place=one.area, found=f"and {more:,} more", remedy=remedy, detail={"more": more}
+            )
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from seg3b_assets.doors import missing_package
+from seg3b_assets.laws.clipping import clipped, clipped_text
 from seg3b_assets.laws.errors import Seg3BError
 
 RECEIPT: Final = "upstream receipt"
@@ -62,10 +63,10 @@ class Finding:
             "area": self.area,
             "severity": self.severity.value,
             "code": self.code,
-            "place": self.place,
-            "found": self.found,
-            "remedy": self.remedy,
-            "detail": dict(self.detail),
+            "place": clipped_text(self.place),
+            "found": clipped_text(self.found),
+            "remedy": clipped_text(self.remedy),
+            "detail": clipped(self.detail),
             "seed": self.seed,
         }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from seg3b_assets.laws.clipping import clipped, clipped_text
 from seg3b_assets.laws.visible_text import json_text, visible
 
 ANY_STATE = frozenset(
@@ -122,19 +123,23 @@ class Seg3BError(Exception):
         return f"E3B_{self.state}_{self.name}"
 
     def record(self) -> dict[str, Any]:
-        """The failure as a JSON object: code, state, validator, place, remedy, detail."""
+        """The failure as a JSON object: code, state, validator, place, remedy, detail.
+
+        What is longer than a person reads is clipped, here and wherever the error is printed.
+        """
         return {
             "code": self.code,
             "state": self.state,
             "validator": self.validator,
-            "place": self.place,
-            "remedy": self.remedy,
-            "detail": self.detail,
+            "place": clipped_text(self.place),
+            "remedy": clipped_text(self.remedy),
+            "detail": clipped(self.detail),
         }
 
     def __str__(self) -> str:
-        facts = json_text(self.detail, default=str) if self.detail else ""
-        return visible(f"{self.code} [{self.validator}] at {self.place}. {self.remedy} {facts}".rstrip())
+        facts = json_text(clipped(self.detail), default=str) if self.detail else ""
+        place, remedy = clipped_text(self.place), clipped_text(self.remedy)
+        return visible(f"{self.code} [{self.validator}] at {place}. {remedy} {facts}".rstrip())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (

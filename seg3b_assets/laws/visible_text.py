@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import orjson
 
+from seg3b_assets.laws.clipping import LINE, clipped_text
+
 _HIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -64,7 +66,7 @@ def story(name: str) -> logging.Logger:
 
 
 def _show(record: logging.LogRecord) -> bool:
-    record.msg, record.args = visible(record.getMessage()), None
+    record.msg, record.args = visible(clipped_text(record.getMessage(), LINE)), None
     return True
 
 

@@ -29,11 +29,11 @@ def failure_of(error: Seg3BError) -> dg.Failure:
     """The failure a person reads: what is wrong and what to do first, the facts below."""
     record = error.record()
     return dg.Failure(
-        description=visible(f"{error.code} at {error.place}. {error.remedy}"),
+        description=visible(f"{error.code} at {record['place']}. {record['remedy']}"),
         metadata={
             "code": dg.MetadataValue.text(error.code),
-            "place": dg.MetadataValue.text(visible(error.place)),
-            "remedy": dg.MetadataValue.text(visible(error.remedy)),
+            "place": dg.MetadataValue.text(visible(record["place"])),
+            "remedy": dg.MetadataValue.text(visible(record["remedy"])),
             "validator": dg.MetadataValue.text(error.validator),
             "detail": json_metadata(record["detail"]),
         },

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from seg3b_assets.audit import exported as whose
 from seg3b_assets.audit import upstream as root_of
@@ -21,9 +24,12 @@ from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.listing import Folders, Listing, Paths
 from seg3b_assets.audit.tree_checks import verify_specs
 from seg3b_assets.audit.verification import verify
+from seg3b_assets.cli import app
+from seg3b_assets.consume import open_run
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import Reach
-from seg3b_assets.settings import REPOSITORY
+from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets_tests.audit.spoilt_tree import Tree, failed
 
 SHIPPED = REPOSITORY / "policies"
@@ -160,3 +166,86 @@ def test_a_place_of_the_root_that_many_rows_name_is_read_once(
     assert len(read) == 1
     [found] = [one for one in findings.of(verify_specs()) if one.status == "FAIL"]
     assert (found.check_id, found.affected_count) == ("S0.upstream_inputs", 50)
+
+
+KEYS: dict[str, Any] = {
+    **{f"k{at:06d}": at for at in range(100_000)},
+    "\x1b" * 200_000: 0,
+    "notes": "\u202e" * 200_000,
+}
+PRINTED = 100_000
+"""Bytes: the checks of a verification are 40,000 as JSON; of a stranger's words there are some tens of thousands."""
+
+
+def _put(path: Path, value: Any) -> None:
+    path.unlink()
+    path.write_bytes(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def _with_keys(path: Path) -> None:
+    """More keys in a document, or in the first of its rows."""
+    value = orjson.loads(path.read_bytes())
+    _put(path, [{**value[0], **KEYS}, *value[1:]] if isinstance(value, list) else {**value, **KEYS})
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["run_receipt.json", "3B/validation/*/index.json", "3B/sealed_inputs/*/*.json", "3B/s0_*/*/*.json"],
+)
+def test_a_verification_prints_little_whatever_a_tree_says(
+    document: str, exported: Path, settings: Settings, tmp_path: Path
+) -> None:
+    tree = Tree(exported, tmp_path / "tree")
+    [path] = tree.root.glob(document if document == "run_receipt.json" else f"data/layer1/{document}")
+    _with_keys(path)
+    arguments = ["verify", str(tree.root), "--policies", str(settings.policies)]
+    told = CliRunner().invoke(app, arguments)
+    as_json = CliRunner().invoke(app, [*arguments, "--json"])
+    assert told.exit_code == as_json.exit_code == 3
+    assert len(told.output.encode()) < PRINTED / 5
+    assert len(as_json.output.encode()) < PRINTED
+    found = {one["check_id"] for one in orjson.loads(as_json.stdout)["checks"] if one["status"] == "FAIL"}
+    assert any(check_id.endswith((".contract", "tree.receipt")) for check_id in found)
+
+
+def test_a_tree_of_many_gate_receipts_is_refused_in_few_words(exported: Path, tmp_path: Path) -> None:
+    tree = Tree(exported, tmp_path / "tree")
+    [genuine] = tree.root.glob("data/layer1/3B/s0_gate_receipt/*/*.json")
+    for world in range(2_000):
+        folder = genuine.parent.parent / f"manifest_fingerprint={world:0200x}"
+        folder.mkdir()
+        os.link(genuine, folder / genuine.name)
+    with pytest.raises(Seg3BError) as refused:
+        open_run(tree.root)
+    assert len(str(refused.value)) < PRINTED / 2
+    assert re.search(r"and 1,9\d\d more", str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("run_receipt.json", "INPUT_SCHEMA_MISMATCH"),
+        ("data/layer1/3A/validation/*/index.json", "UPSTREAM_INDEX_INVALID"),
+        ("edge_topology.yaml", "POLICY_SCHEMA_INVALID"),
+    ],
+    ids=["receipt", "index", "policy"],
+)
+def test_doors_to_an_upstream_root_print_little_whatever_it_says(
+    what: str, code: str, upstream: Path, settings: Settings, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(upstream, tmp_path / "root", copy_function=os.link))
+    policies = Path(shutil.copytree(settings.policies, tmp_path / "policies"))
+    if what.endswith(".yaml"):
+        with (policies / what).open("a") as file:
+            file.writelines(f"{orjson.dumps(key).decode()}: 0\n" for key in KEYS)
+    else:
+        [path] = root.glob(what)
+        _with_keys(path)
+    options = ["--home", str(tmp_path / "home"), "--policies", str(policies), "--upstream", str(root)]
+    commands = ["plan --seed 42", "plan --seed 42 --json", "run --seed 42 --json", "doctor --json"]
+    for command in commands:
+        done = CliRunner().invoke(app, [*command.split(), *options])
+        assert done.exit_code in (2, 3)
+        assert code in done.output
+        assert len(done.output.encode()) < PRINTED
+    assert not (tmp_path / "home/snapshots").exists()

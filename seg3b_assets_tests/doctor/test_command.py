@@ -48,6 +48,16 @@ def test_a_fresh_installation_has_nothing_that_stops_and_none_of_it_is_made(
     assert "mkdir -p" in done.stdout
 
 
+def test_a_hundred_of_a_kind_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    for name in range(300):
+        (tmp_path / "home" / f"note {name:03d}").touch()
+    found = orjson.loads(seg3b(tmp_path, "--json").stdout)["findings"]
+    strays = [one for one in found if one["code"] == "STRAY"]
+    assert len(strays) == 101
+    assert (strays[-1]["found"], strays[-1]["detail"]) == ("and 200 more", {"more": 200})
+
+
 def test_a_broken_root_is_told_line_by_line_and_counted(
     broken: Broken, tmp_path: Path, unchanged: Callable[[], None]
 ) -> None:

@@ -87,7 +87,7 @@ def test_a_lane_that_cannot_prune_says_so_and_runs(home: ToyHome, caplog: pytest
 def test_prune_lists_then_removes_and_its_json_is_the_documented_one(home: ToyHome) -> None:
     old, _ = home.run(1), home.run(2)
     rehearsed = printed(home, "prune", "--dry-run")
-    assert list(rehearsed) == ["prune_id", "kept", "removed", "bytes", "held_by", "strays"]
+    assert list(rehearsed) == ["prune_id", "kept", "removed", "bytes", "held_by", "strays", "strays_total"]
     assert home.whole(old)
     done = seg3b(home, "prune")
     assert done.exit_code == 0
@@ -97,6 +97,17 @@ def test_prune_lists_then_removes_and_its_json_is_the_documented_one(home: ToyHo
     assert home.gone(old)
     assert printed(home, "prune") == {**rehearsed, "removed": [], "bytes": 0}
     assert "everything is reached" in seg3b(home, "prune").stdout
+
+
+def test_prune_names_a_hundred_strays_and_counts_the_rest(home: ToyHome) -> None:
+    home.run(1)
+    for name in range(300):
+        (home.settings.home / f"note {name:03d}").touch()
+    told = printed(home, "prune", "--dry-run")
+    assert (len(told["strays"]), told["strays_total"]) == (100, 300)
+    lines = seg3b(home, "prune").stdout.splitlines()
+    assert len([line for line in lines if line.startswith("not ours")]) == 101
+    assert "not ours, left where it is: 200 more" in lines
 
 
 def test_prune_beside_a_run_is_refused_with_code_3_and_the_runs_name(home: ToyHome) -> None:
