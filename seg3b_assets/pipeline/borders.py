@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -67,20 +70,25 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
     except OSError as error:
         raise _absent(gazetteer, error.strerror) from error
     target = cache / "roots" / sha256_hex(f"{root.resolve()}|{version}".encode())[:16] / root.name
-    if target.is_dir():
-        return target
+    place = "/".join((*_PLACE, f"own-{version}"))
+    links = dict(_links_around(root.resolve(), _PLACE))
+    links |= {f"{place}/{file.name}": file.resolve() for file in files}
+    if os.path.lexists(target):
+        if _links_below(target) == links:
+            return target
+        LOG.warning("%s is not what it would be made of now, and is made anew", target)
+        _set_aside(target)
     make_private(target.parent)
     staging = fresh_name(target, ".staged")
-    _link_around(root.resolve(), staging, _PLACE)
-    place = staging.joinpath(*_PLACE, f"own-{version}")
-    place.mkdir(parents=True)
-    for file in files:
-        (place / file.name).symlink_to(file.resolve())
+    for name, leads_to in links.items():
+        (staging / name).parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).symlink_to(leads_to)
     try:
         staging.rename(target)
-    except OSError:
-        if not target.is_dir():
+    except OSError:  # another run made it meanwhile
+        if _links_below(target) != links:
             raise
+        shutil.rmtree(staging)
     return target
 
 
@@ -103,14 +111,37 @@ def gazetteer_files(gazetteer: Path) -> list[Path]:
     return files
 
 
-def _link_around(source: Path, target: Path, way: tuple[str, ...]) -> None:
-    """Link everything of ``source`` into ``target`` but the folders of ``way``, which become folders of their own."""
-    target.mkdir()
+def _links_around(source: Path, way: tuple[str, ...], above: str = "") -> Iterator[tuple[str, Path]]:
+    """(path, where it leads) of links to everything of ``source`` but the folders of ``way``, which are real ones."""
     for entry in source.iterdir() if source.is_dir() else ():
-        if not way or entry.name != way[0]:
-            (target / entry.name).symlink_to(entry)
+        if entry.name != way[0]:
+            yield f"{above}{entry.name}", entry
     if len(way) > 1:
-        _link_around(source / way[0], target / way[0], way[1:])
+        yield from _links_around(source / way[0], way[1:], f"{above}{way[0]}/")
+
+
+def _links_below(folder: Path) -> dict[str, Path | None]:
+    """Where every link below a folder leads, by path; None for a file, and for the folder itself if it is a link."""
+    if folder.is_symlink() or not folder.is_dir():
+        return {"": None}
+    found: dict[str, Path | None] = {}
+    for base, folders, names in os.walk(folder):
+        for path in (Path(base, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                found[path.relative_to(folder).as_posix()] = path.readlink()
+            elif not path.is_dir():
+                found[path.relative_to(folder).as_posix()] = None
+    return found
+
+
+def _set_aside(target: Path) -> None:
+    """Remove what lies where a root of links is to be; nothing that a link in it leads to."""
+    if target.is_symlink() or not target.is_dir():
+        target.unlink()
+        return
+    unsound = fresh_name(target, ".staged")
+    target.rename(unsound)
+    shutil.rmtree(unsound)
 
 
 def _absent(gazetteer: Path, reason: str | None) -> Seg3BError:

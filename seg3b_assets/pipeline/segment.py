@@ -5,13 +5,15 @@ The default is the real segment; a test assembles its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.progress import Progress
@@ -106,8 +108,9 @@ def seal_seed(
 
     digests = DigestCache(settings.cache / "digests.json", settings.digest_cache)
     policies = policies or segment.load_policies(settings.policies)
-    sealed = segment.seal(root, policies, digests)
-    require_reachable(sealed.inputs.entries.values(), settings.reach)
+    with _built_anew_if_refused(settings, root):
+        sealed = segment.seal(root, policies, digests)
+        require_reachable(sealed.inputs.entries.values(), settings.reach)
     digests.save()
     world = sealed.world
     identity = RunIdentity(
@@ -119,3 +122,15 @@ def seal_seed(
     )
     found = {sealed_own_id(row): str(row["sha256_hex"]) for row in sealed.sealed_inputs}
     return SealedSeed(identity, policies, sealed.inputs, found)
+
+
+@contextmanager
+def _built_anew_if_refused(settings: Settings, root: Path) -> Iterator[None]:
+    """A root of the embedded world that is refused is ours: nobody has to restore it."""
+    try:
+        yield
+    except Seg3BError as error:
+        if settings.upstream is not None or not error.place.startswith(str(root)):
+            raise
+        remedy = f"Remove {root}: it is the embedded world's, of the cache, and the next run builds it anew."
+        raise replace(error, remedy=remedy) from error

@@ -2,6 +2,9 @@
 
 A stage's folder exists only when it is complete, so a build that was killed resumes after its last finished
 stage. The caller holds the build lock while it writes. Nothing here knows what a stage holds.
+
+What a stage's record says of its bytes goes into the bundles of every root that is built of it, so it is held against
+them before it is believed. A stage that is not what it says is nobody's loss: it is built anew, with a warning.
 """
 
 from __future__ import annotations
@@ -12,13 +15,17 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, path_digest
-from seg3b_assets.laws.plain_files import files_below
+from seg3b_assets.laws.identity import HEX64
+from seg3b_assets.laws.plain_files import Reach, files_below, read_plain
+from seg3b_assets.laws.visible_text import story
 from seg3b_assets.own_places import folders_in
+
+LOG: Final = story("world")
 
 _RECORD: Final = "stage.json"
 _STAGING: Final = ".staging-"
@@ -40,14 +47,58 @@ class Stage:
     counts: Mapping[str, int]
 
 
+class _UnsoundError(ValueError):
+    """A stage that is not what it says; the text tells where and why."""
+
+
 def finished_stage(cache: Path, name: str, key: str) -> Stage | None:
-    """The published stage, or None."""
+    """The published stage, its bytes hashed again; None where there is none, or where it was not sound and is gone."""
     folder = cache / f"{name}-{key[:_KEY_LENGTH]}"
-    try:
-        record: dict[str, Any] = orjson.loads((folder / _RECORD).read_bytes())
-    except FileNotFoundError:
+    if not os.path.lexists(folder):
         return None
-    return Stage(folder, record["digests"], record["counts"])
+    try:
+        return _held(folder, name, key)
+    except (OSError, _UnsoundError) as error:
+        LOG.warning("%s is not what was built there, and is built anew: %s", folder, error)
+    _discard(folder)
+    return None
+
+
+def _held(folder: Path, name: str, key: str) -> Stage:
+    """The stage in a folder. Raises _UnsoundError, or OSError, for one whose files are not those of its record."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise _UnsoundError("it is no folder of its own")
+    Reach.of(folder).require(folder)
+    try:
+        record = orjson.loads(read_plain(folder / _RECORD))
+    except ValueError:
+        raise _UnsoundError(f"{_RECORD} is no JSON") from None
+    said = record if isinstance(record, dict) else {}
+    if (said.get("stage"), said.get("key")) != (name, key):
+        raise _UnsoundError(f"{_RECORD} is of something else")
+    digests, counts = said.get("digests"), said.get("counts")
+    if not isinstance(digests, dict) or not isinstance(counts, dict):
+        raise _UnsoundError(f"{_RECORD} says nothing of its files")
+    if not all(isinstance(count, int) for count in counts.values()):
+        raise _UnsoundError(f"{_RECORD} counts something that is no number")
+    found = sorted(path.name for path in folder.iterdir() if path.name != _RECORD)
+    if found != sorted(digests):
+        raise _UnsoundError("other files are there than were built")
+    for dataset, digest in digests.items():
+        if not HEX64.fullmatch(str(digest)) or path_digest(folder / dataset) != digest:
+            raise _UnsoundError(f"{dataset} has other bytes than were built")
+    return Stage(folder, digests, counts)
+
+
+def _discard(folder: Path) -> None:
+    """Take away what lies there; roots that were built of it share its files by link, and keep them."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink()
+        return
+    # Out of the way in one step, under a name that the next build sweeps should this one be killed.
+    unsound = folder.with_name(f"{_STAGING}{folder.name}-{secrets.token_hex(8)}")
+    folder.rename(unsound)
+    shutil.rmtree(unsound)
 
 
 def build_stage(cache: Path, name: str, key: str, build: Callable[[Path], dict[str, int]]) -> Stage:
