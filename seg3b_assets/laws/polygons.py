@@ -17,6 +17,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from seg3b_assets.laws.wkb_nesting import nested_deeper
+
 Geometries = NDArray[np.object_]
 BOOL = NDArray[np.bool_]
 
@@ -35,6 +37,8 @@ _STRAY: Final = frozenset(
     {0, 1, 2, 4, 5}
 )  # the library's numbers of points, lines and rings, alone or several
 _DEEPEST_COLLECTION: Final = 8
+# Beyond, a geometry is not handed to the library: it recurses into each level.
+_DEEPEST_READ: Final = 64
 _WIDEST_DEG: Final = 180.0
 # Borders computed in other units and brought back miss ±180 and ±90 by a few bits.
 _HAIR_DEG: Final = 1e-6
@@ -141,13 +145,17 @@ def girding_rings(polygons: Geometries) -> list[int]:
 
 def _parsed(wkb: Sequence[bytes | None]) -> Geometries:
     """Geometries (n,); None for bytes that are none, and for curves, which the library knows and cannot read."""
-    raw = np.array([None, *wkb], dtype=object)[
-        1:
-    ]  # one that is empty or of one length stays a row of objects
+    shallow = (None if _too_deep(value) else value for value in wkb)
+    # One that is empty or of one length stays a row of objects.
+    raw = np.array([None, *shallow], dtype=object)[1:]
     try:
         return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
     except NotImplementedError:
         return geometries([_parsed_alone(value) for value in raw])
+
+
+def _too_deep(value: bytes | None) -> bool:
+    return value is not None and nested_deeper(value, _DEEPEST_READ)
 
 
 def _parsed_alone(value: bytes | None) -> shapely.Geometry | None:
@@ -166,6 +174,8 @@ def _taken_apart(
         return _collected(geometry)
     if wkb is None:
         fault = PolygonFault(EMPTY, "null")
+    elif _too_deep(wkb):
+        fault = PolygonFault(TYPE, f"geometries in geometries, more than {_DEEPEST_READ} deep")
     elif number is not None and number not in (_POLYGON, _MULTIPOLYGON, _COLLECTION):
         fault = PolygonFault(TYPE, _NAMES[number])
     elif number == _COLLECTION:
