@@ -36,11 +36,13 @@ class Leaf:
     """A column of the file's schema that has values.
 
     Attributes:
-        path: names from the top. width: bytes a value takes in memory besides what is in the pages.
+        path: names from the top. kind: the format's number of its physical type.
+        width: bytes a value takes in memory besides what is in the pages.
         repeated: whether a row may have several of them.
     """
 
     path: tuple[str, ...]
+    kind: int
     width: int
     repeated: bool
 
@@ -119,7 +121,7 @@ def _leaves(elements: Sequence[Mapping[int, Any]]) -> Iterator[Leaf]:
             waiting.append((children, here, again))
         else:
             kind = element[1]
-            yield Leaf(here, int(element.get(2, 0)) if kind == _FIXED else _WIDTHS[kind], again)
+            yield Leaf(here, kind, int(element.get(2, 0)) if kind == _FIXED else _WIDTHS[kind], again)
 
 
 def _weighed(
@@ -130,19 +132,28 @@ def _weighed(
     columns: Sequence[str] | None,
 ) -> Shape:
     wanted = None if columns is None else frozenset(columns)
-    rows = unpacked = values = memory = 0
+    rows = unpacked = values = memory = lying = 0
     for group in footer.get(4, []):
         chunks, in_group = group[1], int(group[3])
         if len(chunks) != len(leaves):
             raise NotParquetError(f"a row group has {len(chunks)} columns, the schema {len(leaves)}")
         rows += in_group
         for leaf, chunk in zip(leaves, chunks, strict=True):
+            if chunk[3][1] != leaf.kind:
+                # A reader may take the one's word where it asks the other for values, and end the process.
+                raise NotParquetError(
+                    f"{leaf.path[0]} is of type {chunk[3][1]} in a group, {leaf.kind} in the schema"
+                )
             if wanted is not None and leaf.path[0] not in wanted:
                 continue
-            packed, count = _pages(file, size, leaf, chunk[3])
+            large, count, length = _pages(file, size, leaf, chunk[3])
+            lying += length
+            if lying > size:
+                # Ten thousand row groups of the same pages would be looked at ten thousand times.
+                raise NotParquetError(f"its columns overlap: {lying} bytes of pages and more, in {size}")
             if not leaf.repeated and count != in_group:
                 raise NotParquetError(f"{leaf.path[0]} has {count} values in a group of {in_group} rows")
-            unpacked += packed
+            unpacked += large
             values += count
             memory += count * leaf.width
     if rows != int(footer[3]):
@@ -150,10 +161,11 @@ def _weighed(
     return Shape(size, rows, leaves, unpacked, values, unpacked + memory)
 
 
-def _pages(file: BinaryIO, size: int, leaf: Leaf, chunk: Mapping[int, Any]) -> tuple[int, int]:
-    """Bytes that a column chunk's pages unpack to, and values in them."""
+def _pages(file: BinaryIO, size: int, leaf: Leaf, chunk: Mapping[int, Any]) -> tuple[int, int, int]:
+    """Bytes that a column chunk's pages unpack to, values in them, and bytes they take in the file."""
     starts = [int(chunk[field]) for field in (9, 11) if int(chunk.get(field, 0)) > 0]
-    at, end = min(starts), min(starts) + int(chunk[7])
+    start = at = min(starts)
+    end = start + int(chunk[7])
     if at < len(_MAGIC) or end > size - _TAIL or end < at:
         raise NotParquetError(f"{leaf.path[0]} lies outside the file")
     unpacked = values = 0
@@ -174,7 +186,7 @@ def _pages(file: BinaryIO, size: int, leaf: Leaf, chunk: Mapping[int, Any]) -> t
         at += length + packed
     if values != int(chunk[5]):
         raise NotParquetError(f"{leaf.path[0]} says {chunk[5]} values, its pages {values}")
-    return unpacked, values
+    return unpacked, values, at - start
 
 
 def _header(file: BinaryIO, at: int, end: int) -> tuple[dict[int, Any], int]:

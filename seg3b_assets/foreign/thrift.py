@@ -14,6 +14,8 @@ _SCALARS: Final = (_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _BINARY)
 _DEEPEST: Final = 32
 _LONG_FORM: Final = 15
 _LONGEST_VARINT: Final = 10
+# A footer has some twenty for each column of each row group, and this is half a second of reading.
+_MOST_VALUES: Final = 1 << 19
 
 
 class ThriftError(ValueError):
@@ -30,6 +32,7 @@ class CompactReader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.at = 0
+        self._values = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
         """The next struct: value by field id; unknown fields are read like any other.
@@ -37,8 +40,6 @@ class CompactReader:
         Raises:
             ThriftError: the bytes end, or say something that fits in none.
         """
-        if depth > _DEEPEST:
-            raise ThriftError("structs within structs within structs")
         found: dict[int, Any] = {}
         field = 0
         while (head := self._byte()) != 0:
@@ -48,6 +49,11 @@ class CompactReader:
         return found
 
     def _value(self, kind: int, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise ThriftError(f"structs, lists or maps more than {_DEEPEST} deep")
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise ThriftError(f"more than {_MOST_VALUES} values")
         if kind in (_LIST, _SET):
             return self._list(depth)
         if kind in (_STRUCT, _MAP):

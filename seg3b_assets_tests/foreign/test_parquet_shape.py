@@ -20,6 +20,7 @@ from seg3b_assets.foreign.parquet_shape import NotParquetError, parquet_shape
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import count_rows, read_arrow, read_frame, read_schema
 from seg3b_assets.foreign.thrift import CompactReader, ThriftError
+from seg3b_assets_tests.hostile.mutated_footers import row_groups_many_times
 
 ROWS = 5_000
 FRAME = pl.DataFrame(
@@ -171,6 +172,34 @@ def test_a_footer_longer_than_its_file_is_none() -> None:
         parquet_shape(io.BytesIO(data))
 
 
+# The chance of these is to repeat them more than twice.
+@pytest.mark.parametrize(
+    "number", [number for number in range(9) if random.Random(number).choice((2, 100, 20_000)) > 2]
+)
+def test_row_groups_of_the_same_pages_are_looked_at_once(tmp_path: Path, number: int) -> None:
+    FRAME.write_parquet(tmp_path / "x", row_group_size=700)
+    data = row_groups_many_times((tmp_path / "x").read_bytes(), random.Random(number))
+    with pytest.raises(NotParquetError, match=r"its columns overlap|announces a footer|values"):
+        parquet_shape(io.BytesIO(data))
+
+
+def test_columns_of_another_type_in_a_group_than_in_the_schema_are_no_file(tmp_path: Path) -> None:
+    """pyarrow ends the process over such a one."""
+    FRAME[:200].write_parquet(tmp_path / "x", compression="uncompressed")
+    data = (tmp_path / "x").read_bytes()
+    first = data.rindex(b"\x15\x04\x19")  # ColumnMetaData: type INT64, a list of encodings
+    for kind in (0, 2, 8, 10, 12):  # as zigzag: BOOLEAN, INT32, FLOAT, DOUBLE, BYTE_ARRAY
+        (tmp_path / "x").write_bytes(data[: first + 1] + bytes((kind,)) + data[first + 2 :])
+        for read in (read_schema, count_rows, read_arrow):
+            with pytest.raises(UnreadableTableError, match="in a group, 2 in the schema"):
+                read(tmp_path / "x")
+
+
+def test_a_footer_of_more_values_than_any_file_has_is_none() -> None:
+    with pytest.raises(ThriftError, match="more than 524288 values"):
+        CompactReader(b"\x19\xfc\xff\xff\x7f" + b"\0" * (1 << 22) * 2).struct()
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -178,6 +207,10 @@ def test_a_footer_longer_than_its_file_is_none() -> None:
         b"\x19\xff\xff\xff\xff\x0f",  # a list longer than its bytes
         b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",  # a length of eleven bytes
         b"\x1c" * 100,  # structs without end
+        b"\x19" * 5000,  # lists of lists
+        b"\x1b" + b"\x01\xbb" * 5000,  # maps of maps
+        b"\x1c" + b"\x19\x1c" * 5000,  # lists of structs of lists
+        b"\x1a" * 100_000,  # sets of sets
         b"\x1d\x00",  # a type that is none
         b"\x1b\x7f",  # a map longer than its bytes
     ],
