@@ -46,9 +46,12 @@ def sample_bounds(files: list[Path], wanted: int) -> NDArray[np.float64]:
             if not file.num_row_groups:
                 return np.zeros((0, 4))
             group = file.read_row_group(file.num_row_groups // 2, columns=list(BOUNDS), use_threads=False)
-        bounds = np.stack([np.asarray(group.column(name), np.float64) for name in BOUNDS], axis=1)
+            numbers = [group.column(name).cast("float64").to_numpy() for name in BOUNDS]
     except (UnreadableTableError, KeyError, ValueError):
         return np.zeros((0, 4))
+    bounds = np.stack(numbers, axis=1)
     flat = bounds[(bounds[:, 0] <= bounds[:, 2]) & np.isfinite(bounds).all(axis=1)]
-    chosen: NDArray[np.float64] = flat[np.unique(np.linspace(0, max(len(flat) - 1, 0), wanted).astype(int))]
-    return chosen if len(flat) else flat
+    if not len(flat):
+        return np.zeros((0, 4))
+    chosen: NDArray[np.float64] = flat[np.unique(np.linspace(0, len(flat) - 1, wanted).astype(int))]
+    return chosen
