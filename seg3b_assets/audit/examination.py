@@ -6,10 +6,12 @@ and compared with the bytes on disk. Shares no code with the states; its caller 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -47,6 +49,8 @@ from seg3b_assets.audit.settlement import (
 )
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
 from seg3b_assets.realism import with_countries
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,23 @@ def _read(desk: Desk) -> _Tables:
         "edge_merchant_profile_3B",
     )
     with ThreadPoolExecutor(desk.workers) as pool:
-        maps = pool.submit(read_maps, desk)
-        classification, settlement, catalogue, index, profile = pool.map(desk.table, names)
-        merchants, borders = read_merchants(desk), maps.result()
+        maps = pool.submit(_read_or_told, desk, "maps", read_maps)
+        tables = (
+            pool.submit(_read_or_told, desk, name, partial(Desk.table, dataset_id=name)) for name in names
+        )
+        classification, settlement, catalogue, index, profile = (table.result() for table in [*tables])
+        merchants, borders = _read_or_told(desk, "merchants", read_merchants), maps.result()
     countries = None
     with examining(desk, "countries of settlements"):
         countries = expected_settlements(desk, merchants, borders)
     return _Tables(classification, settlement, catalogue, index, profile, merchants, borders, countries)
+
+
+def _read_or_told(desk: Desk, part: str, read: Callable[[Desk], _T | None]) -> _T | None:
+    """What is read; None, and a finding, where reading it breaks."""
+    with examining(desk, part):
+        return read(desk)
+    return None
 
 
 def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFrame | None]) -> None:

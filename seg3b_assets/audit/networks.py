@@ -64,6 +64,14 @@ class _Networks:
     touched: Mapping[str, BOOL]
 
 
+class _NoCountryError(ValueError):
+    """Merchants to whom every country is infinitely far, of which no run is made: how many, and the first."""
+
+    def __init__(self, merchants: int, first: int) -> None:
+        super().__init__(merchants, first)
+        self.merchants, self.first = merchants, first
+
+
 def audit_networks(
     desk: Desk,
     ledger: EdgeLedger,
@@ -83,7 +91,14 @@ def audit_networks(
         reason = "gazetteer, merchants or their settlements are not at hand"
         desk.findings.skip(reason, COUNTS, WEIGHTS, GUARD_FLAGS)
         return
-    networks = _draw(desk, facts, centroids)
+    try:
+        networks = _draw(desk, facts, centroids)
+    except _NoCountryError as error:
+        desk.findings.fail(
+            COUNTS, error.merchants, {"reason": "no country keeps any weight", "merchant_id": error.first}
+        )
+        desk.findings.skip("a merchant's country shares cannot be derived", WEIGHTS, GUARD_FLAGS)
+        return
     sound = _counts(desk, ledger, networks)
     _flags(desk, ledger, networks, profile)
     if placement is None or not placement.drawn.all():
@@ -160,8 +175,11 @@ def _blend(
     boost = np.where(of_home[:, None] == region[None, :], law.same_region_boost, 1.0)
     boost = np.where(home, law.same_country_boost, boost)
     kernel = prior[None, :] ** law.prior_exponent * np.exp(-distance / decay) * boost
-    kernel = kernel / kernel.sum(axis=1, keepdims=True)
-    return apportion_rows((1.0 - coupling) * prior[None, :] + coupling * kernel, SHARE_UNITS)
+    mass = kernel.sum(axis=1, keepdims=True)
+    without = ~(mass[:, 0] > 0)
+    if without.any():
+        raise _NoCountryError(int(without.sum()), int(facts["merchant_id"][int(np.argmax(without))]))
+    return apportion_rows((1.0 - coupling) * prior[None, :] + coupling * (kernel / mass), SHARE_UNITS)
 
 
 def guarded(masses: I64, blend: I64, law: GuardLaw) -> tuple[I64, dict[str, BOOL]]:

@@ -44,12 +44,9 @@ def draw_places(
         here = of_country.get(str(code))
         if here is not None:
             chosen[at] = here[_seat(law, stream, merchant_id[at], people[here])]
-    row = pl.Series(np.where(chosen >= 0, chosen, 0))
-    found = places.select("place_id", "lat_deg", "lon_deg")[row]
-    known = pl.Series(chosen >= 0)
-    return pl.DataFrame({"merchant_id": merchant_id}).hstack(
-        found.select(pl.when(known).then(pl.col(name)).alias(name) for name in found.columns)
-    )
+    row = pl.DataFrame({"merchant_id": merchant_id, "row": chosen})
+    numbered = places.select("place_id", "lat_deg", "lon_deg").with_row_index("row").cast({"row": pl.Int64})
+    return row.join(numbered, on="row", how="left", maintain_order="left").drop("row")
 
 
 def _seat(law: Settlement, stream: Stream, merchant_id: U64, people: F64) -> I64:

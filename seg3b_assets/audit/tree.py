@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import polars as pl
@@ -29,6 +29,8 @@ from seg3b_assets.policies import PolicySet
 
 IDENTITY_FIELDS = ("seed", "manifest_fingerprint", "parameter_hash", "run_id")
 _ORDER_RULES = {"sort": "order", "unique": "unique"}
+# What an input's columns can break so that nobody can reckon with them.
+_UNUSABLE: Final = frozenset({"missing_column", "dtype", "null"})
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class Desk:
         return declared.conform(table)
 
     def input_table(self, logical_id: str, columns: list[str]) -> pl.DataFrame | None:
-        """Columns of a sealed table, by contract dtypes; None when it is not at hand or unreadable.
+        """Columns of a sealed table, by contract dtypes; None when it is not at hand, unreadable, or of columns that no
+        run could have been made of.
 
         Its bytes are judged by its seal, so nothing is reported here.
         """
@@ -160,7 +163,13 @@ class Desk:
             if refused:
                 return None
             present = [name for name in columns if name in frame.columns]
-            return frame.select(pl.col(name).cast(dtypes[name]) for name in present)
+            frame = frame.select(present)
+            if declared.format == "csv":
+                frame = frame.cast({name: dtypes[name] for name in present})
+            wanted = [name for name in columns if name in present or name in declared.polars_schema]
+            if any(found.rule in _UNUSABLE for found in declared.check_frame(frame, wanted)):
+                return None
+            return frame.cast({name: dtypes[name] for name in present})
         except (UnreadableTableError, pl.exceptions.PolarsError):
             return None
 

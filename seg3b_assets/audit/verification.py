@@ -152,6 +152,9 @@ def _altered(tree: ExportedTree) -> Iterator[str]:
     listed = (tree.receipt or {}).get("files")
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     stated = {row.get("path"): row.get("sha256_hex") for row in rows}
+    if tree.receipt is not None:
+        # No file lists its own digest: where it is what it was read as, it has one form.
+        stated[RUN_RECEIPT] = sha256_json(tree.receipt)
     for path in tree.listing.changed():
         try:
             same = path in stated and file_digest(tree.listing.root / path) == stated[path]

@@ -423,7 +423,8 @@ def test_a_file_written_to_meanwhile_is_a_fault_even_if_what_was_read_was_sound(
     judged = verification._judge_flag
 
     def linked(*arguments: Any) -> None:
-        os.link(blob, tree.root.parent / "elsewhere")  # touches the file, and not its bytes
+        for number, path in enumerate(one for one in tree.root.rglob("*") if one.is_file()):
+            os.link(path, tree.root.parent / f"elsewhere-{number}")  # touches the file, and not its bytes
         judged(*arguments)
 
     monkeypatch.setattr(verification, "_judge_flag", linked)
