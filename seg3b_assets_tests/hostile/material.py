@@ -205,11 +205,11 @@ def _certified(root: Path, world: WorldIdentity, member: bytes, spoilt: Path) ->
 
 def sign_tree(root: Path, spoilt: Path) -> None:
     """Make every digest of a tree agree with its bytes, the spoilt file being left as it is."""
-    tree = Tree(root)
-    tree.touched.add(spoilt.name)
-    for dataset_id in (*EVIDENCE, BUNDLE):
-        place = tree.path(dataset_id)
-        if dataset_id != BUNDLE and (place == spoilt or place in spoilt.parents):
-            tree.touched.add(dataset_id)
     with contextlib.suppress(Exception):  # as far as it goes: what is spoilt may not be read
+        tree = Tree(root)
+        tree.touched.add(spoilt.name)
+        for dataset_id in (*EVIDENCE, BUNDLE):
+            place = tree.path(dataset_id)
+            if dataset_id != BUNDLE and (place == spoilt or place in spoilt.parents):
+                tree.touched.add(dataset_id)
         tree.reseal()
