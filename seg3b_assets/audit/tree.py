@@ -21,7 +21,7 @@ from seg3b_assets.audit.parquet_files import footer_violations, read_table
 from seg3b_assets.contracts import DatasetContract, Violation, contract
 from seg3b_assets.contracts.geotables import declared_geometry
 from seg3b_assets.foreign.reading import UnreadableTableError
-from seg3b_assets.foreign.tables import read_text_frame
+from seg3b_assets.foreign.text_tables import read_text_frame
 from seg3b_assets.laws.hashing import canonical_json, indented_json, path_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import MAX_DOCUMENT_BYTES, files_below, read_plain

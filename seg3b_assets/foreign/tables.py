@@ -1,4 +1,4 @@
-"""Parquet and CSV files nobody vouches for: opened as what they are, weighed before they are read, and told.
+"""Parquet files nobody vouches for: opened as what they are, weighed before they are read, and told.
 
 A file of ten kilobytes may unpack to gigabytes. What it will take is known from its pages (``parquet_shape``), and a
 file that takes more than a table of its size ever does is refused unread.
@@ -16,7 +16,7 @@ import polars as pl
 
 from seg3b_assets.foreign.parquet_shape import NotParquetError, Shape, parquet_shape
 from seg3b_assets.foreign.reading import READING, UnreadableTableError
-from seg3b_assets.laws.plain_files import open_plain, read_plain
+from seg3b_assets.laws.plain_files import open_plain
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -29,7 +29,6 @@ _MOST_BYTES_PER_BYTE: Final = 250
 # So much any file may take: small ones are mostly footer, and what they repeat is packed away.
 _SMALL: Final = 128 << 20
 _MOST_COLUMNS: Final = 512
-LARGEST_TEXT: Final = 1 << 30
 _DESCRIPTORS: Final = Path("/dev/fd")
 
 
@@ -118,16 +117,6 @@ def count_rows(path: Path) -> int:
             return parquet_shape(file, ()).rows
         except NotParquetError as error:
             raise UnreadableTableError(f"{path.name}: {error}") from error
-
-
-def read_text_frame(path: Path) -> pl.DataFrame:
-    """The rows of a CSV file, all of them text.
-
-    Raises:
-        UnreadableTableError: as for a table; and for a file larger than any that we read.
-    """
-    with told():
-        return pl.read_csv(read_plain(path, LARGEST_TEXT), infer_schema=False)
 
 
 @contextlib.contextmanager

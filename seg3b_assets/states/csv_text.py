@@ -6,15 +6,24 @@ of it otherwise (another encoding, another separator, a line too long) is named 
 
 from __future__ import annotations
 
-import codecs
 import csv
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import polars as pl
 
-from seg3b_assets.foreign.tables import LARGEST_TEXT
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.text_tables import (
+    LARGEST_TEXT,
+    MOST_COLUMNS,
+    RefusedTextError,
+    header_of,
+    judged_text,
+    text_frame,
+)
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.plain_files import read_plain
 
@@ -23,15 +32,7 @@ if TYPE_CHECKING:
 
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN: Final = 120
-_OTHER_ENCODINGS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-class _RefusedError(ValueError):
-    """What is wrong, and where."""
-
-    def __init__(self, validator: str, line: int, found: str, **facts: Any) -> None:
-        super().__init__(found)
-        self.validator, self.line, self.found, self.facts = validator, line, found, facts
+_CR_ALONE: Final = re.compile(rb"\r(?!\n)")
 
 
 def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFrame:
@@ -56,10 +57,10 @@ def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFr
             {"logical_id": declared.id, "reason": error.strerror},
         ) from error
     try:
-        text = _decoded(raw)
+        text = judged_text(raw)
         _require_header(declared, text)
         return _typed(declared, _parsed(declared, text), text)
-    except _RefusedError as refused:
+    except RefusedTextError as refused:
         raise Seg3BError(
             state,
             "INPUT_SCHEMA_MISMATCH",
@@ -72,45 +73,33 @@ def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFr
 
 def line_of(location: Path, row: int) -> int:
     """The line on which a row begins, both as people count: lines from 1, the header being one; rows from 0."""
-    starts = [start for start, _ in _records(_decoded(read_plain(location, LARGEST_TEXT)))]
+    starts = [start for start, _ in _records(judged_text(read_plain(location, LARGEST_TEXT)))]
     return starts[row + 1] if row + 1 < len(starts) else row + 2
 
 
-def _decoded(raw: bytes) -> str:
-    if raw.startswith(_OTHER_ENCODINGS):
-        raise _RefusedError("csv_encoding", 1, "the file is UTF-16; save it as UTF-8")
+def _require_header(declared: DatasetContract, text: bytes) -> None:
+    line = header_of(text)
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = (
-            f"byte 0x{raw[error.start]:02x} is not UTF-8 but, it may be, Windows-1252; save the file as UTF-8"
-        )
-        raise _RefusedError("csv_encoding", raw.count(b"\n", 0, error.start) + 1, found) from None
-    if "\0" in text:
-        raise _RefusedError("csv_encoding", text.count("\n", 0, text.index("\0")) + 1, "a NUL byte in a text")
-    if "\n" not in text and text.count("\r") > 1:
-        raise _RefusedError("csv_lines", 1, "lines end in CR alone; end them in LF or CR LF")
-    return text
-
-
-def _require_header(declared: DatasetContract, text: str) -> None:
-    line = text.split("\n", 1)[0].rstrip("\r")
-    names = next(csv.reader([line]), [])
+        names = next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise RefusedTextError("csv_header", 1, f"the header cannot be read: {error}") from None
     known = [*declared.polars_schema, *declared.optional_columns]
     if not names:
-        raise _RefusedError("csv_header", 1, "there is no header", expected=known)
+        raise RefusedTextError("csv_header", 1, "there is no header", expected=known)
+    if len(names) > MOST_COLUMNS:
+        raise RefusedTextError("csv_header", 1, f"there are {len(names):,} columns", expected=known)
     if names[0].lower().startswith("sep="):
-        raise _RefusedError(
-            "csv_separator", 1, f"{line!r} is a spreadsheet's hint and no header; take it out"
+        raise RefusedTextError(
+            "csv_separator", 1, f"{line[:_SHOWN]!r} is a spreadsheet's hint and no header; take it out"
         )
     for separator, called in _SEPARATORS.items():
         if len(names) < len(known) and len(line.split(separator)) > len(names):
-            raise _RefusedError("csv_separator", 1, f"{called} separate the columns; use commas")
+            raise RefusedTextError("csv_separator", 1, f"{called} separate the columns; use commas")
     repeated = sorted({name for name in names if names.count(name) > 1})
     unknown = [name for name in names if name not in known]
     missing = [name for name in declared.polars_schema if name not in names]
     if repeated:
-        raise _RefusedError("csv_header", 1, f"the column {repeated[0]} is there more than once")
+        raise RefusedTextError("csv_header", 1, f"the column {repeated[0]} is there more than once")
     if unknown or missing:
         near = [name for name in unknown if name.strip().lower() in known]
         found = (
@@ -118,23 +107,25 @@ def _require_header(declared: DatasetContract, text: str) -> None:
             if near
             else "these are not the contract's names"
         )
-        raise _RefusedError("csv_header", 1, found, unknown=unknown[:_SHOWN], missing=missing)
+        raise RefusedTextError("csv_header", 1, found, unknown=unknown[:_SHOWN], missing=missing)
 
 
-def _parsed(declared: DatasetContract, text: str) -> pl.DataFrame:
+def _parsed(declared: DatasetContract, text: bytes) -> pl.DataFrame:
     """Every column as text."""
     try:
-        frame = pl.read_csv(text.encode(), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
+        frame = text_frame(text)
+    except UnreadableTableError as error:
         _refuse_first_odd(text)
-        raise _RefusedError("csv_rows", 1, str(error).splitlines()[0][:_SHOWN]) from None
+        raise RefusedTextError("csv_rows", 1, str(error)[:_SHOWN]) from None
+    if lost := [name for name in declared.polars_schema if name not in frame.columns]:
+        raise RefusedTextError("csv_header", 1, f"the header is quoted so that {lost[0]} is not found")
     # An empty or short line comes out as nulls; one that is whole and lacks a value is for the contract to refuse.
     if any(frame[name].null_count() for name in declared.polars_schema):
         _refuse_first_odd(text)
     return frame
 
 
-def _typed(declared: DatasetContract, frame: pl.DataFrame, text: str) -> pl.DataFrame:
+def _typed(declared: DatasetContract, frame: pl.DataFrame, text: bytes) -> pl.DataFrame:
     for column, dtype in {**declared.polars_schema, **declared.optional_columns}.items():
         if column not in frame.columns:
             continue
@@ -145,25 +136,28 @@ def _typed(declared: DatasetContract, frame: pl.DataFrame, text: str) -> pl.Data
             starts = [start for start, _ in _records(text)]
             facts = {"column": column, "rows": int(lost.sum()), "expected": str(dtype)}
             found = str(frame[column][row])[:_SHOWN]
-            raise _RefusedError(f"type_of_{column}", starts[row + 1], found, **facts)
+            raise RefusedTextError(f"type_of_{column}", starts[row + 1], found, **facts)
         frame = frame.with_columns(typed)
     return frame
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def _records(text: bytes) -> Iterator[tuple[int, list[str]]]:
     """(line on which it begins, its fields) of every record, the header first; only asked where something is wrong."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    # Lines end where an editor has them end, and not at every character that Unicode calls a separator.
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""), strict=True)
     begins = 1
     try:
         for fields in reader:
             yield begins, fields
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise _RefusedError("csv_rows", begins, f"what begins on this line cannot be read: {error}") from None
+        raise RefusedTextError(
+            "csv_rows", begins, f"what begins on this line cannot be read: {error}"
+        ) from None
 
 
-def _refuse_first_odd(text: str) -> None:
-    """Refuse the first line that is empty or has not as many fields as the header."""
+def _refuse_first_odd(text: bytes) -> None:
+    """Refuse the first line that is empty or has not as many fields as the header; else the first that ends in CR."""
     width = 0
     for line, fields in _records(text):
         width = width or len(fields)
@@ -171,8 +165,13 @@ def _refuse_first_odd(text: str) -> None:
             _refuse_empty(line)
         if len(fields) != width:
             found = f"{len(fields)} fields, where the header has {width}"
-            raise _RefusedError("csv_rows", line, found)
+            raise RefusedTextError("csv_rows", line, found)
+    if alone := _CR_ALONE.search(text):
+        at = text.count(b"\n", 0, alone.start()) + 1
+        raise RefusedTextError(
+            "csv_lines", at, "a line ends in CR alone, and others do not; end them in LF or CR LF"
+        )
 
 
 def _refuse_empty(line: int) -> NoReturn:
-    raise _RefusedError("csv_rows", line, "the line is empty, or has nothing but commas; take it out")
+    raise RefusedTextError("csv_rows", line, "the line is empty, or has nothing but commas; take it out")

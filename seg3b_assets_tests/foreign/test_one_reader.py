@@ -20,6 +20,7 @@ READERS = (
     PACKAGE / "policies" / "loader.py",
     PACKAGE / "policies" / "layer_policies.py",
     PACKAGE / "store" / "copies.py",
+    PACKAGE / "world" / "gazetteer.py",
 )
 # Each opens, or walks, by a path that may be a pipe, a device, a loop or a bomb.
 BY_THEMSELVES = {

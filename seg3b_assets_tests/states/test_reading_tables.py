@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.foreign.text_tables import read_text_frame
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.strict_json import RepeatedKeyError, parse_once
 from seg3b_assets.states.tables import place_of_row, read_table
@@ -120,6 +125,107 @@ def test_a_spreadsheets_csv_is_refused_by_line_and_kind(
     assert (error.name, error.validator) == ("INPUT_SCHEMA_MISMATCH", expected)
     assert error.place == f"{file}, line {line}"
     assert "truncate_ragged" not in str(error)
+
+
+MEGABYTE = 1 << 20
+HOSTILE: dict[str, tuple[str | bytes, int, str]] = {
+    "a million columns": ("a" + ",a" * 500_000 + "\n" + ROW, 1, "csv_header"),
+    "a million columns in a longer line": ("a" + ",a" * 1_000_000 + "\n", 1, "csv_lines"),
+    "a name of 200,000 characters": ("x" * 200_000 + "\n" + ROW, 1, "csv_header"),
+    "commas alone": ("," * MEGABYTE, 1, "csv_header"),
+    "a header without an end": (HEADER[:-1] + "x" * 2 * MEGABYTE, 1, "csv_lines"),
+    "an endless line": (HEADER + ROW + ROW[:-1] + "x" * 2 * MEGABYTE + "\n" + ROW, 3, "csv_lines"),
+    "an endless last line": (HEADER + ROW * 10_000 + "9" * 3 * MEGABYTE, 10_002, "csv_lines"),
+    "an unmatched quote": (HEADER + ROW + ROW[:-1] + '"' + "x" * 1_000 + "\n" + ROW * 100, 3, "csv_rows"),
+    "a quoted header": (HEADER.replace("merchant_id", '"merchant_id'), 1, "csv_header"),
+    "NUL alone": (b"\0" * MEGABYTE, 1, "csv_encoding"),
+    "NUL after many lines": ((HEADER + ROW * 40_000 + "\0\n"), 40_002, "csv_encoding"),
+    "no UTF-8 after many lines": ((HEADER + ROW * 40_000).encode() + b"\xff\n", 40_002, "csv_encoding"),
+    "UTF-16, little end first": ((HEADER + ROW).encode("utf-16"), 1, "csv_encoding"),
+    "UTF-32": ((HEADER + ROW).encode("utf-32"), 1, "csv_encoding"),
+    "a mark in the middle of a mark": (b"\xef\xbb", 1, "csv_encoding"),
+    "two marks": ("\ufeff\ufeff" + HEADER + ROW, 1, "csv_header"),
+    "a lone CR among the lines": (HEADER + ROW[:-1] + "\r" + ROW, 2, "csv_lines"),
+    "a table of another kind": (b"PAR1" + bytes(range(1, 128)) * 8 + b"PAR1", 1, "csv_separator"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_odd_csv_is_refused_by_line_in_few_words_and_little_memory(kind: str, tmp_path: Path) -> None:
+    text, line, validator = HOSTILE[kind]
+    file = coordinates(tmp_path, text)
+    error = refused(file)
+    assert (error.validator, error.place) == (validator, f"{file}, line {line}")
+    assert error.name == "INPUT_SCHEMA_MISMATCH" and error.remedy
+    assert len(str(error)) < 30_000
+
+
+PIECES = st.sampled_from(
+    [
+        "merchant_id",
+        ",",
+        "\n",
+        "\r",
+        '"',
+        '""',
+        "\0",
+        "\ufeff",
+        "\u2028",
+        "\x0c",
+        "5",
+        "48.85",
+        HEADER,
+        ROW,
+        ROW[:-1],
+        "é",
+        " ",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), st.sampled_from(["utf-8", "utf-16-le", "latin-1"]))
+def test_whatever_a_csv_holds_it_is_a_table_or_is_refused(text: str, encoding: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = coordinates(Path(folder), text.encode(encoding, "replace"))
+        try:
+            frame = read_table(COORDINATES, file, "S1")
+        except Seg3BError as error:
+            assert error.name == "INPUT_SCHEMA_MISMATCH" and f"{file}, line " in error.place
+        else:
+            assert set(COORDINATES.polars_schema) <= set(frame.columns)
+
+
+def test_a_line_ends_where_an_editor_has_it_end(tmp_path: Path) -> None:
+    odd = ROW[:-1] + "a\u2028b\x0cc\x85d\n"
+    file = coordinates(tmp_path, HEADER + odd + ROW.replace("5,", "x,", 1))
+    error = refused(file)
+    assert (error.validator, error.place) == ("type_of_merchant_id", f"{file}, line 3")
+
+
+def test_a_csv_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    file = coordinates(tmp_path, HEADER)
+    with file.open("r+b") as handle:
+        handle.truncate(1 << 30)
+    error = refused(file)
+    assert error.name == "INPUT_OPEN_FAILED"
+    assert "larger than 268435456 bytes" in str(error)
+
+
+@pytest.mark.parametrize(
+    "panic", [pl.exceptions.PanicException("index out of bounds"), MemoryError(), OverflowError()]
+)
+def test_a_parser_that_breaks_down_over_a_csv_is_told(
+    panic: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise panic
+
+    monkeypatch.setattr(pl, "read_csv", broken)
+    file = coordinates(tmp_path, HEADER + ROW)
+    error = refused(file)
+    assert (error.validator, error.place) == ("csv_rows", f"{file}, line 1")
+    with pytest.raises(UnreadableTableError):
+        read_text_frame(file)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -99,3 +101,31 @@ def test_the_order_of_a_source_leaves_no_trace(tmp_path: Path) -> None:
     ]
     assert files[0] == files[1]
     assert pl.read_parquet(tmp_path / "one" / "settlement_gazetteer.parquet", glob=False).height > 1000
+
+
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+ODD_SOURCES: dict[str, Callable[[Path], object]] = {
+    "a pipe": piped,
+    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "a link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
+    "a million columns": lambda path: path.write_text("a" + ",a" * 400_000 + "\n"),
+    "an endless line": lambda path: path.write_text("place_id\n" + "x" * (2 << 20)),
+    "NUL": lambda path: path.write_bytes(b"place_id,country\n\0"),
+    "UTF-16": lambda path: path.write_bytes("place_id,country\n".encode("utf-16")),
+    "no UTF-8": lambda path: path.write_bytes(b"place_id,country\n1,\xff\n"),
+    "nothing": lambda path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_SOURCES)
+def test_a_source_that_is_no_table_is_named(odd: str, tmp_path: Path) -> None:
+    path = csv(tmp_path, "place_id,country_iso,lat_deg,lon_deg,population")
+    ODD_SOURCES[odd](path)
+    with pytest.raises(SourceError) as refused:
+        read_places(path, None, {})
+    assert path.name in str(refused.value)
+    assert len(str(refused.value)) < 500
