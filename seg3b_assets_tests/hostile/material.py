@@ -69,17 +69,13 @@ class Material:
     def restore(self, original: Material) -> None:
         """Make the copies what they were."""
         for copy, source in zip(self._roots(), original._roots(), strict=True):
-            sound = {path.relative_to(source): path for path in source.rglob("*") if path.is_file()}
-            for path in [path for path in copy.rglob("*") if not path.is_dir()]:
-                there = sound.pop(path.relative_to(copy), None)
-                if there is None:
-                    path.unlink()
-                elif not path.samefile(there):
-                    path.unlink()
-                    link(there, path)
-            for relative, there in sound.items():
+            sound, there = _files(source), _files(copy)
+            for relative in there.keys() - sound.keys():
+                (copy / relative).unlink()
+            for relative in (name for name, inode in sound.items() if there.get(name) != inode):
+                (copy / relative).unlink(missing_ok=True)
                 (copy / relative).parent.mkdir(parents=True, exist_ok=True)
-                link(there, copy / relative)
+                link(source / relative, copy / relative)
 
     def _roots(self) -> tuple[Path, Path, Path]:
         return self.tree, self.upstream, self.policies
@@ -111,6 +107,18 @@ def make_material(folder: Path) -> Material:
     SeedRun(settings, SEED).run()
     export_heads(settings, material.tree)
     return material
+
+
+def _files(root: Path) -> dict[str, int]:
+    """Inodes of what lies below a folder and is none, by path; a hundred folders are listed some thousand times."""
+    found, waiting = {}, [str(root)]
+    while waiting:
+        for entry in os.scandir(waiting.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            else:
+                found[entry.path[len(str(root)) + 1 :]] = entry.inode()
+    return found
 
 
 def link(source: str | Path, target: str | Path) -> None:

@@ -30,7 +30,7 @@ from seg3b_assets_tests.hostile.mutations import mutated
 REFUSED, GENUINE, TAKEN, UNNAMED = "refused", "genuine", "taken", "UNNAMED"
 
 # Of a hundred; what is quick is tried more often.
-_SHARES: Final = {"open_run": 25, "seal": 40, "run": 12, "verify": 18, "verify --upstream": 5}
+_SHARES: Final = {"open_run": 42, "seal": 38, "run": 6, "verify": 11, "verify --upstream": 3}
 _SIGNED: Final = 0.75
 _BROKEN: Final = "S5.examination"
 _LONGEST_REFUSAL: Final = 1 << 17
