@@ -16,6 +16,7 @@ from seg3b_assets.audit.checks import AUDIT_VERSION, check_specs
 from seg3b_assets.audit.findings import LogFacts, same
 from seg3b_assets.audit.parquet_files import read_table
 from seg3b_assets.audit.tree import Desk, read_bounded
+from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.foreign.reading import UnreadableTableError
 
@@ -244,12 +245,14 @@ def _contract_figures(table: pl.DataFrame) -> dict[str, Any]:
 
 
 def published_table(desk: Desk, dataset: str, columns: Sequence[str]) -> pl.DataFrame | None:
-    """Columns of a table that was judged when it was audited."""
-    path = desk.tree.datasets.get(dataset)
+    """Columns of a table that was judged when it was audited; None where they are not of the contract's types."""
+    path, dtypes = desk.tree.datasets.get(dataset), contract(dataset).polars_schema
     try:
-        return None if path is None else read_table([path], columns)
+        frame = None if path is None else read_table([path], columns)
     except UnreadableTableError:
         return None
+    sound = frame is not None and all(frame.schema.get(name) == dtypes[name] for name in columns)
+    return frame if sound else None
 
 
 def compare_rows(desk: Desk, check_id: str, found: Rows, expected: Rows, key: str) -> None:

@@ -12,9 +12,10 @@ from seg3b_assets.audit.verification import verify
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.audit.spoilt_tree import Tree, failed
 
-INDEX, ALIAS, EDGES = (
+INDEX, ALIAS, RESULTS, EDGES = (
     "edge_catalogue_index_3B.parquet",
     "edge_alias_index_3B.parquet",
+    "virtual_validation_results_3B.parquet",
     "edge_catalogue/",
 )
 CELLS: list[tuple[str, str, pl.Expr, str]] = [
@@ -28,6 +29,8 @@ CELLS: list[tuple[str, str, pl.Expr, str]] = [
     (ALIAS, "blob_length_bytes", pl.lit(None, pl.Int64), "S3.edge_alias_index_3B.contract"),
     (ALIAS, "edge_count_total", pl.lit(None, pl.Int64), "S3.edge_alias_index_3B.contract"),
     (ALIAS, "merchant_id", pl.lit(None, pl.UInt64), "S3.alias_rows"),
+    (RESULTS, "threshold", pl.lit("no JSON"), "S5.realism_results"),
+    (RESULTS, "threshold", pl.lit(None, pl.String), "S4.virtual_validation_results_3B.contract"),
     (EDGES, "edge_digest", pl.lit("no hex"), "S2.edge_digest"),
 ]
 
@@ -54,4 +57,31 @@ def test_such_cells_are_findings_and_every_auditor_goes_on(
     tree.list_again()
     found = failed(verify(tree.root, REPOSITORY / "policies"))
     assert check in found
+    assert "S5.examination" not in found
+
+
+@pytest.mark.parametrize(
+    "table", [INDEX, ALIAS, RESULTS, "virtual_validation_contract_3B", "virtual_classification/"]
+)
+@pytest.mark.parametrize("kind", ["text", "lists", "moments"])
+def test_columns_of_another_type_are_findings_too(
+    exported: Path, tmp_path: Path, table: str, kind: str
+) -> None:
+    tree = Tree(exported, tmp_path / "tree")
+    path = next(one for one in sorted((tree.root / "data").rglob("*.parquet")) if table in str(one))
+    frame = pl.read_parquet(path.read_bytes())
+    others = {
+        "text": lambda name: pl.lit("x"),
+        "lists": pl.concat_list,
+        "moments": lambda name: pl.lit(0).cast(pl.Datetime("us")),
+    }
+    out = io.BytesIO()
+    frame.select(others[kind](name).alias(name) for name in frame.columns).write_parquet(
+        out, compression="zstd"
+    )
+    path.unlink()
+    path.write_bytes(out.getvalue())
+    tree.list_again()
+    found = failed(verify(tree.root, REPOSITORY / "policies"))
+    assert any(check.endswith(".contract") for check in found)
     assert "S5.examination" not in found
