@@ -16,6 +16,7 @@ Change = Callable[[pa.Table, random.Random], pa.Table]
 GEOMETRY: Final = ("geom", "geometry")
 _FEW: Final = 3000
 _TIMES: Final = 50
+_SMALL: Final = 1 << 20
 _NAMES: Final = (
     "",
     "a\0b",
@@ -208,7 +209,8 @@ def rows_lost(table: pa.Table, chance: random.Random) -> pa.Table:
 
 
 def rows_many_times(table: pa.Table, _: random.Random) -> pa.Table:
-    return pa.concat_tables([table] * (_TIMES if table.num_rows < _FEW else 2))
+    """A table some times; of what is large already, twice."""
+    return pa.concat_tables([table] * (_TIMES if table.nbytes < _SMALL else 2))
 
 
 def odd_values(table: pa.Table, chance: random.Random) -> pa.Table:
