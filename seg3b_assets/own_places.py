@@ -19,6 +19,8 @@ from seg3b_assets.laws.errors import Seg3BError
 LINKED: Final = "place_of_its_own"
 _FOLDER_MODE: Final = 0o700
 _LOCK_MODE: Final = 0o600
+# Of what is kept in one piece, a certification's report is the largest: some megabytes.
+_LARGEST: Final = 256 << 20
 
 
 def make_private(folder: Path) -> None:
@@ -58,14 +60,19 @@ def fresh_name(path: Path, suffix: str) -> Path:
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{suffix}")
 
 
-def read_regular(path: Path) -> bytes:
+def read_regular(path: Path, most: int = _LARGEST) -> bytes:
     """The bytes of a file that is one: no link, pipe or device.
 
     Raises:
-        OSError: ELOOP of a link, EINVAL of what is no regular file; as ``open`` otherwise.
+        OSError: ELOOP of a link, EINVAL of what is no regular file, EFBIG of one larger than ``most``; as ``open``
+            otherwise.
     """
     with open(_opened_regular(path, os.O_RDONLY), "rb") as handle:
-        return handle.read()
+        size = os.fstat(handle.fileno()).st_size
+        data = handle.read(min(size, most) + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"larger than {most} bytes, which no such file is", str(path))
+    return data
 
 
 def open_lock(path: Path) -> int:

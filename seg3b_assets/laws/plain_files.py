@@ -6,6 +6,7 @@ is data, wherever it lies; each is an ``OSError`` here that says what it is.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -20,6 +21,9 @@ DEEPEST: Final = 64
 MOST_FILES: Final = 1_000_000
 MAX_DOCUMENT_BYTES: Final = 16 << 20
 MAX_BLOB_BYTES: Final = 8 << 30
+# A file of a few kilobytes on disk may have holes of terabytes, and hashing one takes as long as if they were filled.
+_LARGE: Final = 1 << 30
+_MOST_HOLES: Final = 100
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -37,14 +41,16 @@ def open_plain(path: Path, *, follow: bool = True) -> BufferedReader:
         follow: False refuses a link.
 
     Raises:
-        OSError: it cannot be opened; ``StrangeFileError`` where it is something else.
+        OSError: it cannot be opened; ``StrangeFileError`` where it is something else, or large and next to empty.
     """
     # Looked at first, since opening a device may do something; and again, since it may have been exchanged.
     _require_regular(path, path.stat() if follow else path.lstat())
     # Without O_NONBLOCK a pipe put here meanwhile would keep us waiting for a writer.
     handle = os.open(path, _FLAGS | (0 if follow else os.O_NOFOLLOW))
     try:
-        _require_regular(path, os.fstat(handle))
+        status = os.fstat(handle)
+        _require_regular(path, status)
+        _require_filled(path, handle, status)
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
@@ -179,3 +185,21 @@ def _require_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         what = "a folder, not a file" if stat.S_ISDIR(status.st_mode) else "neither a file nor a folder"
         raise StrangeFileError("a link" if stat.S_ISLNK(status.st_mode) else what, path)
+
+
+def _require_filled(path: Path, handle: int, status: os.stat_result) -> None:
+    """Refuse a large file of which next to nothing is there."""
+    if status.st_size <= _LARGE or status.st_blocks * 512 * _MOST_HOLES > status.st_size:
+        return
+    # Some file systems do not count blocks; those that know of holes tell where data is.
+    there = at = 0
+    with contextlib.suppress(OSError):  # ENXIO: no data behind
+        while at < status.st_size:
+            at = os.lseek(handle, at, os.SEEK_DATA)
+            end = os.lseek(handle, at, os.SEEK_HOLE)
+            there, at = there + end - at, end
+            if there * _MOST_HOLES > status.st_size:
+                break
+    os.lseek(handle, 0, os.SEEK_SET)
+    if there * _MOST_HOLES <= status.st_size:
+        raise StrangeFileError(f"{status.st_size} bytes of which {there} are there, the rest holes", path)

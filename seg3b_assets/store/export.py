@@ -26,7 +26,7 @@ from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest
-from seg3b_assets.laws.plain_files import files_below
+from seg3b_assets.laws.plain_files import MAX_DOCUMENT_BYTES, StrangeFileError, files_below, read_plain
 from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.durable import flush_folder
@@ -132,7 +132,7 @@ def _listed(target: Path, run: KeptRun) -> set[str] | None:
     """What a tree's receipt lists, itself too; None for a tree that is no export of the lineage."""
     name = contract(RECEIPT).path
     try:
-        receipt = orjson.loads(read_regular(target / name))
+        receipt = orjson.loads(read_regular(target / name, MAX_DOCUMENT_BYTES))
         listed = {str(file["path"]) for file in receipt["files"]}
         return {*listed, name} if receipt["lineage_id"] == run.lineage_id else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -294,9 +294,10 @@ def _put(fresh: Path, target: Path, receipt: bytes) -> bool:
 
 def _is_same(target: Path, receipt: bytes) -> bool:
     name = contract(RECEIPT).path
-    if (target / name).read_bytes() != receipt:
-        return False
     files = {file["path"]: file["sha256_hex"] for file in orjson.loads(receipt)["files"]}
-    if set(files_below(target)) != {*files, name}:
+    try:
+        if read_plain(target / name) != receipt or set(files_below(target)) != {*files, name}:
+            return False
+        return all(file_digest(target / path) == digest for path, digest in files.items())
+    except StrangeFileError:  # what no export holds
         return False
-    return all(file_digest(target / path) == digest for path, digest in files.items())

@@ -7,9 +7,11 @@ import socket
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from seg3b_assets.laws import plain_files
 from seg3b_assets.laws.hashing import directory_digest, file_digest, stated_digest
 from seg3b_assets.laws.plain_files import (
     DEEPEST,
@@ -170,3 +172,31 @@ def test_a_bound_far_above_a_file_costs_nothing(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_large_file_of_holes_is_none(tmp_path: Path) -> None:
+    holes = tmp_path / "holes"
+    with holes.open("wb") as file:
+        file.write(b"PAR1")
+        file.truncate(10 << 30)
+        file.seek(-4, os.SEEK_END)
+        file.write(b"PAR1")
+    with pytest.raises(OSError, match="bytes of which"):
+        open_plain(holes)
+    with holes.open("r+b") as file:  # small enough to be read, whatever it is
+        file.truncate(1 << 20)
+    with open_plain(holes) as file:
+        assert file.read(4) == b"PAR1"
+
+
+def test_where_blocks_are_not_counted_data_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_files, "_LARGE", 1 << 20)
+    filled = tmp_path / "filled"
+    filled.write_bytes(os.urandom(2 << 20))
+    told = filled.stat()
+    uncounted = SimpleNamespace(st_mode=told.st_mode, st_size=told.st_size, st_blocks=0)
+    monkeypatch.setattr(plain_files.os, "fstat", lambda handle: uncounted)
+    with open_plain(filled) as file:
+        assert len(file.read(3 << 20)) == 2 << 20
