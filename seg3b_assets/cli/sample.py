@@ -68,8 +68,8 @@ def sample(
     """Draw a merchant's edges through the published alias blob, event by event.
 
     The same merchant and event number always give the same edge. A run without a valid flag is refused.
-    With --json: {seed, run_id, merchant_id, merchant_id_text, events[{event, edge_id, edge_weight, ip_country,
-    ip_latitude, ip_longitude, tzid_operational, tzid_settlement}]}, or {seed, run_id, merchants[…]};
+    With --json: {seed, run_id, flag, merchant_id, merchant_id_text, events[{event, edge_id, edge_weight, ip_country,
+    ip_latitude, ip_longitude, tzid_operational, tzid_settlement}]}, or {seed, run_id, flag, merchants[…]};
     merchant_id is exact, and merchant_id_text the same for readers whose integers end at 2^53.
     """
     with reported(as_json, debug):
@@ -111,7 +111,7 @@ def _in_force(settings: Settings, seed: int, flag: str | None) -> PublishedRun:
 def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **facts: int) -> None:
     import polars as pl
 
-    who = {"seed": run.identity.seed, "run_id": run.identity.run_id, **facts}
+    who = {"seed": run.identity.seed, "run_id": run.identity.run_id, "flag": run.flag, **facts}
     if as_json:
         # JSON's readers hold integers to 2^53, ids go to 2^64: the same as text beside each.
         texts = {f"{key}_text": str(value) for key, value in facts.items()}
@@ -128,7 +128,8 @@ def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **fa
     for row in shown.iter_rows():
         table.add_row(*(f"{value:.6f}" if isinstance(value, float) else str(value) for value in row))
     terminal = console(_WIDTH)
-    terminal.print("  ".join(f"{key} {value}" for key, value in who.items()))
+    terminal.print("  ".join(f"{key} {value}" for key, value in who.items() if key != "flag"))
+    terminal.print(f"flag {run.flag}")
     terminal.print(table)
     if shown.height < frame.height:
         terminal.print(f"… {frame.height - shown.height:,} more; --json prints them all")
