@@ -37,6 +37,7 @@ from seg3b_assets.states.sealed import SealedInput, SealedInputs
 from seg3b_assets.store import DigestCache
 
 if TYPE_CHECKING:
+    from seg3b_assets.laws.plain_files import Reach
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.progress import Step
     from seg3b_assets.settings import Settings
@@ -92,18 +93,18 @@ def seeds_of(upstream: Path) -> list[int]:
     return seeds
 
 
-def gates(root: Root) -> Iterator[Finding]:
+def gates(root: Root, reach: Reach) -> Iterator[Finding]:
     """The four bundles, each against its flag."""
     for segment in SEGMENTS:
-        yield from looked(GATES, partial(_gate, root, segment))
+        yield from looked(GATES, partial(_gate, root, segment, reach))
     if root.gates:
         held = {gate.segment: gate.sha256_hex for gate in root.gates}
         yield fine(GATES, "GATES", str(root.path), f"hold: {', '.join(held)}", gates=held)
 
 
-def _gate(root: Root, segment: str) -> Iterator[Finding]:
+def _gate(root: Root, segment: str, reach: Reach) -> Iterator[Finding]:
     try:
-        root.gates.append(verified_gate(segment, root.path, root.world))
+        root.gates.append(verified_gate(segment, root.path, root.world, reach))
     except Seg3BError as error:
         yield of_error(GATES, error)
         if error.validator.startswith("member_"):

@@ -75,7 +75,7 @@ def _world(
     yield fine(
         RECEIPT, "RECEIPT", str(root.path / RECEIPT_NAME), f"seed {root.world.seed}", **vars(root.world)
     )
-    yield from looked(GATES, lambda: gates(root))
+    yield from looked(GATES, lambda: gates(root, settings.reach))
     with progress.task(f"seed {root.world.seed}: inputs", len(UPSTREAM)) as step:
         yield from looked(DATASETS, lambda: datasets(root, policies, digests, settings, step))
     geography, rehearsed = inputs.Geography(), Rehearsed()

@@ -90,6 +90,30 @@ def bytes_below(root: Path) -> int:
     return total
 
 
+def walk_below(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder below a root, itself first, with the names of the folders and of all else in it; no link is followed.
+
+    As ``os.walk``, which before Python 3.12 goes as deep as its caller's stack.
+
+    Raises:
+        StrangeFileError: for deeper folders than any dataset has.
+    """
+    waiting = [(root, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise StrangeFileError(f"folders deeper than {DEEPEST}", folder)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        folders = [entry.name for entry in entries if entry.is_dir()]
+        yield folder, folders, [entry.name for entry in entries if not entry.is_dir()]
+        waiting += [
+            (folder / entry.name, depth + 1) for entry in entries if entry.is_dir(follow_symlinks=False)
+        ]
+
+
 def files_below(root: Path) -> list[str]:
     """Relative POSIX paths of every file below a folder, links followed, in path order (byte order of UTF-8).
 

@@ -19,6 +19,7 @@ from seg3b_assets.orchestration.reporting import PartitionReport
 from seg3b_assets.pipeline import RunRecord, Segment
 
 if TYPE_CHECKING:
+    from seg3b_assets.laws.plain_files import Reach
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.s0_gate import SealedWorld
     from seg3b_assets.store import DigestCache
@@ -67,9 +68,9 @@ def sealing_once(segment: Segment) -> Segment:
             loaded[folder] = segment.load_policies(folder)
         return loaded[folder]
 
-    def seal(root: Path, policies: PolicySet, digests: DigestCache) -> SealedWorld:
+    def seal(root: Path, policies: PolicySet, digests: DigestCache, reach: Reach | None) -> SealedWorld:
         if root not in sealed:
-            sealed[root] = segment.seal(root, policies, digests)
+            sealed[root] = segment.seal(root, policies, digests, reach)
         return sealed[root]
 
     return replace(segment, load_policies=load_policies, seal=seal)

@@ -12,6 +12,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
+from seg3b_assets.laws.plain_files import walk_below
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.own_places import fresh_name, make_private
@@ -125,8 +126,8 @@ def _links_below(folder: Path) -> dict[str, Path | None]:
     if folder.is_symlink() or not folder.is_dir():
         return {"": None}
     found: dict[str, Path | None] = {}
-    for base, folders, names in os.walk(folder):
-        for path in (Path(base, name) for name in (*folders, *names)):
+    for base, folders, names in walk_below(folder):
+        for path in (base / name for name in (*folders, *names)):
             if path.is_symlink():
                 found[path.relative_to(folder).as_posix()] = path.readlink()
             elif not path.is_dir():

@@ -23,6 +23,7 @@ from seg3b_assets.store import ContractLookup, DigestCache
 from seg3b_assets.store.failures import reported_writes
 
 if TYPE_CHECKING:
+    from seg3b_assets.laws.plain_files import Reach
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.s0_gate import SealedWorld
     from seg3b_assets.states.sealed import SealedInputs
@@ -41,7 +42,7 @@ class Segment:
     """
 
     states: tuple[RegisteredState, ...]
-    seal: Callable[[Path, PolicySet, DigestCache], SealedWorld]
+    seal: Callable[[Path, PolicySet, DigestCache, Reach | None], SealedWorld]
     load_policies: Callable[[Path], PolicySet]
     upstream_root: Callable[[Settings, int, Progress], Path]
     contracts: ContractLookup
@@ -104,13 +105,10 @@ def seal_seed(
     Raises:
         Seg3BError: what the loader and the gate raise.
     """
-    from seg3b_assets.states.s0_gate.reach import require_reachable  # noqa: PLC0415 - with the states, when needed
-
     digests = DigestCache(settings.cache / "digests.json", settings.digest_cache)
     policies = policies or segment.load_policies(settings.policies)
     with _built_anew_if_refused(settings, root):
-        sealed = segment.seal(root, policies, digests)
-        require_reachable(sealed.inputs.entries.values(), settings.reach)
+        sealed = segment.seal(root, policies, digests, settings.reach)
     digests.save()
     world = sealed.world
     identity = RunIdentity(

@@ -12,7 +12,6 @@ Files are copied, never linked: a consumer may do with them what it likes, and t
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +25,13 @@ from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest
-from seg3b_assets.laws.plain_files import MAX_DOCUMENT_BYTES, StrangeFileError, files_below, read_plain
+from seg3b_assets.laws.plain_files import (
+    MAX_DOCUMENT_BYTES,
+    StrangeFileError,
+    files_below,
+    read_plain,
+    walk_below,
+)
 from seg3b_assets.own_places import read_regular
 from seg3b_assets.store.copies import Copied, copy_files
 from seg3b_assets.store.durable import flush_folder
@@ -121,8 +126,11 @@ def _require_free(target: Path, run: KeptRun, force: bool) -> None:
             return
         listed = _listed(target, run)
         if listed is not None:
-            unlisted = _entries(target, listed) if not force else []
-            if unlisted:
+            try:
+                unlisted = _entries(target, listed)
+            except StrangeFileError as error:  # nobody's export, and too deep to be removed
+                raise target_taken(str(error.filename), run) from error
+            if unlisted and not force:
                 raise holds_more(str(target), unlisted)
             return
     raise target_taken(str(target), run)
@@ -143,9 +151,9 @@ def _entries(target: Path, listed: Collection[str]) -> list[str]:
     """POSIX paths below a tree of files, links and folders without listed files that are not listed, sorted."""
     ways = {str(way) for path in listed for way in PurePosixPath(path).parents}
     found: list[str] = []
-    for folder, folders, names in os.walk(target):
-        base = Path(folder).relative_to(target)
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+    for folder, folders, names in walk_below(target):
+        base = folder.relative_to(target)
+        links = [name for name in folders if (folder / name).is_symlink()]
         found += [path for name in (*names, *links) if (path := (base / name).as_posix()) not in listed]
         found += [
             f"{path}/"

@@ -18,6 +18,7 @@ from seg3b_assets.doctor.inputs import UNREAD
 from seg3b_assets.doctor.installation import policies
 from seg3b_assets.doctor.roots import Root, gates, seeds_of
 from seg3b_assets.doctor.upstream import upstream
+from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.progress import SILENT
 from seg3b_assets.states.maps import COUNTRIES, ZONES
 from seg3b_assets.states.registry import states
@@ -182,7 +183,11 @@ def test_every_altered_member_of_every_bundle_is_named(tmp_path: Path) -> None:
     for segment in ("2A", "3A"):
         for name in ("a.json", "checks/b.json"):
             (root.bundle(segment) / name).write_bytes(b"{} ")
-    found = [one for one in gates(Root(root.path, root.world)) if one.severity is Severity.stops]
+    found = [
+        one
+        for one in gates(Root(root.path, root.world), Reach.of(root.path))
+        if one.severity is Severity.stops
+    ]
     assert {one.code for one in found} == {"E3B_S0_UPSTREAM_HASH_MISMATCH"}
     named = {Path(one.place).relative_to(root.path / "data/layer1").parts[0] for one in found}
     assert named == {"2A", "3A"}

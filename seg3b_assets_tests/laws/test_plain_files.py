@@ -22,6 +22,7 @@ from seg3b_assets.laws.plain_files import (
     files_below,
     open_plain,
     read_plain,
+    walk_below,
 )
 
 
@@ -200,3 +201,17 @@ def test_where_blocks_are_not_counted_data_is_looked_for(
     monkeypatch.setattr(plain_files.os, "fstat", lambda handle: uncounted)
     with open_plain(filled) as file:
         assert len(file.read(3 << 20)) == 2 << 20
+
+
+def test_a_walk_follows_no_link_and_ends_where_no_dataset_is_as_deep(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/file").touch()
+    (tmp_path / "link").symlink_to("a")
+    assert list(walk_below(tmp_path)) == [
+        (tmp_path, ["a", "link"], []),
+        (tmp_path / "a", ["b"], ["file"]),
+        (tmp_path / "a/b", [], []),
+    ]
+    (tmp_path / "a/b" / "/".join("d" * (DEEPEST + 1))).mkdir(parents=True)
+    with pytest.raises(StrangeFileError, match="deeper than"):
+        list(walk_below(tmp_path))

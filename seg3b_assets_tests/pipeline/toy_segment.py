@@ -88,7 +88,7 @@ def load_toy_policies(folder: Path) -> ToyPolicies:
     )
 
 
-def seal_toy(root: Path, policies: ToyPolicies, digests: DigestCache) -> ToySealed:
+def seal_toy(root: Path, policies: ToyPolicies, digests: DigestCache, reach: object = None) -> ToySealed:
     receipt = orjson.loads((root / "run_receipt.json").read_bytes())
     paths = {name: file.path for name, file in policies.files.items()} | {"tiles": root / "tiles"}
     rows = [

@@ -9,7 +9,6 @@ keep. Nothing here judges what a member says.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
-from seg3b_assets.laws.plain_files import open_plain, read_plain
+from seg3b_assets.laws.plain_files import StrangeFileError, open_plain, read_plain, walk_below
 from seg3b_assets.laws.strict_json import parse_once
 
 SEGMENTS: Final = ("1A", "1B", "2A", "3A")
@@ -219,13 +218,13 @@ def _bundle_files(segment: str, folder: Path) -> set[str]:
     """Relative paths of the bundle's files; a link that leaves the bundle, or links a folder, fails."""
     root = folder.resolve()
     found: set[str] = set()
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in _walk(segment, folder):
         for name in (*folders, *names):
-            entry = Path(base, name)
+            entry = base / name
             if entry.is_symlink() and (entry.is_dir() or not entry.resolve().is_relative_to(root)):
                 facts = {"segment": segment, "path": entry.relative_to(folder).as_posix()}
                 raise _index_error(entry, "index_link", {**facts, "target": str(entry.readlink())})
-        for entry in (Path(base, name) for name in names):
+        for entry in (base / name for name in names):
             relative = entry.relative_to(folder).as_posix()
             if not entry.exists():
                 continue  # a link to nothing, and so a member that is missing
@@ -234,6 +233,14 @@ def _bundle_files(segment: str, folder: Path) -> set[str]:
                 raise _index_error(entry, "index_entry", {**facts, "reason": "neither a file nor a folder"})
             found.add(relative)
     return found
+
+
+def _walk(segment: str, folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    try:
+        yield from walk_below(folder)
+    except StrangeFileError as error:
+        facts: dict[str, object] = {"segment": segment, "reason": error.strerror}
+        raise _index_error(Path(error.filename), "index_entry", facts) from error
 
 
 def _read_members(segment: str, folder: Path, members: Sequence[Member]) -> str:

@@ -17,12 +17,14 @@ from seg3b_assets.states.s0_gate.bundles import SEGMENTS, VerifiedGate, verify_b
 from seg3b_assets.states.s0_gate.inventory import sealed_datasets, sealed_gates, sealed_policies
 from seg3b_assets.states.s0_gate.layer_policies import differences
 from seg3b_assets.states.s0_gate.path_columns import require_path_columns
+from seg3b_assets.states.s0_gate.reach import require_in_reach, require_reachable
 from seg3b_assets.states.s0_gate.upstream import read_receipt
 from seg3b_assets.states.s0_gate.vouched import require_vouched, vouched
 from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
 from seg3b_assets.states.sealed import SealedInput, SealedInputs
 
 if TYPE_CHECKING:
+    from seg3b_assets.laws.plain_files import Reach
     from seg3b_assets.store.digest_cache import DigestCache
 
 RECEIPT_VERSION: Final = "2.0.0"
@@ -63,25 +65,30 @@ class SealedWorld:
         return sha256_hex(self.sealed_bytes)
 
 
-def seal(upstream: Path, policies: PolicySet, digests: DigestCache) -> SealedWorld:
+def seal(
+    upstream: Path, policies: PolicySet, digests: DigestCache, reach: Reach | None = None
+) -> SealedWorld:
     """Verify the four gates and seal every input.
 
     Args:
         upstream: the root of one seed's world (``resolve_upstream`` finds it).
         policies: already loaded, hence valid.
         digests: remembers digests of large inputs.
+        reach: whose files a link may show, looked at before any is read; None follows links anywhere.
 
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH``, ``IDENTITY_MISMATCH``,
             ``GATE_MISSING_OR_INVALID``, ``UPSTREAM_INDEX_INVALID``, ``UPSTREAM_HASH_MISMATCH``.
     """
     world = read_receipt(upstream)
-    gates = [verified_gate(segment, upstream, world) for segment in SEGMENTS]
+    gates = [verified_gate(segment, upstream, world, reach) for segment in SEGMENTS]
     sealed = [
         *sealed_policies(policies, upstream, world),
         *sealed_gates(gates, upstream, world),
         *sealed_datasets(upstream, world, digests),
     ]
+    if reach is not None:
+        require_reachable(sealed, reach)
     sealed.sort(key=lambda entry: tuple(str(entry.row[key]).encode() for key in ROW_ORDER))
     rows = [entry.row for entry in sealed]
     entries = {sealed_own_id(entry.row): entry for entry in sealed}
@@ -138,9 +145,16 @@ def _noted(notes: Sequence[str]) -> dict[str, str]:
     return {"notes": "; ".join(notes)} if notes else {}
 
 
-def verified_gate(segment: str, root: Path, world: WorldIdentity) -> VerifiedGate:
-    """One segment's bundle in the root of a world. Raises as ``verify_bundle``, and ``IDENTITY_MISMATCH``."""
-    return verify_bundle(segment, bundle_folder(segment, root, world), world)
+def verified_gate(segment: str, root: Path, world: WorldIdentity, reach: Reach | None = None) -> VerifiedGate:
+    """One segment's bundle in the root of a world.
+
+    Raises:
+        Seg3BError: as ``verify_bundle``, ``IDENTITY_MISMATCH``, and ``INPUT_OPEN_FAILED`` for a link out of reach.
+    """
+    folder = bundle_folder(segment, root, world)
+    if reach is not None and folder.exists():
+        require_in_reach(f"validation_bundle_{segment}", folder, reach)
+    return verify_bundle(segment, folder, world)
 
 
 def bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:

@@ -15,6 +15,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import published_id, sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_hex
+from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
 from seg3b_assets.states.s0_gate import SealedWorld, seal
 from seg3b_assets.store.digest_cache import DigestCache
@@ -276,6 +277,37 @@ def test_a_linked_surface_seals_as_if_it_were_inside(root: Root, policies: Polic
     shutil.move(surface, tmp_path / "shared")
     surface.symlink_to(tmp_path / "shared")
     assert sealed(root, policies).sealed_bytes == first.sealed_bytes
+
+
+@pytest.mark.parametrize(
+    "name", ["_passed.flag", "index.json", "checks/b.json", "the whole bundle", "a dataset"]
+)
+def test_what_a_link_out_of_reach_leads_to_is_neither_read_nor_told(
+    root: Root, policies: PolicySet, tmp_path: Path, name: str
+) -> None:
+    places = {"the whole bundle": root.bundle("1A"), "a dataset": root.path / "data/layer1/3A/zone_alloc"}
+    place = places.get(name, root.bundle("1A") / name)
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    private = tmp_path / "private"
+    private.mkdir()
+    secret = private / "secret"
+    secret.write_text("the key\n")
+    place.symlink_to(private if name in places else secret)
+    with pytest.raises(Seg3BError) as caught:
+        seal(root.path, policies, DigestCache(tmp_path / "digests.json", False), Reach.of(root.path))
+    assert caught.value.name == "INPUT_OPEN_FAILED"
+    assert "the key" not in str(caught.value.record())
+
+
+def test_a_receipt_reached_by_a_link_is_not_quoted(root: Root, policies: PolicySet, tmp_path: Path) -> None:
+    private = tmp_path / "private.json"
+    private.write_text('{"seed": "the key"}')
+    (root.path / "run_receipt.json").unlink()
+    (root.path / "run_receipt.json").symlink_to(private)
+    with pytest.raises(Seg3BError) as caught:
+        sealed(root, policies)
+    assert caught.value.validator == "receipt_schema"
+    assert "the key" not in str(caught.value.record())
 
 
 @pytest.mark.parametrize("change", ["reference/spatial/tz_world/2026c/tz_world.parquet", "run_receipt.json"])
