@@ -17,6 +17,8 @@ from typing import Final
 from seg3b_assets.laws.errors import Seg3BError
 
 LINKED: Final = "place_of_its_own"
+NO_FOLDER: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""How a place says that no folder is there: nothing is, another thing, or a link to itself."""
 _FOLDER_MODE: Final = 0o700
 _LOCK_MODE: Final = 0o600
 # Of what is kept in one piece, a certification's report is the largest: some megabytes.
@@ -89,8 +91,10 @@ def folders_in(parent: Path) -> list[Path]:
     try:
         with os.scandir(parent) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError as error:
+        if error.errno in NO_FOLDER:
+            return []
+        raise
     return [parent / name for name in sorted(names)]
 
 

@@ -22,7 +22,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import file_digest, path_digest, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
-from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below, open_plain
+from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below, open_plain, real_path
 from seg3b_assets.laws.strict_json import parse_once
 
 INPUTS: Final = "S0.upstream_inputs"
@@ -155,9 +155,9 @@ def _listing(folder: Path, listed: list[str]) -> Iterator[Fault]:
     repeated = [path for path, count in Counter(listed).items() if count > 1]
     if repeated:
         yield {"file": INDEX_NAME, "repeated": repeated[:3]}
-    on_disk, home = set(), folder.resolve()
+    on_disk, home = set(), real_path(folder)
     for name in files_below(folder):
-        if (folder / name).resolve().is_relative_to(home):
+        if real_path(folder / name).is_relative_to(home):
             on_disk.add(name)
         else:
             yield {"path": name, "reason": "a link out of the bundle"}

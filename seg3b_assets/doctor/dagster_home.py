@@ -14,6 +14,8 @@ import yaml
 from seg3b_assets.doctor.finding import PACKAGE_MISSING, Finding, fine, odd, stops
 from seg3b_assets.doctor.home import unwritable
 from seg3b_assets.doors import missing_package
+from seg3b_assets.laws.clipping import clipped_text
+from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.shipped import shipped
 
 AREA: Final = "dagster"
@@ -54,16 +56,17 @@ def dagster_home(named: str | None) -> Iterator[Finding]:
 def _configuration(folder: Path) -> Iterator[Finding]:
     path = folder / CONFIGURATION
     copy = f"Use ours: cp {shlex.quote(str(shipped(CONFIGURATION)))} {shlex.quote(str(path))}"
-    if not path.exists():
+    if not os.path.lexists(path):
         found = "is not there: several first users at once may ruin the history, which ours guards"
         yield odd(AREA, "DAGSTER_CONFIGURATION", str(path), found, copy)
         return
     try:
-        document = yaml.safe_load(path.read_bytes())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        yield stops(
-            AREA, "DAGSTER_CONFIGURATION", str(path), f"cannot be read: {' '.join(str(error).split())}", copy
+        document = yaml.safe_load(read_plain(path))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = (
+            error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         )
+        yield stops(AREA, "DAGSTER_CONFIGURATION", str(path), f"cannot be read: {clipped_text(reason)}", copy)
         return
     storage = document.get("storage") if isinstance(document, dict) else None
     if STORAGE in str(storage):
@@ -76,7 +79,11 @@ def _configuration(folder: Path) -> Iterator[Finding]:
 
 
 def _history(folder: Path) -> Iterator[Finding]:
-    if not any((folder / name).exists() for name in _DATABASES):
+    for part in _DATABASES:
+        if os.path.lexists(folder / part) and not (folder / part).is_dir():
+            remedy = "Move it away: Dagster makes a folder there."
+            yield stops(AREA, "DAGSTER_HISTORY_RUINED", str(folder / part), "is no folder", remedy)
+    if not any((folder / name).is_dir() for name in _DATABASES):
         yield fine(AREA, "DAGSTER_HISTORY", str(folder), "no history yet; the first use makes it")
         return
     try:

@@ -12,6 +12,7 @@ from seg3b_assets.doctor.finding import Finding, fine, odd, stops
 from seg3b_assets.doctor.home import nearest, unwritable
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.store import Store
+from seg3b_assets.store.layout import REMEMBERED, misplaced_in_cache
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.snapshots import read_snapshot, snapshot_place
 
@@ -52,10 +53,22 @@ def disk(settings: Settings, seeds: int | None) -> Iterator[Finding]:
             yield odd(AREA, "DISK_NARROW", str(folder), found, remedy, **numbers)
         else:
             yield fine(AREA, "DISK", str(folder), found, **numbers)
+    yield from _strange(settings.cache, settings.upstream is None)
     if settings.upstream is None and (why := unwritable(settings.cache)):
         yield stops(
             AREA, "CACHE_UNWRITABLE", str(settings.cache), why, "Let SEG3B_CACHE name another folder."
         )
+
+
+def _strange(cache: Path, embedded: bool) -> Iterator[Finding]:
+    """What lies in the place of a thing of the cache; whatever is remembered there a run can do without."""
+    for place, found in misplaced_in_cache(cache):
+        if place in REMEMBERED:
+            remedy = "Move it away: until then nothing is remembered, and everything is hashed again."
+            yield odd(AREA, "CACHE_STRANGE", str(cache / place), found, remedy)
+        else:
+            tell = stops if embedded else odd
+            yield tell(AREA, "CACHE_STRANGE", str(cache / place), found, "Move it away: a run makes it anew.")
 
 
 def _of_a_run(settings: Settings) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from seg3b_assets.locks import UNKNOWN, held_alone, try_lock_folder
 from seg3b_assets.own_places import folders_in
 from seg3b_assets.store import Store
 from seg3b_assets.store.holders import announcements, run_lock, told
-from seg3b_assets.store.layout import belongs, strays
+from seg3b_assets.store.layout import belongs, misplaced, strays
 from seg3b_assets.store.leases import lease_holders
 from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.reach import size_of
@@ -77,14 +77,13 @@ def _access(folder: Path) -> Iterator[Finding]:
         return
     parts = ("", "snapshots", "heads", "runs", "builds", "policies", "refs", "locks", "staging")
     for part in (folder / name for name in parts):
-        if (part.exists() or part.is_symlink()) and (why := _refused(part)):
+        if part.is_dir() and (why := unwritable(part)):
             remedy = "Let the user who runs write it, or name another home with --home or SEG3B_HOME."
             yield stops(AREA, "HOME_UNWRITABLE", str(part), why, remedy)
+    for place, found in misplaced(folder):
+        remedy = "Move it away, or put back what was there: a run that needs it stops."
+        yield stops(AREA, "HOME_STRANGE", str(folder / place), found, remedy)
     yield fine(AREA, "HOME", str(folder), "there")
-
-
-def _refused(part: Path) -> str | None:
-    return unwritable(part) if part.is_dir() else "is no folder"
 
 
 def _locks(folder: Path) -> Iterator[Finding]:

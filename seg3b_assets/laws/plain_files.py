@@ -71,6 +71,11 @@ def read_plain(path: Path, most: int = MAX_DOCUMENT_BYTES) -> bytes:
     return data
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads, its links resolved as far as they go; ``Path.resolve`` breaks down over one in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def bytes_below(root: Path) -> int:
     """Bytes of the regular files below a folder, links not followed; what cannot be looked at counts for nothing."""
     total, waiting = 0, [root]
@@ -165,7 +170,7 @@ class Reach:
 
     @classmethod
     def of(cls, *folders: Path | None) -> Reach:
-        return cls(tuple(dict.fromkeys(folder.resolve() for folder in folders if folder is not None)))
+        return cls(tuple(dict.fromkeys(real_path(folder) for folder in folders if folder is not None)))
 
     def require(self, location: Path) -> None:
         """Return where a file, or everything below a folder, really lies within reach.
@@ -180,7 +185,7 @@ class Reach:
                     self._require(location / name)
 
     def _require(self, path: Path) -> None:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))
         if not any(real.is_relative_to(folder) for folder in self.folders):
             raise OutOfReachError(path, real)
 

@@ -6,6 +6,7 @@ without the lock of ``quick_history``, may have stamped it twice; then every ``d
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 from contextlib import closing
@@ -18,6 +19,7 @@ from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.sql import get_alembic_config
 
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class HistoryFault:
 def history_faults(home: Path) -> list[HistoryFault]:
     """What is wrong with the databases of a Dagster home; nothing is written. Ones not made yet are no fault."""
     files = (home / name for name in _DATABASES)
-    return [fault for file in files if file.exists() and (fault := _fault(file)) is not None]
+    return [fault for file in files if os.path.lexists(file) and (fault := _fault(file)) is not None]
 
 
 @cache
@@ -49,6 +51,10 @@ def newest_revision() -> str:
 
 
 def _fault(file: Path) -> HistoryFault | None:
+    for one in (file, *(file.with_name(f"{file.name}{ending}") for ending in _BESIDE)):
+        # Opened, a pipe would keep everybody waiting, and a device never ends.
+        if os.path.lexists(one) and not one.is_file():
+            return HistoryFault(one, "it is no file", _begin_anew(one))
     try:
         revisions, tables = _read(file)
     except sqlite3.Error as error:

@@ -12,7 +12,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
-from seg3b_assets.laws.plain_files import walk_below
+from seg3b_assets.laws.plain_files import real_path, walk_below
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.own_places import fresh_name, make_private
@@ -70,10 +70,10 @@ def with_gazetteer(root: Path, gazetteer: Path, cache: Path) -> Path:
         version = sha256_hex("".join(file_digest(file) for file in files).encode())[:16]
     except OSError as error:
         raise _absent(gazetteer, error.strerror) from error
-    target = cache / "roots" / sha256_hex(f"{root.resolve()}|{version}".encode())[:16] / root.name
+    target = cache / "roots" / sha256_hex(f"{real_path(root)}|{version}".encode())[:16] / root.name
     place = "/".join((*_PLACE, f"own-{version}"))
-    links = dict(_links_around(root.resolve(), _PLACE))
-    links |= {f"{place}/{file.name}": file.resolve() for file in files}
+    links = dict(_links_around(real_path(root), _PLACE))
+    links |= {f"{place}/{file.name}": real_path(file) for file in files}
     if os.path.lexists(target):
         if _links_below(target) == links:
             return target

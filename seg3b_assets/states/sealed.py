@@ -71,7 +71,9 @@ class SealedInputs:
         try:
             found = digest_of(entry.location, self.digests)
         except OSError as error:
-            raise open_failed(state, logical_id, entry.location, error.strerror) from error
+            raise open_failed(
+                state, logical_id, Path(error.filename or entry.location), error.strerror
+            ) from error
         if found != entry.sha256_hex:
             raise Seg3BError(
                 state,

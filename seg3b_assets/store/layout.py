@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from seg3b_assets.own_places import folders_in, require_unlinked
+from seg3b_assets.own_places import NO_FOLDER, folders_in, require_unlinked
 
 _HEX64: Final = "[a-f0-9]{64}"
 _STATE: Final = "S[0-5]"
@@ -44,6 +45,8 @@ _HOME: Final[dict[str, str]] = {
     "trash": r"[0-9TZ]+-[a-f0-9]{8}",
 }
 _TOP: Final = "remote.json"
+_DOCUMENTS: Final = (".json", ".yaml", ".lock")
+_LINK: Final = "is a link"
 _IN_CACHE: Final = {
     "": r"world|roots|homes|digests\.(?:json|lock)",
     "homes": _TOKEN,
@@ -51,6 +54,9 @@ _IN_CACHE: Final = {
     "world": rf"stages|build\.lock|{_TOKEN}",
     "world/stages": rf"[a-z]+-{_TOKEN}|\.staging-.+",
 }
+REMEMBERED: Final = ("digests.json", "digests.lock")
+_BUILD_LOCK: Final = "world/build.lock"
+_FOLDERS_OF_CACHE: Final = ("homes", "roots", "world", "world/stages")
 _WORLD: Final = r"seed=[0-9]{1,20}|\.staging-.+"
 SEED_FILE: Final = re.compile(_SEED_FILE)
 STATE: Final = re.compile(_STATE)
@@ -69,6 +75,45 @@ def require_own_folders(home: Path) -> None:
 def belongs(folder: str, name: str) -> bool:
     """Whether a name is one of what we put into a folder of the home."""
     return re.fullmatch(_HOME[folder], name) is not None
+
+
+def misplaced(home: Path) -> Iterator[tuple[str, str]]:
+    """(POSIX path, what is there) of what has the name of a thing of ours in a home and is none; a run stops at it.
+
+    Folders that are links are left out: ``require_own_folders`` refuses them.
+    """
+    for folder in _HOME:
+        if (strange := _strange(home / folder, stat.S_ISDIR)) is not None:
+            if strange != _LINK:
+                yield folder, strange
+            continue
+        for name in _names(home / folder):
+            if belongs(folder, name) and f"{folder}/{name}" not in _HOME:
+                wanted = stat.S_ISREG if name.endswith(_DOCUMENTS) else stat.S_ISDIR
+                if (strange := _strange(home / folder / name, wanted)) is not None:
+                    yield f"{folder}/{name}", strange
+
+
+def misplaced_in_cache(cache: Path) -> Iterator[tuple[str, str]]:
+    """As ``misplaced``, of a cache; folders there may be links, to another disk."""
+    for place in _FOLDERS_OF_CACHE:
+        path = cache / place
+        if os.path.lexists(path) and not path.is_dir():
+            yield place, "is no folder"
+    for place in (*REMEMBERED, _BUILD_LOCK):
+        if (strange := _strange(cache / place, stat.S_ISREG)) is not None:
+            yield place, strange
+
+
+def _strange(path: Path, wanted: Callable[[int], bool]) -> str | None:
+    """What lies at a path, in words, where it is another thing than wanted; None where it is that, or nothing."""
+    try:
+        mode = path.lstat().st_mode
+    except (OSError, ValueError):
+        return None
+    if wanted(mode):
+        return None
+    return _LINK if stat.S_ISLNK(mode) else "is no folder" if wanted is stat.S_ISDIR else "is no regular file"
 
 
 def is_unfinished(name: str) -> bool:
@@ -104,5 +149,8 @@ def strays_of_cache(cache: Path) -> list[str]:
 def _names(folder: Path) -> Iterator[str]:
     try:
         yield from sorted(os.listdir(folder))  # noqa: PTH208 - names, of which some are no text
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except PermissionError:
         return
+    except OSError as error:
+        if error.errno not in NO_FOLDER:
+            raise

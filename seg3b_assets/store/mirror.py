@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.locations import FILE, folder_of, object_url, scheme_of
 from seg3b_assets.locks import exclusive
@@ -69,3 +70,12 @@ def _origin(home: Path) -> str | None:
         return str(orjson.loads(read_regular(home / ORIGIN))["url"])
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Seg3BError(
+            "S0",
+            "INPUT_OPEN_FAILED",
+            "origin_readable",
+            str(home / ORIGIN),
+            "Move it away if the home is a folder of its own; the mirror of a URL is made anew once it is removed.",
+            {"reason": (error.strerror if isinstance(error, OSError) else None) or "it names no origin"},
+        ) from error

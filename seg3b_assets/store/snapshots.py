@@ -17,6 +17,7 @@ import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
+from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.store.outputs import OutputRecord, digest_on_disk, sizes_match
 
 MANIFEST = "snapshot.json"
@@ -144,7 +145,7 @@ def manifest_bytes(inputs: KeyInputs, outputs: Mapping[str, OutputRecord]) -> by
 def read_snapshot(root: Path) -> Snapshot | None:
     """The snapshot at ``root``; None when there is none, or when its manifest does not describe it."""
     try:
-        return parse_snapshot(root, (root / MANIFEST).read_bytes())
+        return parse_snapshot(root, read_plain(root / MANIFEST))
     except OSError:
         return None
 

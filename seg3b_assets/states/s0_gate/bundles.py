@@ -20,7 +20,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
-from seg3b_assets.laws.plain_files import StrangeFileError, open_plain, read_plain, walk_below
+from seg3b_assets.laws.plain_files import StrangeFileError, open_plain, read_plain, real_path, walk_below
 from seg3b_assets.laws.strict_json import parse_once
 
 SEGMENTS: Final = ("1A", "1B", "2A", "3A")
@@ -216,12 +216,12 @@ def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> Non
 
 def _bundle_files(segment: str, folder: Path) -> set[str]:
     """Relative paths of the bundle's files; a link that leaves the bundle, or links a folder, fails."""
-    root = folder.resolve()
+    root = real_path(folder)
     found: set[str] = set()
     for base, folders, names in _walk(segment, folder):
         for name in (*folders, *names):
             entry = base / name
-            if entry.is_symlink() and (entry.is_dir() or not entry.resolve().is_relative_to(root)):
+            if entry.is_symlink() and (entry.is_dir() or not real_path(entry).is_relative_to(root)):
                 facts = {"segment": segment, "path": entry.relative_to(folder).as_posix()}
                 raise _index_error(entry, "index_link", {**facts, "target": str(entry.readlink())})
         for entry in (base / name for name in names):

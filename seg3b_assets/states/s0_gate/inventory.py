@@ -177,4 +177,4 @@ def _digest(name: str, location: Path, digests: DigestCache | None) -> str:
     try:
         return path_digest(location) if digests is None else digest_of(location, digests)
     except OSError as error:
-        raise open_failed("S0", name, location, error.strerror) from error
+        raise open_failed("S0", name, Path(error.filename or location), error.strerror) from error
