@@ -60,7 +60,10 @@ def read_places(source: Path | None, table: str | None, columns: Mapping[str, st
     """
     if source is None:
         return geonames_places()
-    raw = _read_database(source, table) if _is_database(source) else _read_text(source)
+    try:
+        raw = _read_database(source, table) if _is_database(source) else _read_text(source)
+    except sqlite3.Error as error:
+        raise SourceError(f"{source.name} is no SQLite database: {error}") from error
     chosen = {name: _column(raw.columns, name, columns.get(name)) for name in _DTYPES}
     places = raw.select(
         pl.col(theirs).cast(pl.String).str.strip_chars().cast(_DTYPES[name], strict=False).alias(name)
