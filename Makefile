@@ -127,6 +127,10 @@ soak: ## Run the longest tests: twelve whole worlds certified, twenty kills of a
 faults: ## Plant every fault and count what the audit catches; 50 untouched runs verify (FAULTS_ARGS="--only weight")
 	@$(BEGIN); ready; cd "$$root" && python -m seg3b_assets_tests.faults $(FAULTS_ARGS)
 
+hostile: ## Bring every hostile input to every door, then 2,000 mutated ones (HOSTILE_ARGS="--only pipe", FUZZ_ARGS="--seed 2")
+	@$(BEGIN); ready; cd "$$root" && python -m seg3b_assets_tests.hostile $(HOSTILE_ARGS) && \
+		python -m seg3b_assets_tests.hostile.fuzz $(FUZZ_ARGS)
+
 # Dagster refuses a workspace beside DAGSTER_MODULE_NAME. The webserver is Dagster's, behind what docs/security.md tells.
 ui: ## Open the Dagster UI (PORT=3000)
 	@$(BEGIN); ready; dagster_home; cd "$$DAGSTER_HOME" && exec env -u DAGSTER_MODULE_NAME PYTHONWARNINGS="ignore:Function" \
