@@ -12,10 +12,12 @@ from seg3b_assets.audit.verification import verify
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.audit.spoilt_tree import Tree, failed
 
-INDEX, ALIAS, RESULTS, EDGES = (
+INDEX, ALIAS, RESULTS, ROWS, TERMS, EDGES = (
     "edge_catalogue_index_3B.parquet",
     "edge_alias_index_3B.parquet",
     "virtual_validation_results_3B.parquet",
+    "virtual_validation_contract_3B.parquet",
+    "virtual_validation_terms_3B.parquet",
     "edge_catalogue/",
 )
 CELLS: list[tuple[str, str, pl.Expr, str]] = [
@@ -31,6 +33,10 @@ CELLS: list[tuple[str, str, pl.Expr, str]] = [
     (ALIAS, "merchant_id", pl.lit(None, pl.UInt64), "S3.alias_rows"),
     (RESULTS, "threshold", pl.lit("no JSON"), "S5.realism_results"),
     (RESULTS, "threshold", pl.lit(None, pl.String), "S4.virtual_validation_results_3B.contract"),
+    (ROWS, "test_type", pl.lit("\x1b[2J"), "S4.families"),
+    (ROWS, "test_id", pl.lit("nobody's"), "S4.terms_set"),
+    (TERMS, "metric", pl.lit("nothing"), "S4.rows"),
+    (TERMS, "test_id", pl.lit("nobody's"), "S4.terms_set"),
     (EDGES, "edge_digest", pl.lit("no hex"), "S2.edge_digest"),
 ]
 
