@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
+from seg3b_assets_tests.hostile.mutated_by_people import CSVS, POLICIES
 from seg3b_assets_tests.hostile.mutated_footers import FOOTERS
 from seg3b_assets_tests.hostile.mutated_tables import TABLES, has_geometry
-from seg3b_assets_tests.hostile.mutated_texts import CSVS, DOCUMENTS, FLAGS, LOGS, POLICIES
+from seg3b_assets_tests.hostile.mutated_texts import DOCUMENTS, FLAGS, LOGS
 from seg3b_assets_tests.hostile.mutated_wkb import GEOMETRIES
 
 Mutation = Callable[[bytes, random.Random], bytes]
