@@ -34,6 +34,7 @@ _LOOKS_PER_S: Final = 100
 _MOST_DEATHS: Final = 12
 _WITH_THREADS: Final = ("polars", "pyarrow", "shapely")
 _READ: Final = 1 << 16
+_PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
 class ReaderEndedError(Exception):
@@ -74,13 +75,21 @@ def part(most_bytes: int | None) -> int | None:
     alone = False
     for _ in range(_MOST_DEATHS):
         read, write = os.pipe()
-        child = os.fork()
+        # What comes before the parent can pass it on would end the parent alone.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        try:
+            child = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            raise
         if child == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             os.close(read)
             READING.watch(write, refused, alone)
             return None
         os.close(write)
         with _held(child):
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             status, reading = _watched(child, read, most_bytes)
         if os.WIFEXITED(status):
             return os.WEXITSTATUS(status)
@@ -154,7 +163,7 @@ def _held(child: int) -> Iterator[None]:
     def passed_on(number: int, _: object) -> None:
         os.kill(child, number)
 
-    before = {number: signal.signal(number, passed_on) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, passed_on) for number in _PASSED_ON}
     # A terminal's Ctrl-C reaches both.
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
