@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +17,12 @@ from seg3b_assets_tests.hostile.hostile import WORDS, Hostile, Right
 
 Place = Callable[[Ground], Path]
 _HARMLESS: Final = {door.name: Right.GENUINE for door in doors_of(Subject.HOME)}
+
+
+# Who only reads waits for nobody.
+_UNLOCKED: Final = {
+    door.name: Right.EITHER for door in doors_of(Subject.HOME) if door.name != "run in a home"
+}
 
 
 def home_inputs() -> Iterator[Hostile]:
@@ -77,15 +83,22 @@ _PLACES: Final[dict[str, Place]] = {
 }
 
 
+def _no_head(ground: Ground) -> None:
+    (ground.home / "heads/seed=42.json").unlink()
+
+
 def _of_names() -> Iterator[Hostile]:
     def head(value: str) -> Callable[[Ground], None]:
+        """Every text of a head, its keys too but the topmost."""
+
+        def spoken(one: Any, top: bool = False) -> Any:
+            if isinstance(one, dict):
+                return {key if top else value: spoken(each) for key, each in one.items()}
+            return value if isinstance(one, str) else one
+
         def plant(ground: Ground) -> None:
             path = ground.home / "heads/seed=42.json"
-            document = orjson.loads(path.read_bytes())
-            harm.put(
-                path,
-                orjson.dumps({key: value if isinstance(one, str) else one for key, one in document.items()}),
-            )
+            harm.put(path, orjson.dumps(spoken(orjson.loads(path.read_bytes()), top=True)))
 
         return plant
 
@@ -108,11 +121,15 @@ def _of_names() -> Iterator[Hostile]:
         who = {"purpose": harm.WORDS, "pid": 1, "host": harm.WORDS, "since_utc": harm.WORDS}
         harm.put(folder / f"{'a' * 16}.json", orjson.dumps(who))
 
-    yield Hostile("a head that is a path out", "names as paths", Subject.HOME, head("../../private"))
-    yield Hostile("a head that is words for a screen", WORDS, Subject.HOME, head(harm.WORDS))
+    yield Hostile(
+        "a head that is a path out", "names as paths", Subject.HOME, head("../../private"), without=_no_head
+    )
+    yield Hostile(
+        "a head that is words for a screen", WORDS, Subject.HOME, head(harm.WORDS), without=_no_head
+    )
     yield Hostile("links where files would be written next", "links", Subject.HOME, unfinished, _HARMLESS)
-    yield Hostile("the run lock held by nobody who is named", "locks", Subject.HOME, held)
-    yield Hostile("the run lock held by words for a screen", WORDS, Subject.HOME, holder)
+    yield Hostile("the run lock held by nobody who is named", "locks", Subject.HOME, held, _UNLOCKED)
+    yield Hostile("the run lock held by words for a screen", WORDS, Subject.HOME, holder, _UNLOCKED)
 
 
 def _of_caches() -> Iterator[Hostile]:
