@@ -131,9 +131,9 @@ def _of_homes() -> Iterator[Door]:
     yield Door("sample", home, lambda ground: (*_sample(ground), "--home", str(ground.home)), _whole)
     yield Door("refs", home, said("refs"), _whole)
     yield Door("refs, as text", home, lambda ground: said("refs")(ground)[:-1], _first_line, speaks=True)
-    yield Door("prune", home, said("prune", "--dry-run"), lambda _, said: sorted(said["kept"]))
+    yield Door("prune", home, said("prune", "--dry-run"), lambda _, said: sorted(said["kept"]), _home)
     yield Door("report", home, said("report"), lambda _, said: said["certification_id"], _home)
-    yield Door("diff", home, said("diff", "heads", "candidate"), _whole)
+    yield Door("diff", home, said("diff", "heads", "candidate"), _whole, _home)
 
 
 def _of_policies() -> Iterator[Door]:
