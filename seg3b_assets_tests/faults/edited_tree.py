@@ -86,6 +86,11 @@ class Tree:
         path.unlink(missing_ok=True)
         path.write_bytes(data)
 
+    def unshare(self) -> None:
+        """Give this copy files of its own, in place of links to the specimen's."""
+        for path in [each for each in self.root.rglob("*") if each.is_file() and not each.is_symlink()]:
+            self.replace(path, path.read_bytes())
+
     def data(self, dataset_id: str, change: Callable[[bytes], bytes]) -> None:
         """Change the bytes of the dataset's file."""
         self.touched.add(dataset_id)
