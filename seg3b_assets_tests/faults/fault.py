@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from seg3b_assets.audit import AuditReport
 from seg3b_assets.audit.consequences import in_causal_order
@@ -16,6 +17,7 @@ from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.forgery import Forgery
 from seg3b_assets_tests.faults.specimen import Specimen
 
+RECEIPT: Final = "run_receipt.json"
 Plant = Callable[[Tree], None]
 Root = Callable[[Specimen, Path], Path]
 
@@ -79,6 +81,10 @@ def edited(
 
     def make(specimen: Specimen, folder: Path) -> Path:
         tree = Tree(specimen.copy(folder / "tree"))
+        if target == RECEIPT:
+            # Where the receipt is not to be believed, nothing but the time of a file's last change tells that it is as
+            # it was, and other copies that share it by link change that.
+            tree.unshare()
         plant(tree)
         if resealed:
             tree.reseal()

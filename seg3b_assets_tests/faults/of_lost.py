@@ -50,10 +50,8 @@ def _without(*parts: str, also_receipt: bool = False) -> Callable[[Tree], None]:
     """Remove the files whose path holds every part."""
 
     def take(tree: Tree) -> None:
-        if also_receipt or parts == (_RECEIPT,):
-            # Without a receipt nothing but the time of a file's last change tells that it is as it was, and other
-            # copies that share it by link change that.
-            tree.unshare()
+        if also_receipt:
+            tree.unshare()  # as every tree whose receipt is touched
         files = {one.relative_to(tree.root).as_posix(): one for one in tree.root.rglob("*") if one.is_file()}
         gone = [one for name, one in files.items() if all(part in name for part in parts)]
         if parts == (_RECEIPT,):
