@@ -69,12 +69,7 @@ def told(error: BaseException) -> tuple[dict[str, str], int]:
     detail = clipped_text(str(error))
     if name := missing_package(error):
         remedy = f"Install it: pip install {name}, or the whole product: pip install seg3b-assets"
-        return {
-            "code": "PACKAGE_MISSING",
-            "place": name,
-            "remedy": remedy,
-            "detail": detail,
-        }, EXIT_USAGE
+        return {"code": "PACKAGE_MISSING", "place": name, "remedy": remedy, "detail": detail}, EXIT_USAGE
     if type(error).__module__.split(".")[0] in _PARSERS:
         return {
             "code": "DATA_UNREADABLE",

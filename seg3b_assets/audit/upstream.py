@@ -77,10 +77,8 @@ def audit_upstream(
         root: upstream's root, of the run's world. reach: where its files may lie.
     """
     findings.ok(INPUTS)
-    require, digest = (
-        cache(reach.require),
-        cache(path_digest),
-    )  # however many rows name a place, it is read once
+    # However many rows name a place, it is read once.
+    require, digest = cache(reach.require), cache(path_digest)
     for row in sealed:
         location = root / str(row["path"]).rstrip("/")
         kind = row["artefact_kind"]

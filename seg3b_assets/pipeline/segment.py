@@ -107,7 +107,7 @@ def seal_seed(
     """
     digests = DigestCache(settings.cache / "digests.json", settings.digest_cache)
     policies = policies or segment.load_policies(settings.policies)
-    with _built_anew_if_refused(settings, root):
+    with _told_as_ours(settings, root):
         sealed = segment.seal(root, policies, digests, settings.reach)
     digests.save()
     world = sealed.world
@@ -123,8 +123,8 @@ def seal_seed(
 
 
 @contextmanager
-def _built_anew_if_refused(settings: Settings, root: Path) -> Iterator[None]:
-    """A root of the embedded world that is refused is ours: nobody has to restore it."""
+def _told_as_ours(settings: Settings, root: Path) -> Iterator[None]:
+    """A refused root of the embedded world is ours: the remedy is to remove it, and nobody has to restore it."""
     try:
         yield
     except Seg3BError as error:

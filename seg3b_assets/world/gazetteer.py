@@ -129,9 +129,8 @@ def _read_database(source: Path, table: str | None) -> pl.DataFrame:
 
 def _read_text(source: Path) -> pl.DataFrame:
     try:
-        text = judged_text(
-            read_plain(source, MAX_BLOB_BYTES)
-        )  # GeoNames' list of all places is over a gigabyte
+        # GeoNames' list of all places is over a gigabyte.
+        text = judged_text(read_plain(source, MAX_BLOB_BYTES))
         first = header_of(text)
         separator = "\t" if first.count("\t") > first.count(",") else ","
         return text_frame(text, separator, '"' if separator == "," else None)

@@ -74,7 +74,8 @@ def seal(
         upstream: the root of one seed's world (``resolve_upstream`` finds it).
         policies: already loaded, hence valid.
         digests: remembers digests of large inputs.
-        reach: whose files a link may show, looked at before any is read; None follows links anywhere.
+        reach: whose files a link may show; asked before a gate is read, and before a dataset is looked into (its
+            bytes may have been hashed). None follows links anywhere.
 
     Raises:
         Seg3BError: ``INPUT_OPEN_FAILED``, ``INPUT_SCHEMA_MISMATCH``, ``IDENTITY_MISMATCH``,
