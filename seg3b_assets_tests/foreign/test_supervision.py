@@ -14,6 +14,8 @@ from seg3b_assets.foreign.supervision import LIMIT, memory_limit, part
 
 SCRIPT = """
 import os, signal, sys
+# A signal that whoever started us ignores is ignored by us and our child: a test's worker may.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 from pathlib import Path
 from seg3b_assets.foreign.reading import READING, UnreadableTableError
 from seg3b_assets.foreign.supervision import ReaderEndedError, part
