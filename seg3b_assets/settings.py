@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seg3b_assets.laws.plain_files import Reach
+from seg3b_assets.laws.plain_files import Reach, real_path
 from seg3b_assets.locations import is_url, require_no_url
 from seg3b_assets.locks import DEFAULT_WAIT_S, WAIT, seconds
 from seg3b_assets.shipped import shipped
@@ -187,7 +187,7 @@ def _home(text: str, cache: Path) -> Path:
 
 def _inputs(settings: Settings) -> tuple[Any, ...]:
     given = (settings.upstream, settings.gazetteer)
-    return (settings.policies.resolve(), *(path and path.resolve() for path in given), settings.recipe)
+    return (real_path(settings.policies), *(path and real_path(path) for path in given), settings.recipe)
 
 
 def _processors() -> int:

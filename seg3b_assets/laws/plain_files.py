@@ -112,8 +112,8 @@ def walk_below(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
             continue
-        folders = [entry.name for entry in entries if entry.is_dir()]
-        yield folder, folders, [entry.name for entry in entries if not entry.is_dir()]
+        folders = [entry.name for entry in entries if _is_folder(entry)]
+        yield folder, folders, [entry.name for entry in entries if not _is_folder(entry)]
         waiting += [
             (folder / entry.name, depth + 1) for entry in entries if entry.is_dir(follow_symlinks=False)
         ]
@@ -142,20 +142,36 @@ def _walk(root: Path) -> Iterator[tuple[str, bool, bool]]:
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 if not _is_text(name):
                     raise StrangeFileError("a name that is not UTF-8", ascii(name))
-                if entry.is_dir():
+                if _is_folder(entry):
                     here = _identity(entry.stat())
                     if here in above:
                         raise StrangeFileError("a link into a folder above itself", root / name)
                     if len(above) > DEEPEST:
                         raise StrangeFileError(f"folders deeper than {DEEPEST}", root / folder)
                     waiting.append((name, (*above, here)))
-                elif not entry.is_file():
+                elif not _is_file(entry):
                     raise StrangeFileError("neither a file nor a folder", root / name)
                 else:
                     files += 1
                 if files > MOST_FILES:
                     raise StrangeFileError(f"more than {MOST_FILES} files", root)
-                yield name, entry.is_symlink(), entry.is_file()
+                yield name, entry.is_symlink(), _is_file(entry)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link that leads in a circle, or too far, leads nowhere."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """As ``_is_folder``."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

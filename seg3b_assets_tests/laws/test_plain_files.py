@@ -155,6 +155,15 @@ def test_a_folder_beside_one_that_may_be_read_is_not_below_it(tmp_path: Path) ->
         Reach.of(tmp_path / "root").require(tmp_path / "root" / "x")
 
 
+@pytest.mark.parametrize("target", ["link", "./link", "link/further", "one"])
+def test_a_link_that_leads_in_a_circle_is_no_file_and_no_folder(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link").symlink_to(target)
+    (tmp_path / "one").symlink_to("link")
+    with pytest.raises(StrangeFileError, match="neither a file nor a folder"):
+        files_below(tmp_path)
+    assert list(walk_below(tmp_path)) == [(tmp_path, [], ["link", "one"])]
+
+
 def test_bytes_are_counted_of_what_lies_there_itself(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").write_bytes(b"12345")
