@@ -21,6 +21,7 @@ from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.contracts.published import resolve_anchor
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
+from seg3b_assets.realism.measurement import ALL_MERCHANTS
 from seg3b_assets.realism.registry import METRICS
 
 CONTRACT: Final = "virtual_validation_contract_3B"
@@ -180,7 +181,9 @@ def _families(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation)
         desk.findings.fail("S4.families", max(len(absent), 1), example)
     slices = Counter(row["metric"] for row in rows if row["scope"] != "GLOBAL")
     for row in rows:
-        sliced = policy.families[row["test_type"]].by_class and row["target_population"] != "all_merchants"
+        known = METRICS.get(row["metric"])
+        slices_mean_something = known is None or (known.by_class and known.population != ALL_MERCHANTS)
+        sliced = policy.families[row["test_type"]].by_class and slices_mean_something
         if row["scope"] == "GLOBAL":
             wanted = len(VIRTUAL_CLASSES) if sliced else 0
             desk.findings.equal("S4.families", slices[row["metric"]], wanted, metric=row["metric"])

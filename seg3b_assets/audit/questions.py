@@ -27,8 +27,13 @@ Row = Mapping[str, Any]
 
 
 def audit_questions(desk: Desk, rows: Sequence[Row]) -> None:
-    """Every metric of the registry has its rows, and every row asks what its metric is."""
-    contracted = {name: one for name, one in METRICS.items() if one.family and one.compute is not None}
+    """Every metric of a hard gate or the probe has its rows, and every row asks what its metric is."""
+    gated = {gate.metric for gate in desk.tree.policies.virtual_validation.hard_gates.values()}
+    contracted = {
+        name: one
+        for name, one in METRICS.items()
+        if one.compute is not None and (name in gated or one.population == ROUTING_PROBE)
+    }
     asked = {row["metric"] for row in rows if row["scope"] == _GLOBAL}
     absent = sorted(contracted.keys() - asked)
     if absent:

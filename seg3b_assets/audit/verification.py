@@ -44,7 +44,8 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import Reach
-from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
+from seg3b_assets.policies import SEALED_POLICIES, PolicySet
+from seg3b_assets.realism.policy_reading import load_policies
 
 EXPORT_RECEIPT: Final = "export_receipt"
 STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")

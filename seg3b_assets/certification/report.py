@@ -30,11 +30,10 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.laws.input_notes import InputNote, input_notes
 from seg3b_assets.locks import exclusive
-from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.certification import Certification as CertificationPolicy
-from seg3b_assets.policies.loader import parse_policy
 from seg3b_assets.realism import CROSS_SEED_SUMMARY, FAILURE_TRACE, metrics_file_name, plots_file_name
 from seg3b_assets.realism.plots import read_frames
+from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets.realism.report import ReportMaterial, SeedCost, StateCost
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store

@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.strict_yaml import YamlRefusedError, parse_document
 from seg3b_assets.realism import metrics_file_name
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.realism.report import PolicyChange, Yardstick, metric_values
 from seg3b_assets.shipped import shipped
 from seg3b_assets.store import Refs, Runs

@@ -55,7 +55,7 @@ def contracts() -> Iterator[Finding]:
 
 def policies(folder: Path) -> tuple[PolicySet | None, list[Finding]]:
     """The policies of a folder, and what is wrong with them; None where they cannot be used."""
-    from seg3b_assets.policies.loader import policies_and_errors  # noqa: PLC0415 - pydantic may not be there
+    from seg3b_assets.realism.policy_reading import policies_and_errors  # noqa: PLC0415 - pydantic may not be there
 
     loaded, errors = policies_and_errors(folder)
     if loaded is None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import Certification, Policy, VirtualValidation, parse_policy
+from seg3b_assets.policies import Certification, Policy, VirtualValidation
+from seg3b_assets.realism.policy_reading import parse_policy
 from seg3b_assets.settings import Settings
 from seg3b_assets.shipped import shipped
 
@@ -49,7 +50,8 @@ def gate_definitions() -> tuple[GateDefinition, ...]:
         *(
             GateDefinition(gate_id, hard[rule.hard_gates[0]].dataset, tuple(rule.metrics), hard=False)
             for gate_id, rule in sorted(stretch.items())
-            if gate_id not in hard
+            # A band of a gate that there is not is S0's to refuse; a code location loads without it.
+            if gate_id not in hard and rule.hard_gates[0] in hard
         ),
     )
 

@@ -69,7 +69,7 @@ class SealedSeed:
 def default_segment() -> Segment:
     """The real segment."""
     from seg3b_assets.contracts import contract  # noqa: PLC0415 - keeps `--help` and plain imports quick
-    from seg3b_assets.policies import load_policies  # noqa: PLC0415
+    from seg3b_assets.realism.policy_reading import load_policies  # noqa: PLC0415
     from seg3b_assets.states.registry import states  # noqa: PLC0415
     from seg3b_assets.states.s0_gate import seal  # noqa: PLC0415
 

@@ -12,8 +12,6 @@ from seg3b_assets.policies.loader import (
     SEALED_POLICIES,
     PolicyFile,
     PolicySet,
-    load_policies,
-    parse_policy,
 )
 from seg3b_assets.policies.merchant_overrides import merchant_overrides
 from seg3b_assets.policies.policy_model import SIZE_BUCKETS, VIRTUAL_CLASSES, Policy, SizeBucket, VirtualClass
@@ -46,7 +44,5 @@ __all__ = [
     "VirtualClass",
     "VirtualRoutingFields",
     "VirtualValidation",
-    "load_policies",
     "merchant_overrides",
-    "parse_policy",
 ]

@@ -5,11 +5,18 @@ Stretch bands, stability between seeds, prevalence, confidence, lanes, budgets a
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.policies.gates import Metric, StretchGate
+from seg3b_assets.policies.gates import (
+    REQUIRED_STRETCH_GATES,
+    MetricName,
+    StretchGate,
+    StretchGateId,
+    require_gates,
+    tightens_another,
+)
 from seg3b_assets.policies.policy_model import (
     Listed,
     Pair,
@@ -19,14 +26,8 @@ from seg3b_assets.policies.policy_model import (
     Share,
     refusal,
     require_unique,
-    worded,
 )
-from seg3b_assets.policies.validation import HARD_GATE_IDS
 
-STRETCH_GATE_IDS: Final = tuple(f"3B-S{number:02d}" for number in range(1, 13))
-StretchGateId = Annotated[
-    str, worded(r"^3B-(S(0[1-9]|1[0-2])|V1[12])$", "one of 3B-S01 … 3B-S12, or 3B-V11, 3B-V12")
-]
 Seeds = Annotated[Listed[Seed], Field(min_length=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 KeepReason = Literal["baseline", "candidate", "last_good", "certification", "heads"]
@@ -35,7 +36,7 @@ KeepReason = Literal["baseline", "candidate", "last_good", "certification", "hea
 class Stability(PolicyModel):
     """Coefficient of variation between seeds, at most, for each metric named."""
 
-    metrics: Annotated[Listed[Metric], Field(min_length=1)]
+    metrics: Annotated[Listed[MetricName], Field(min_length=1)]
     max_cv_b: Share
     max_cv_bplus: Share
 
@@ -143,14 +144,11 @@ class Certification(Policy):
         low, high = self.prevalence_band
         if low >= high:
             raise refusal("prevalence_band", [low, high], "[low, high] with low below high")
-        for gate in STRETCH_GATE_IDS:
-            if gate not in self.stretch_gates:
-                allowed = f"every stretch gate; {gate} is missing"
-                raise refusal("stretch_gates", sorted(self.stretch_gates), allowed)
+        require_gates("stretch_gates", self.stretch_gates, REQUIRED_STRETCH_GATES)
         for gate, rule in self.stretch_gates.items():
-            unknown = [hard for hard in rule.hard_gates if hard not in HARD_GATE_IDS]
-            if unknown:
-                raise refusal(f"stretch_gates.{gate}.hard_gates", unknown[0], "a hard gate's id")
+            if tightens_another(gate, rule):
+                allowed = f"{gate}, the hard gate whose id the band has"
+                raise refusal(f"stretch_gates.{gate}.hard_gates", list(rule.hard_gates), allowed)
         certified = self.lanes.certification.seeds
         if set(certified) != set(self.seeds):
             raise refusal("lanes.certification.seeds", list(certified), "the seeds this policy certifies")

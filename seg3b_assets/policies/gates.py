@@ -1,46 +1,38 @@
 """How a gate is written in a policy: a metric, an operator and a threshold (vocabulary of the gates).
 
-Shared by the sealed hard gates and the unsealed stretch bands. Measures and judges nothing.
+Shared by the sealed hard gates and the unsealed stretch bands. Measures and judges nothing. A new gate is an entry in
+a policy and needs nothing here: an id has a form, a metric and a dataset are whatever the ``Vocabulary`` knows.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, model_validator
 
-from seg3b_assets.policies.policy_model import PolicyModel, refusal
+from seg3b_assets.policies.policy_model import PolicyModel, not_among, refusal, worded
 
 Operator = Literal[">=", "<=", "range", "bool_true"]
 Threshold = float | tuple[float, float] | bool
 FaultDomain = Literal["policy", "code", "upstream"]
 StateName = Literal["S0", "S1", "S2", "S3", "S4", "S5"]
-GatedDataset = Literal[
-    "edge_catalogue_3B",
-    "virtual_classification_3B",
-    "edge_alias_blob_3B",
-    "virtual_validation_contract_3B",
-    "virtual_settlement_3B",
+
+HARD_GATE_FORM: Final = r"^3B-[VD][0-9]{2}$"
+STRETCH_GATE_FORM: Final = r"^3B-[SVD][0-9]{2}$"
+HardGateId = Annotated[str, worded(HARD_GATE_FORM, "3B-V and two digits, or 3B-D and two digits")]
+StretchGateId = Annotated[
+    str, worded(STRETCH_GATE_FORM, "3B-S and two digits, or the id of the hard gate that it tightens")
 ]
-Metric = Literal[
-    "edges_per_merchant_cv",
-    "countries_per_merchant_cv",
-    "top1_share_p50",
-    "median_pairwise_js",
-    "settlement_overlap_median",
-    "settlement_overlap_p75",
-    "settlement_distance_median_km",
-    "rule_id_non_null_rate",
-    "rule_version_non_null_rate",
-    "active_rule_id_count",
-    "alias_max_abs_delta",
-    "realism_block_active_enforced",
-    "settlement_tzid_top1_share",
-    "settlement_unique_coord_ratio",
-    "settlement_duplicate_exposure",
-    "virtual_rate",
-]
-METRICS: tuple[Metric, ...] = get_args(Metric)
+
+# The gates the law asks for ("Gates"): a policy may hold more, and none of these may be missing.
+REQUIRED_HARD_GATES: Final = (
+    *(f"3B-V{number:02d}" for number in range(1, 13)),
+    *(f"3B-D{number:02d}" for number in range(1, 4)),
+)
+REQUIRED_STRETCH_GATES: Final = tuple(f"3B-S{number:02d}" for number in range(1, 13))
 
 _FORMS: dict[Operator, str] = {
     ">=": "a number, since the operator is >=",
@@ -48,6 +40,47 @@ _FORMS: dict[Operator, str] = {
     "range": "[low, high] with low below high, since the operator is range",
     "bool_true": "true, since the operator is bool_true",
 }
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a gate may name. Policies are read with one, by who knows what is measured and published.
+
+    Attributes:
+        metrics: names of the metrics that are measured of a seed.
+        datasets: ids of the datasets a check may sit on.
+    """
+
+    metrics: Collection[str]
+    datasets: Collection[str]
+
+
+def _metric(name: str, info: ValidationInfo) -> str:
+    return _known(name, _vocabulary(info).metrics)
+
+
+def _dataset(name: str, info: ValidationInfo) -> str:
+    return _known(name, _vocabulary(info).datasets)
+
+
+def _vocabulary(info: ValidationInfo) -> Vocabulary:
+    if not isinstance(info.context, Vocabulary):
+        raise LookupError("a policy with gates is read with a Vocabulary as context")
+    return info.context
+
+
+def _known(name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise not_among(name, known)
+    return name
+
+
+MetricName = Annotated[
+    str, Field(json_schema_extra={"words": "a metric that is measured"}), AfterValidator(_metric)
+]
+GatedDataset = Annotated[
+    str, Field(json_schema_extra={"words": "a dataset of S1 to S4"}), AfterValidator(_dataset)
+]
 
 
 def _pair_from_sequence(value: Any) -> Any:
@@ -83,7 +116,7 @@ class HardGate(Bound):
         fault_domain: where to look first when it fails.
     """
 
-    metric: Metric
+    metric: MetricName
     state: StateName
     dataset: GatedDataset
     fault_domain: FaultDomain
@@ -97,8 +130,20 @@ class StretchGate(Bound):
         hard_gates: the hard gates it tightens.
     """
 
-    metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=2)]
-    hard_gates: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=2)]
+    metrics: Annotated[tuple[MetricName, ...], Field(strict=False, min_length=1, max_length=2)]
+    hard_gates: Annotated[tuple[HardGateId, ...], Field(strict=False, min_length=1, max_length=2)]
+
+
+def require_gates(key: str, gates: Collection[str], required: tuple[str, ...]) -> None:
+    """Refuse a policy that lacks a gate the law asks for."""
+    for gate in required:
+        if gate not in gates:
+            raise refusal(key, sorted(gates), f"every gate the law asks for; {gate} is missing")
+
+
+def tightens_another(gate_id: str, rule: StretchGate) -> bool:
+    """Whether a band under a hard gate's id is said to tighten gates that are not that one."""
+    return bool(re.match(HARD_GATE_FORM, gate_id)) and gate_id not in rule.hard_gates
 
 
 def _fits(operator: Operator, threshold: object) -> bool:

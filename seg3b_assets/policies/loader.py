@@ -21,6 +21,7 @@ from seg3b_assets.policies.certification import Certification
 from seg3b_assets.policies.classification import McChannelRules
 from seg3b_assets.policies.country_weights import CdnCountryWeights
 from seg3b_assets.policies.edge_topology import EdgeTopology
+from seg3b_assets.policies.gates import Vocabulary
 from seg3b_assets.policies.policy_model import Policy
 from seg3b_assets.policies.refusals import Refusal, from_validation, from_yaml, policy_error
 from seg3b_assets.policies.routing import AliasLayout, RouteRng, VirtualRoutingFields
@@ -86,17 +87,18 @@ class PolicySet:
     files: Mapping[str, PolicyFile]
 
 
-def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
+def load_policies(folder: Path, vocabulary: Vocabulary, lacking: Path | None = None) -> PolicySet:
     """Read and validate the eleven policies of ``folder``.
 
     Args:
+        vocabulary: what gates may name.
         lacking: where a policy that ``folder`` lacks is read instead: an exported run carries the sealed ones.
 
     Raises:
         Seg3BError: ``POLICY_SCHEMA_INVALID`` naming file, key, value and allowed range;
             ``INPUT_OPEN_FAILED`` where a file exists and cannot be read.
     """
-    loaded, errors = policies_and_errors(folder, lacking)
+    loaded, errors = policies_and_errors(folder, vocabulary, lacking)
     for error in errors:
         raise error
     assert loaded is not None  # nothing was wrong
@@ -104,12 +106,12 @@ def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
 
 
 def policies_and_errors(
-    folder: Path, lacking: Path | None = None
+    folder: Path, vocabulary: Vocabulary, lacking: Path | None = None
 ) -> tuple[PolicySet | None, list[Seg3BError]]:
     """The policies of ``folder``, and everything for which ``load_policies`` would refuse them: an error per file.
 
     Args:
-        lacking: as of ``load_policies``.
+        vocabulary, lacking: as of ``load_policies``.
 
     Returns:
         None where one of them cannot be used.
@@ -126,7 +128,7 @@ def policies_and_errors(
             path = lacking / path.name
         try:
             data = _read(path)
-            policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model)
+            policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model, vocabulary)
         except Seg3BError as error:
             errors.append(error)
             continue
@@ -139,7 +141,9 @@ def policies_and_errors(
     return (None if errors else loaded), errors
 
 
-def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, Document]:
+def parse_policy(
+    file: str, data: bytes, model: type[Policy], vocabulary: Vocabulary
+) -> tuple[Policy, Document]:
     """One policy from its bytes; ``file`` is the name errors give.
 
     Raises:
@@ -150,7 +154,7 @@ def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, D
     except YamlRefusedError as error:
         raise policy_error(file, [from_yaml(error)]) from None
     try:
-        return model.model_validate(document.value), document
+        return model.model_validate(document.value, context=vocabulary), document
     except ValidationError as error:
         raise policy_error(file, from_validation(error, model, document)) from None
 
@@ -201,7 +205,8 @@ def _unreadable(path: Path, error: OSError) -> Seg3BError:
 
 def _contradictions(policies: PolicySet, documents: Mapping[str, Document]) -> Iterator[Seg3BError]:
     """What must hold between two policies."""
-    for policy_id, path, value, allowed in (*_unknown_countries(policies), *_shared_rules(policies)):
+    found = (*_unknown_countries(policies), *_shared_rules(policies), *_gates_tightened(policies))
+    for policy_id, path, value, allowed in found:
         line = documents[policy_id].line(path)
         yield policy_error(f"{policy_id}.yaml", [Refusal("policies_agree", path, value, allowed, line)])
 
@@ -240,4 +245,20 @@ def _shared_rules(policies: PolicySet) -> list[Contradiction]:
         ("settlement", ("seat_rules", at, "rule_id"), rule.rule_id, allowed)
         for at, rule in enumerate(policies.settlement.seat_rules)
         if rule.rule_id in channel_rules
+    ]
+
+
+def _gates_tightened(policies: PolicySet) -> list[Contradiction]:
+    """Stretch bands of hard gates that there are not."""
+    hard = policies.virtual_validation.hard_gates
+    return [
+        (
+            "certification",
+            ("stretch_gates", band, "hard_gates", at),
+            gate,
+            "a gate that virtual_validation holds",
+        )
+        for band, rule in policies.certification.stretch_gates.items()
+        for at, gate in enumerate(rule.hard_gates)
+        if gate not in hard
     ]

@@ -126,6 +126,11 @@ def refusal(key: str, value: object, allowed: str) -> PydanticCustomError:
     )
 
 
+def not_among(value: str, known: Iterable[str]) -> PydanticCustomError:
+    """A name's no: it is none of those that are known."""
+    return PydanticCustomError("policy_choice", "not known", {"value": value, "choices": sorted(known)})
+
+
 def require_bracket(minimum: float, median: float, maximum: float) -> None:
     """Refuse a minimum or a maximum that is not on its side of the median."""
     if minimum >= median:

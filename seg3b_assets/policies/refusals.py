@@ -127,7 +127,7 @@ def _refusal(entry: ErrorDetails, schema: Schema, document: Document) -> Refusal
     if _KEY_MARK in entry["loc"]:
         allowed = _words(_resolved(schema, path[:-1]).get("propertyNames", {}))
         return _at(document, "policy_key_unknown", path, str(path[-1]), allowed)
-    governing = _resolved(schema, path)
+    governing = {"enum": entry["ctx"]["choices"]} if kind == "policy_choice" else _resolved(schema, path)
     allowed = _words(governing)
     given = entry["input"]
     if governing.get("type") in _NUMBERS and isinstance(given, str) and (meant := meant_number(given)):

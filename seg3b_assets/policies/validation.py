@@ -6,20 +6,13 @@ from it and the realism module measures. Changing it reruns S0 to S5.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.policies.gates import HardGate
-from seg3b_assets.policies.policy_model import Policy, PolicyModel, refusal, worded
+from seg3b_assets.policies.gates import REQUIRED_HARD_GATES, HardGate, HardGateId, require_gates
+from seg3b_assets.policies.policy_model import Policy, PolicyModel, refusal
 
-HARD_GATE_IDS: Final = (
-    *(f"3B-V{number:02d}" for number in range(1, 13)),
-    *(f"3B-D{number:02d}" for number in range(1, 4)),
-)
-HardGateId = Annotated[
-    str, worded(r"^3B-(V(0[1-9]|1[0-2])|D0[1-3])$", "one of 3B-V01 … 3B-V12, 3B-D01 … 3B-D03")
-]
 Severity = Literal["BLOCKING", "WARNING", "INFO"]
 
 
@@ -95,9 +88,7 @@ class VirtualValidation(Policy):
 
     @model_validator(mode="after")
     def _holds_every_gate_once(self) -> Self:
-        for gate in HARD_GATE_IDS:
-            if gate not in self.hard_gates:
-                raise refusal("hard_gates", sorted(self.hard_gates), f"every hard gate; {gate} is missing")
+        require_gates("hard_gates", self.hard_gates, REQUIRED_HARD_GATES)
         seen: dict[str, str] = {}
         for gate, rule in self.hard_gates.items():
             if rule.metric in seen:

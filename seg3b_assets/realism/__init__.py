@@ -22,7 +22,7 @@ from seg3b_assets.realism.gates import FAIL_REALISM, PASS_B, PASS_BPLUS, Conditi
 from seg3b_assets.realism.measurement import Measurement, Metric
 from seg3b_assets.realism.metrics import SeedMetrics, measure
 from seg3b_assets.realism.outputs import SeedOutputs, located, read_outputs, with_countries
-from seg3b_assets.realism.registry import METRICS, contract_metrics
+from seg3b_assets.realism.registry import METRICS
 from seg3b_assets.realism.scoring import SeedScore, score_seed
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "blocking_failures",
     "certify",
     "certify_scores",
-    "contract_metrics",
     "cross_seed_summary",
     "failure_trace",
     "located",

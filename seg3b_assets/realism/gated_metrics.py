@@ -37,6 +37,8 @@ HETEROGENEITY_METRICS: Final = (
     Metric(
         name="edges_per_merchant_cv",
         definition="Coefficient of variation, over virtual merchants, of the number of edges.",
+        purpose="Real networks differ in size; one template for all has 0.",
+        blind_to="the shape of the distribution, and whether size goes with anything",
         unit="dimensionless",
         direction="higher",
         state="S2",
@@ -49,6 +51,8 @@ HETEROGENEITY_METRICS: Final = (
     Metric(
         name="countries_per_merchant_cv",
         definition="Coefficient of variation, over virtual merchants, of the number of edge countries.",
+        purpose="Real networks differ in reach; one template for all has 0.",
+        blind_to="the shape of the distribution, and whether reach goes with anything",
         unit="dimensionless",
         direction="higher",
         state="S2",
@@ -61,6 +65,9 @@ HETEROGENEITY_METRICS: Final = (
     Metric(
         name="top1_share_p50",
         definition="Median over virtual merchants of the largest single edge_weight.",
+        purpose="Traffic concentrates: an even network of 500 edges has 0.002; a network that is one "
+        "edge is as odd. Its stretch gate holds the 90 % less 10 % spread, too.",
+        blind_to="who is concentrated, and where; p10, p90 and the country shares are published beside it",
         unit="share",
         direction="band",
         state="S2",
@@ -76,6 +83,9 @@ HETEROGENEITY_METRICS: Final = (
         name="median_pairwise_js",
         definition="Median over unordered merchant pairs of the Jensen-Shannon divergence (natural log) of "
         "their country weight vectors.",
+        purpose="Merchants have profiles of their own; 0 is one global mix, ln 2 is nothing in common.",
+        blind_to="structure above the median: two clusters far apart and tight within can share a "
+        "median with noise",
         unit="nats",
         direction="higher",
         state="S2",
@@ -93,6 +103,9 @@ COHERENCE_METRICS: Final = (
         name="settlement_overlap_median",
         definition="Median over virtual merchants of the edge weight in the country the merchant is settled in; "
         "0 where it is in none.",
+        purpose="A merchant sells some at home; with one global mix, overlap is just the home "
+        "country's global share.",
+        blind_to="whether nearness beyond the border matters: that is the distance's",
         unit="share",
         direction="higher",
         state="S2",
@@ -107,6 +120,8 @@ COHERENCE_METRICS: Final = (
     Metric(
         name="settlement_overlap_p75",
         definition="Upper quartile over virtual merchants of the edge weight in the settlement's country.",
+        purpose="As the median, for the quarter of merchants that sell most at home.",
+        blind_to="whether nearness beyond the border matters: that is the distance's",
         unit="share",
         direction="higher",
         state="S2",
@@ -121,6 +136,8 @@ COHERENCE_METRICS: Final = (
     Metric(
         name="settlement_distance_median_km",
         definition="Unweighted median over all edges of the distance to the merchant's settlement.",
+        purpose="Demand decays with distance.",
+        blind_to="weights: the weighted median and p90 are published beside it",
         unit="km",
         direction="lower",
         state="S2",
@@ -138,6 +155,8 @@ EXPLAINABILITY_METRICS: Final = (
     Metric(
         name="rule_id_non_null_rate",
         definition="Share of classification rows whose rule_id is neither null nor blank.",
+        purpose="A label that cannot be explained cannot be used.",
+        blind_to="whether the rules are right",
         unit="share",
         direction="higher",
         state="S1",
@@ -152,6 +171,8 @@ EXPLAINABILITY_METRICS: Final = (
     Metric(
         name="rule_version_non_null_rate",
         definition="Share of classification rows whose rule_version is neither null nor blank.",
+        purpose="A label whose rule has changed since cannot be explained.",
+        blind_to="whether the rules are right",
         unit="share",
         direction="higher",
         state="S1",
@@ -166,6 +187,8 @@ EXPLAINABILITY_METRICS: Final = (
     Metric(
         name="active_rule_id_count",
         definition="Distinct rule_id among virtual rows, each deciding at least 1 % of them.",
+        purpose="One rule is a switch, not a policy.",
+        blind_to="whether the rules are right",
         unit="rules",
         direction="higher",
         state="S1",
@@ -182,6 +205,8 @@ FIDELITY_METRICS: Final = (
         name="alias_max_abs_delta",
         definition="Largest difference, over all edges, of the probability decoded from the blob on disk and "
         "edge_weight.",
+        purpose="The router's tables say what the catalogue says; quantising to 2⁻³² leaves a few 10⁻¹⁰.",
+        blind_to="sampling: that is the probe's",
         unit="probability",
         direction="lower",
         state="S3",
@@ -200,6 +225,8 @@ FIDELITY_METRICS: Final = (
         name=REALISM_BLOCK,
         definition="The four realism families are in the contract, enabled and BLOCKING, and every BLOCKING "
         "row has a PASS measured from this snapshot.",
+        purpose="A gate that is declared and not run is worse than none.",
+        blind_to="whether the bounds are good",
         unit="boolean",
         direction="true",
         state="S4",
@@ -218,6 +245,8 @@ SETTLEMENT_METRICS: Final = (
     Metric(
         name="settlement_tzid_top1_share",
         definition="Share of settlements in the commonest settlement zone.",
+        purpose="Legal seats cluster, but not in one zone.",
+        blind_to="where within a zone they are",
         unit="share",
         direction="lower",
         state="S1",
@@ -230,6 +259,8 @@ SETTLEMENT_METRICS: Final = (
     Metric(
         name="settlement_unique_coord_ratio",
         definition="Distinct settlement coordinates per settlement.",
+        purpose="Legal seats cluster, but not on one spot.",
+        blind_to="near-duplicates: two seats a metre apart are distinct",
         unit="share",
         direction="higher",
         state="S1",
@@ -242,6 +273,8 @@ SETTLEMENT_METRICS: Final = (
     Metric(
         name="settlement_duplicate_exposure",
         definition="Share of virtual merchants whose settlement coordinate another merchant has too.",
+        purpose="Few merchants share an address.",
+        blind_to="near-duplicates: two seats a metre apart are distinct",
         unit="share",
         direction="lower",
         state="S1",
@@ -257,12 +290,15 @@ PREVALENCE_METRICS: Final = (
     Metric(
         name="virtual_rate",
         definition="Virtual rows per classification row.",
+        purpose="A world in which every merchant is virtual, or none, is no use to a detector.",
+        blind_to="which merchants are virtual: the rates by category, channel and country are published beside it",
         unit="share",
         direction="band",
         state="S1",
         lane="classification",
         fields=columns("virtual_classification_3B", "merchant_id", "is_virtual"),
         compute=merchant.virtual_rate,
+        family=EXPLAINABILITY,
         population=ALL_MERCHANTS,
         ceiling=1.0,
         by_class=False,

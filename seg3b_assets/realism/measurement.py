@@ -58,13 +58,15 @@ class Metric:
         state, lane: who produces what it reads, and in which stretch of that state to look first.
         fields: published columns it reads, as dataset.column.
         compute: None for the metric that judges the contract itself.
-        family: test type of its contract rows; "" for a metric that has none.
+        family: test type of its contract rows, which it has where a hard gate holds it; "" for the metric that
+            judges the contract itself.
         join_keys: columns its datasets are joined on.
         artefacts: datasets it reads as bytes, which have no columns.
         population: the rows it is over, in the contract's words.
         ceiling: the largest value it can take.
         grid: the value is a multiple of 1/grid, half to even.
         by_class: whether it means anything within one virtual class.
+        purpose, blind_to: why it is looked at, and what a gate on it cannot see; "" of the probe's, which none holds.
         lower_name, upper_name: what the layer's contract calls a lower and an upper bound of it; "" where it
             has no name for one.
     """
@@ -84,6 +86,8 @@ class Metric:
     ceiling: float = math.inf
     grid: int = SCALAR_UNITS
     by_class: bool = True
+    purpose: str = ""
+    blind_to: str = ""
     lower_name: str = ""
     upper_name: str = ""
 

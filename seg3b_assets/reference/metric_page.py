@@ -10,7 +10,7 @@ from seg3b_assets.reference.policy_page import shipped_values
 
 _INTRO: Final = (
     "Every metric of one seed, from the registry that checks, contract, certification and report all read, and\n"
-    "the gates the shipped policies hold them to. Why the bounds stand where they stand, and what they cannot see,\n"
+    "the gates the shipped policies hold them to. Why the bounds stand where they stand, and what would game them,\n"
     "is in [realism](../realism.md)."
 )
 
@@ -32,17 +32,34 @@ def metric_page() -> str:
             for metric in SEED_METRICS
         ),
     )
-    hard = shipped_values("virtual_validation")["hard_gates"]
-    stretch = shipped_values("certification")["stretch_gates"]
+    reasons = table(
+        ("metric", "gates", "why it is looked at", "what a gate on it cannot see"),
+        (
+            (code(metric.name), ", ".join(_gates_of(metric.name)), metric.purpose, metric.blind_to)
+            for metric in SEED_METRICS
+        ),
+    )
     return page(
         "Metrics and gates",
         _INTRO,
         "## Hard gates (B)\n",
-        _gates(hard),
+        _gates(shipped_values("virtual_validation")["hard_gates"]),
         "## Stretch gates (B+)\n",
-        _gates(stretch),
+        _gates(shipped_values("certification")["stretch_gates"]),
+        "## Why, and what it cannot see\n",
+        reasons,
         "## Metrics\n",
         metrics,
+    )
+
+
+def _gates_of(metric: str) -> list[str]:
+    """Ids of the shipped gates that hold a metric, each once."""
+    hard = shipped_values("virtual_validation")["hard_gates"]
+    stretch = shipped_values("certification")["stretch_gates"]
+    named = [gate for gate, rule in hard.items() if rule["metric"] == metric]
+    return list(
+        dict.fromkeys((*named, *(gate for gate, rule in stretch.items() if metric in rule["metrics"])))
     )
 
 

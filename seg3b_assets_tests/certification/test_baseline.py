@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from seg3b_assets.certification import CertificationRun, certify
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.certification.conftest import Certified
 

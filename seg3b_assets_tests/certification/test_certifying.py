@@ -218,3 +218,35 @@ def test_policies_not_in_force_are_scored_on_their_own_lineage(again: Settings) 
     run = certify(replace(again, configured=False), (42,))
     assert run.metrics[42]["metrics"]["top1_share_p50"] < 0.01
     assert heads(again) == before != run.lineages[42].record.keys
+
+
+def test_a_gate_on_a_metric_that_had_none_is_an_entry_of_the_policy(again: Settings) -> None:
+    """Nothing but the policies changes: contract, verdict, matrix and trace have the gate, and it stops S5."""
+    gate = {"metric": "virtual_rate", "operator": ">=", "threshold": 0.5, "state": "S1",
+            "dataset": "virtual_classification_3B", "fault_domain": "policy"}  # fmt: skip
+    band = {
+        "metrics": ["settlement_distance_p90_km"],
+        "operator": "<=",
+        "threshold": 1.0,
+        "hard_gates": ["3B-D04"],
+    }
+    edit(again.policies, "virtual_validation", {"hard_gates.3B-D04": gate})
+    edit(again.policies, "certification", {"stretch_gates.3B-S13": band})
+    run = certify(again, (42,))
+    lineage = run.lineages[42]
+    assert lineage.blocked is not None and lineage.record.flag is None
+    terms = lineage.record.published.table("virtual_validation_terms_3B")
+    assert terms.filter(pl.col("gate_id") == "3B-D04")["metric"].to_list() == ["virtual_rate"]
+    document = run.metrics[42]
+    failed = {gate for gate, record in document["hard_gates"].items() if not record["pass"]}
+    assert failed == {"3B-D04", "3B-V12"}
+    assert document["stretch_gates"]["3B-S13"]["state"] == "S1"
+    matrix = pl.read_csv(run.folder / GATE_MATRIX)
+    assert {"3B-D04", "3B-S13"} <= set(matrix["gate"])
+    assert run.trace_path is not None
+    trace = run.trace_path.read_text()
+    assert "3B-D04 (hard), seed 42" in trace and "3B-S13 (stretch), seed 42" in trace
+    edit(again.policies, "virtual_validation", {"hard_gates.3B-D04.threshold": 0.0001})
+    met = certify(again, (42,))
+    assert met.lineages[42].blocked is None and met.lineages[42].record.flag is not None
+    assert met.metrics[42]["hard_gates"]["3B-D04"]["pass"] is True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets_tests.certification.conftest import SEEDS, Certified, edit
 from seg3b_assets_tests.end_to_end.installation import Installation
 

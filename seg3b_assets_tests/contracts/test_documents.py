@@ -10,6 +10,8 @@ import pytest
 
 from seg3b_assets.contracts import all_contracts, contract, require_document
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.policies.gates import REQUIRED_HARD_GATES, REQUIRED_STRETCH_GATES
+from seg3b_assets.realism import METRICS
 from seg3b_assets_tests.contracts.sample_documents import DOCUMENTS
 from seg3b_assets_tests.contracts.sample_rows import H64, ROWS
 
@@ -85,6 +87,44 @@ def test_a_missing_key_is_named_at_every_depth(dataset_id: str) -> None:
             del list(objects(broken))[position][1][key]
             found = {(each.rule, each.column) for each in contract(dataset_id).check_document(broken)}
             assert ("required", f"{pointer}/{key}") in found
+
+
+def metrics_document(**parts: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = fresh(DOCUMENTS["validation_metrics_seed_3B"])
+    for part, added in parts.items():
+        document[part] |= added
+    return document
+
+
+def test_a_metrics_document_asks_for_the_laws_gates_and_holds_those_a_policy_adds() -> None:
+    declared = contract("validation_metrics_seed_3B").schema["properties"]
+    assert tuple(declared["hard_gates"]["required"]) == REQUIRED_HARD_GATES
+    assert tuple(declared["stretch_gates"]["required"]) == REQUIRED_STRETCH_GATES
+    gate = DOCUMENTS["validation_metrics_seed_3B"]["hard_gates"]["3B-V01"]
+    more = metrics_document(
+        hard_gates={"3B-V13": gate, "3B-D77": gate},
+        stretch_gates={"3B-S13": gate, "3B-V01": gate},
+        metrics={"edges_on_islands": 0.5, "by_virtual_class": {"OFFSHORE_HUB": None}},
+    )
+    by_class = {"merchants": 3, **dict.fromkeys(METRICS, 0.5), "edges_on_islands": None}
+    more["metrics"]["by_virtual_class"] = {"OFFSHORE_HUB": by_class}
+    assert contract("validation_metrics_seed_3B").check_document(more) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "added"),
+    [
+        ("hard_gates", {"3B-S13": {}}),
+        ("hard_gates", {"3B-X01": {}}),
+        ("stretch_gates", {"3B-S013": {}}),
+        ("hard_gates", {"3B-V13": {}}),
+        ("metrics", {"Edges": 1.0}),
+        ("metrics", {"edges_on_islands": "many"}),
+        ("metrics", {"virtual_rate_by_zone": 1.0}),
+    ],
+)
+def test_a_metrics_document_holds_nothing_else(part: str, added: dict[str, Any]) -> None:
+    assert contract("validation_metrics_seed_3B").check_document(metrics_document(**{part: added}))
 
 
 def test_sealed_inputs_are_unique_by_logical_id_and_sorted() -> None:

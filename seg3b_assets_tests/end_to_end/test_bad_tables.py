@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from seg3b_assets.pipeline import Segment, default_segment
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.context import StateContext
 from seg3b_assets_tests.end_to_end.installation import STATES, Installation
 from seg3b_assets_tests.end_to_end.refusals import refused_run, refused_upstream

@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 import pytest
 
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.registry import states
 from seg3b_assets_tests.end_to_end.installation import Installation
 from seg3b_assets_tests.end_to_end.recomputing import Recomputed

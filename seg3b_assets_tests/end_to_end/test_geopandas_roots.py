@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import shapely
 
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets_tests.end_to_end.installation import SEED, Installation
 from seg3b_assets_tests.end_to_end.refusals import refused_upstream
 from seg3b_assets_tests.end_to_end.stranger import coordinates_of, with_ids_of_its_own, without_gazetteer

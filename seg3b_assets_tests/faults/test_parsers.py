@@ -27,8 +27,8 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
-from seg3b_assets.policies import load_policies
-from seg3b_assets.policies.loader import POLICY_MODELS, parse_policy
+from seg3b_assets.policies.loader import POLICY_MODELS
+from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets.store import DigestCache, Store
 from seg3b_assets.store.certifications import MANIFEST as MANIFEST_OF_CERTIFICATION
 from seg3b_assets.store.certifications import Certifications

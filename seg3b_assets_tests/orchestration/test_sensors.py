@@ -14,7 +14,7 @@ from seg3b_assets.orchestration.lineage import POLICIES
 from seg3b_assets.orchestration.reporting import LINEAGE
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.orchestration.sensors import _moves, watch_sources
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.imagined_runs import ImaginedSegment
 from seg3b_assets_tests.orchestration.watch import STATES_WITHOUT_CHECKS, Watch, datasets

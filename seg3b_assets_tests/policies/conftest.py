@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import POLICY_MODELS, load_policies
+from seg3b_assets.policies import POLICY_MODELS
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets_tests.policies.spoiling import SHIPPED, spoilt
 
 Refused = Callable[[str, str, object], Seg3BError]

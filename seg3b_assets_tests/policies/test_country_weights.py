@@ -4,7 +4,6 @@ import csv
 from decimal import Decimal
 from pathlib import Path
 
-from seg3b_assets.policies import load_policies
 from seg3b_assets.policies.derive_country_weights import (
     TARGET,
     UNINHABITED,
@@ -16,6 +15,7 @@ from seg3b_assets.policies.derive_country_weights import (
     read_adoption,
 )
 from seg3b_assets.policies.strict_yaml import parse_document
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets_tests.policies.spoiling import SHIPPED
 
 

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES, load_policies, parse_policy
+from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
 from seg3b_assets.policies.strict_yaml import parse_document
+from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets_tests.policies.spoiling import SHIPPED, as_yaml, spoilt
 
 

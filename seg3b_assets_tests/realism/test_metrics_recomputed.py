@@ -272,6 +272,13 @@ def test_rates_by_attribute_add_up_to_the_virtual_rate() -> None:
         )
 
 
+def test_the_registry_says_why_a_metric_is_looked_at_and_what_a_gate_on_it_cannot_see() -> None:
+    for metric in SEED_METRICS:
+        assert metric.purpose.endswith(".") and len(metric.purpose) > 20, metric.name
+        assert len(metric.blind_to) > 20 and not metric.blind_to.endswith("."), metric.name
+        assert metric.family or metric.compute is None, metric.name
+
+
 def test_the_registry_says_what_each_metric_is() -> None:
     for metric in METRICS.values():
         assert metric.definition.endswith(".") and len(metric.definition) > 30

@@ -18,9 +18,10 @@ from scipy.stats import norm
 from seg3b_assets.laws.alias import build_tables, encode_slice, quantise
 from seg3b_assets.laws.apportionment import apportion, segment_ids, segment_starts
 from seg3b_assets.laws.identity import RunIdentity
-from seg3b_assets.policies import VIRTUAL_CLASSES, PolicySet, load_policies
+from seg3b_assets.policies import VIRTUAL_CLASSES, PolicySet
 from seg3b_assets.realism import SeedOutputs, run_contract
 from seg3b_assets.realism.outputs import DRAWN_FROM
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s4_contract.declarations import declare_tests
 from seg3b_assets.states.s4_contract.state import contract_table, terms_table
 

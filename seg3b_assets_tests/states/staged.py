@@ -10,8 +10,9 @@ import polars as pl
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.identity import RunIdentity
-from seg3b_assets.policies import PolicySet, load_policies
+from seg3b_assets.policies import PolicySet
 from seg3b_assets.progress import SILENT
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s0_gate import seal
 from seg3b_assets.store.digest_cache import DigestCache

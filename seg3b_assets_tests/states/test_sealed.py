@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s0_gate import seal
 from seg3b_assets.states.sealed import SealedInputs
 from seg3b_assets.store.digest_cache import DigestCache

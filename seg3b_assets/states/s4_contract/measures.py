@@ -9,23 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from seg3b_assets.realism.measurement import ROUTING_PROBE, Direction, Metric
-from seg3b_assets.realism.registry import METRICS, REALISM_FAMILIES
-
-__all__ = [
-    "EXACT_PROBES",
-    "MEASURES",
-    "REALISM_FAMILIES",
-    "STATISTICAL_PROBES",
-    "Measure",
-    "columns",
-]
+from seg3b_assets.policies import VirtualValidation
+from seg3b_assets.realism.measurement import ALL_MERCHANTS, ROUTING_PROBE, Direction, Metric
+from seg3b_assets.realism.registry import contracted
 
 _P_VALUE: Final = "_p_value"
 _OPERATORS: Final[dict[Direction, tuple[str, ...]]] = {
     "higher": (">=", "range"),
     "lower": ("<=", "range"),
     "band": ("range", ">=", "<="),
+    "none": ("range", ">=", "<="),
 }
 
 
@@ -43,6 +36,7 @@ class Measure:
         join_keys: columns the datasets are joined on.
         artefacts: datasets it reads as bytes, which have no columns.
         lower_name, upper_name: published names of a bound below and above; "" where there is none.
+        by_class: whether it can be measured in one virtual class; a merchant that is not virtual has none.
     """
 
     metric: str
@@ -56,6 +50,7 @@ class Measure:
     artefacts: tuple[str, ...] = ()
     lower_name: str = ""
     upper_name: str = ""
+    by_class: bool = True
 
 
 def columns(dataset: str, *names: str) -> tuple[str, ...]:
@@ -76,24 +71,20 @@ def _measure(metric: Metric) -> Measure:
         artefacts=metric.artefacts,
         lower_name=metric.lower_name,
         upper_name=metric.upper_name,
+        by_class=metric.by_class and metric.population != ALL_MERCHANTS,
     )
 
 
-def _contracted() -> list[Metric]:
-    """Metrics that have rows: of a family, and measurable."""
-    return [metric for metric in METRICS.values() if metric.family and metric.compute is not None]
+def measures(policy: VirtualValidation) -> tuple[Measure, ...]:
+    """What the contract asks about: the metrics of the hard gates, and the tests on routed picks."""
+    return tuple(_measure(metric) for metric in contracted(policy).values())
 
 
-def _is_probe(metric: Metric) -> bool:
-    return metric.population == ROUTING_PROBE
+def is_probe(measure: Measure) -> bool:
+    """Whether it is a test on routed picks; its bound is the policy's false-alarm rate, or 0 of an identity."""
+    return measure.population == ROUTING_PROBE
 
 
-MEASURES: Final = tuple(_measure(metric) for metric in _contracted() if not _is_probe(metric))
-# Tests on routed picks. A p-value is held against the policy's false-alarm rate.
-STATISTICAL_PROBES: Final = tuple(
-    _measure(metric) for metric in _contracted() if _is_probe(metric) and metric.name.endswith(_P_VALUE)
-)
-# Tests of an identity on routed picks: a right router never fails one, so the bound is 0 and not a knob.
-EXACT_PROBES: Final = tuple(
-    _measure(metric) for metric in _contracted() if _is_probe(metric) and not metric.name.endswith(_P_VALUE)
-)
+def is_statistical(measure: Measure) -> bool:
+    """Whether it is a p-value. Others on routed picks are of an identity, which a right router never breaks."""
+    return measure.metric.endswith(_P_VALUE)

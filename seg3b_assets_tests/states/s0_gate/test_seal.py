@@ -16,7 +16,8 @@ from seg3b_assets.contracts.artefact_registry import published_id, sealed_own_id
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_hex
 from seg3b_assets.laws.plain_files import Reach
-from seg3b_assets.policies import SEALED_POLICIES, PolicySet, load_policies
+from seg3b_assets.policies import SEALED_POLICIES, PolicySet
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s0_gate import SealedWorld, seal
 from seg3b_assets.store.digest_cache import DigestCache
 from seg3b_assets_tests.states.miniature_upstream import POLICIES, Root, Tables, write, write_root

@@ -14,7 +14,7 @@ import pytest
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, path_digest
-from seg3b_assets.policies import load_policies
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s0_gate import SealedWorld, seal
 from seg3b_assets.states.s0_gate.bundles import SEGMENTS, verify_bundle
 from seg3b_assets.states.s0_gate.upstream import locate

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.policies import McChannelRules, load_policies
+from seg3b_assets.policies import McChannelRules
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s1_classification.classification import classification_tables
 from seg3b_assets.states.s1_classification.rules import classify
 from seg3b_assets_tests.contracts.published_shape import assert_published

@@ -15,8 +15,9 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.zones import ZoneResolver
-from seg3b_assets.policies import PolicySet, SeatRule, load_policies
+from seg3b_assets.policies import PolicySet, SeatRule
 from seg3b_assets.policies.settlement import PlaceCapacity
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s1_classification.evidence import joined_sources, zone_warnings
 from seg3b_assets.states.s1_classification.seats import legal_countries
 from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_tables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,12 @@ from seg3b_assets.contracts.artefact_registry import by_own_id
 from seg3b_assets.contracts.published import resolve_anchor
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
-from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualRoutingFields, VirtualValidation, load_policies
-from seg3b_assets.realism.registry import METRICS
+from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualRoutingFields, VirtualValidation
+from seg3b_assets.realism.measurement import ALL_MERCHANTS
+from seg3b_assets.realism.policy_reading import load_policies
+from seg3b_assets.realism.registry import METRICS, REALISM_FAMILIES, SEED_METRICS
 from seg3b_assets.states.s4_contract.bindings import bound_source, check_tests
 from seg3b_assets.states.s4_contract.declarations import WHOLE_BOUNDS, DeclaredTest, declare_tests
-from seg3b_assets.states.s4_contract.measures import REALISM_FAMILIES
 from seg3b_assets.states.s4_contract.state import contract_table, terms_table
 from seg3b_assets_tests.contracts.published_shape import assert_published
 from seg3b_assets_tests.states.miniature_upstream import POLICIES, WORLD
@@ -199,11 +201,28 @@ def test_a_bound_that_means_nothing_is_refused(gate_id: str, change: dict[str, A
     assert caught.value.remedy
 
 
-def test_a_metric_without_a_gate_is_refused() -> None:
-    gates = {gate: rule for gate, rule in POLICY.hard_gates.items() if gate != "3B-D02"}
-    with pytest.raises(Seg3BError) as caught:
-        declare_tests(changed(hard_gates=gates))
-    assert caught.value.code == "E3B_S4_VALIDATION_POLICY_INVALID"
+@pytest.mark.parametrize(
+    "metric", sorted(metric.name for metric in SEED_METRICS if metric.compute is not None)
+)
+def test_whatever_a_hard_gate_holds_has_its_rows_and_nothing_else_has(metric: str) -> None:
+    """A gate on any metric is one entry of the policy: the contract asks about it, and so S5 can be stopped by it."""
+    gates = {gate: rule for gate, rule in POLICY.hard_gates.items() if rule.metric != metric}
+    rule = POLICY.hard_gates["3B-V01"].model_copy(
+        update={"metric": metric, "operator": "range", "threshold": (0.0, METRICS[metric].ceiling / 2)}
+    )
+    if METRICS[metric].direction in ("higher", "lower") or METRICS[metric].ceiling == math.inf:
+        low = METRICS[metric].direction in ("higher", "none", "band")
+        rule = rule.model_copy(update={"operator": ">=" if low else "<=", "threshold": 0.5})
+    with_one, without = (
+        declare_tests(changed(hard_gates=held)) for held in ({**gates, "3B-V77": rule}, gates)
+    )
+    assert one(with_one, metric).gate_id == "3B-V77"
+    sliced = METRICS[metric].by_class and METRICS[metric].population != ALL_MERCHANTS
+    classes = VIRTUAL_CLASSES if sliced and POLICY.families[METRICS[metric].family].by_class else ()
+    rows = {test.virtual_class for test in with_one if test.measure.metric == metric}
+    assert rows == {None, *classes}
+    assert not [test for test in without if test.measure.metric == metric]
+    check_tests(with_one)
 
 
 def test_every_shipped_anchor_resolves() -> None:

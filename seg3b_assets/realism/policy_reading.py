@@ -1,0 +1,46 @@
+"""Policies as everybody reads them: by the loader of ``policies``, with what a gate may name.
+
+Policies lie below the metrics and the datasets that their gates name, so the loader is told of both; here is where it
+is. An unknown name is refused with the file, before anything is sealed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from seg3b_assets.contracts import all_contracts
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.policies import Policy, PolicySet, loader
+from seg3b_assets.policies.gates import Vocabulary
+from seg3b_assets.policies.strict_yaml import Document
+from seg3b_assets.realism.registry import SEED_METRICS
+
+_MEASURED_STATES = frozenset({"S1", "S2", "S3", "S4"})
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The metrics that are measured of a seed, and the datasets of S1 to S4.
+
+    The metrics of the routing probe are not among them: the policy's false-alarm rate is what those are held against.
+    """
+    return Vocabulary(
+        metrics=frozenset(metric.name for metric in SEED_METRICS),
+        datasets=frozenset(each.id for each in all_contracts().values() if each.producer in _MEASURED_STATES),
+    )
+
+
+def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
+    """As ``policies.loader.load_policies``."""
+    return loader.load_policies(folder, vocabulary(), lacking)
+
+
+def policies_and_errors(folder: Path) -> tuple[PolicySet | None, list[Seg3BError]]:
+    """As ``policies.loader.policies_and_errors``."""
+    return loader.policies_and_errors(folder, vocabulary())
+
+
+def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, Document]:
+    """As ``policies.loader.parse_policy``."""
+    return loader.parse_policy(file, data, model, vocabulary())
