@@ -98,6 +98,35 @@ def folders_in(parent: Path) -> list[Path]:
     return [parent / name for name in sorted(names)]
 
 
+def nearest(path: Path) -> Path:
+    """The path itself, or the first folder above it that is there."""
+    return next((one for one in (path, *path.parents) if one.exists()), Path("/"))
+
+
+def unwritable(folder: Path) -> str | None:
+    """Why nothing can be written into a folder, or made where it is to be; None where it can. Nothing is tried."""
+    there = nearest(folder)
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        return f"{there} is on a file system mounted for reading only"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written by this user"
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder; what vanishes meanwhile counts nothing."""
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size if os.path.lexists(path) else 0
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
+            except FileNotFoundError:
+                continue
+    return total
+
+
 def require_unlinked(root: Path, place: str) -> None:
     """Return where no folder on the way from ``root`` to ``place`` is a link, and ``place`` is none.
 

@@ -39,7 +39,7 @@ class Settings:
 
     Attributes:
         home: where snapshots, heads and run records live (SEG3B_HOME, ``.seg3b`` in the working folder); of a home
-            by URL, its mirror below the cache (``store.mirror``).
+            by URL, its mirror below the cache (``store.backend``).
         policies: folder of policy files (SEG3B_POLICIES, the shipped ones).
         upstream: an upstream root, or a folder of ``seed={seed}`` roots (SEG3B_UPSTREAM); None for the
         embedded
@@ -177,7 +177,7 @@ def _home(text: str, cache: Path) -> Path:
     if not is_url(text):
         return Path(text).absolute()
     # Only a home by URL needs the store here.
-    from seg3b_assets.store.mirror import home_at  # noqa: PLC0415
+    from seg3b_assets.store.backend import home_at  # noqa: PLC0415
 
     try:
         return home_at(text, cache)

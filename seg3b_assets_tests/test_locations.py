@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seg3b_assets.locations import folder_of, is_url, object_url, scheme_of
 from seg3b_assets.settings import SettingError, Settings
-from seg3b_assets.store.mirror import home_at
+from seg3b_assets.store.backend import home_at
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,10 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
+from seg3b_assets.store.backend import open_home
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
 from seg3b_assets.store.certifications import MANIFEST, STAGED, have_certification, is_file_name
-from seg3b_assets.store.durable import flush_folder
-from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.mirror import remote_of
-from seg3b_assets.store.packs import Pack
+from seg3b_assets.store.writing import flush_folder, reported_writes
 
 STATE: Final = "S5"
 
@@ -78,7 +76,7 @@ class Archive:
             self._sweep()
             if _intact(target):
                 _require_same(target, (target / MANIFEST).read_bytes(), manifest)
-                return self._uploaded(target, manifest, files)
+                return self._published(target, manifest, files)
             if target.exists():
                 self._set_aside(target)
             make_private(target.parent)
@@ -89,14 +87,12 @@ class Archive:
             flush_folder(staged)
             staged.rename(target)
             flush_folder(target.parent)
-            return self._uploaded(target, manifest, files)
+            return self._published(target, manifest, files)
 
-    def _uploaded(self, target: Path, manifest: bytes, files: Mapping[str, bytes]) -> Path:
-        """The certification, published at the home's URL too where it has one."""
-        remote = remote_of(self._home)
-        if remote is not None:
-            pack = Pack(remote, f"{CERTIFICATIONS}/{target.name}", MANIFEST)
-            _require_same(target, pack.publish(target, list(files)), manifest)
+    def _published(self, target: Path, manifest: bytes, files: Mapping[str, bytes]) -> Path:
+        """The certification, published for all who share the home."""
+        place = f"{CERTIFICATIONS}/{target.name}"
+        _require_same(target, open_home(self._home).publish_folder(place, MANIFEST, list(files)), manifest)
         return target
 
     def _sweep(self) -> None:

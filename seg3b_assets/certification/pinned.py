@@ -13,7 +13,7 @@ from seg3b_assets.realism import CROSS_SEED_SUMMARY, PASS_B, PASS_BPLUS, metrics
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.store import KeptRun, RefName, Refs, Runs, Store
 from seg3b_assets.store.certifications import Certifications, KeptCertification
-from seg3b_assets.store.promotion import move_refs
+from seg3b_assets.store.refs import move_refs
 from seg3b_assets.store.targets import HEADS, Target, UnknownTargetError, resolve_target
 
 BASELINE_POLICIES = "baseline"

@@ -37,12 +37,11 @@ from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets.realism.report import ReportMaterial, SeedCost, StateCost
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store
+from seg3b_assets.store.backend import open_home
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
 from seg3b_assets.store.certifications import MANIFEST, Certifications, KeptCertification
-from seg3b_assets.store.documents import Documents
-from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.policy_bytes import PolicyBytes
+from seg3b_assets.store.runs import PolicyBytes
+from seg3b_assets.store.writing import replace_file, reported_writes
 
 REPORTS: Final = "reports"
 HTML, JSON, MARKDOWN, SCORING = "report.html", "report.json", "report.md", "scoring.json"
@@ -89,7 +88,7 @@ def certification_named(home: Path, name: str) -> KeptCertification:
         STATE,
         "INPUT_OPEN_FAILED",
         "one_certification",
-        f"{name} in {Documents(home).place(CERTIFICATIONS)}",
+        f"{name} in {open_home(home).place(CERTIFICATIONS)}",
         "Make one with seg3b certify, or give more digits of its id.",
         {"found": [one.certification_id for one in found], "kept": len(kept)},
     )

@@ -22,7 +22,7 @@ from seg3b_assets.shipped import shipped
 from seg3b_assets.store import Refs, Runs
 from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.compare import flattened
-from seg3b_assets.store.policy_bytes import PolicyBytes
+from seg3b_assets.store.runs import PolicyBytes
 
 BASELINE: Final = "baseline"
 LAST_GOOD: Final = "last_good"

@@ -83,7 +83,7 @@ def certify(
         from seg3b_assets.certification.report import report_of
         from seg3b_assets.pipeline.lanes import open_lane
         from seg3b_assets.progress import progress_for_terminal
-        from seg3b_assets.store.promotion import after_certification, move_refs
+        from seg3b_assets.store.refs import after_certification, move_refs
 
         open_lane(settings, "certification", context.obj)
         try:

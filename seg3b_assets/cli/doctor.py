@@ -93,7 +93,7 @@ def _settings(home: str | None, **overrides: Any) -> Settings:
     if not is_url(named):
         return settings_from(home=home, **overrides)
     # Only a home by URL needs the store here, and the packages it needs.
-    from seg3b_assets.store.mirror import unwritten_home_at
+    from seg3b_assets.store.backend import unwritten_home_at
 
     settings = settings_from(home=".", **overrides)
     try:

@@ -96,7 +96,7 @@ def _policies() -> Iterator[tuple[str, bytes]]:
 
 def _write_new(path: Path, content: bytes) -> bool:
     """Write a file whole unless something is at its place; whether it was written."""
-    from seg3b_assets.store.durable import replace_file
+    from seg3b_assets.store.writing import replace_file
 
     if path.exists() or path.is_symlink():
         return False

@@ -14,7 +14,7 @@ from seg3b_assets.cli.reporting import console, print_json, reported
 
 if TYPE_CHECKING:
     from seg3b_assets.screen import Screen
-    from seg3b_assets.store.reach import Unreached
+    from seg3b_assets.store.layout import Unreached
 
 _WIDTH = 110
 _SMALL = {"build": "what snapshots cost to compute", "policy": "files"}
@@ -72,7 +72,7 @@ def prune(
         if len(found) > len(strays):
             screen.print(f"not ours, left where it is: {len(found) - len(strays):,} more")
         if done.prune_id:
-            screen.print(f"record  {store.documents.place(f'prunes/{done.prune_id}.json')}")
+            screen.print(f"record  {store.backend.place(f'prunes/{done.prune_id}.json')}")
 
 
 def _show(listed: Sequence[Unreached], screen: Screen) -> None:

@@ -177,7 +177,7 @@ class _Work:
 
     def bring_up(self, seed: int) -> _Done:
         from seg3b_assets.pipeline import SeedRun, plan
-        from seg3b_assets.store.promotion import after_run, move_refs
+        from seg3b_assets.store.refs import after_run, move_refs
 
         stale = None
         if self.only_stale:

@@ -12,10 +12,10 @@ from typing import Final
 import yaml
 
 from seg3b_assets.doctor.finding import PACKAGE_MISSING, Finding, fine, odd, stops
-from seg3b_assets.doctor.home import unwritable
 from seg3b_assets.doors import missing_package
 from seg3b_assets.laws.clipping import clipped_text
 from seg3b_assets.laws.plain_files import read_plain
+from seg3b_assets.own_places import unwritable
 from seg3b_assets.shipped import shipped
 
 AREA: Final = "dagster"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.doctor.finding import Finding, fine, odd, stops
-from seg3b_assets.doctor.home import nearest, unwritable
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.own_places import nearest, unwritable
 from seg3b_assets.store import Store
 from seg3b_assets.store.layout import REMEMBERED, misplaced_in_cache
-from seg3b_assets.store.mirror import remote_of
 from seg3b_assets.store.snapshots import read_snapshot, snapshot_place
 
 if TYPE_CHECKING:
@@ -73,20 +73,25 @@ def _strange(cache: Path, embedded: bool) -> Iterator[Finding]:
 
 def _of_a_run(settings: Settings) -> tuple[int, str]:
     """MB a run writes: the most of those in force, else by the merchants of the embedded world."""
-    known = 0 if remote_of(settings.home) else _largest(settings.home)
+    known = _largest(settings.home)
     if known:
         return known, "(as those in force)"
     return max(1, MB_PER_RUN * settings.recipe.merchants // _MERCHANTS_MEASURED), "(as the shipped world's)"
 
 
+def _heads(store: Store) -> Iterator[dict[str, str]]:
+    """State keys in force of each seed, as far as they can be read."""
+    with suppress(Seg3BError):
+        for seed in store.seeds():
+            with suppress(Seg3BError):
+                yield store.heads(seed)
+
+
 def _largest(home: Path) -> int:
     store = Store(home, contract)
     sizes = [0]
-    for seed in store.seeds() if home.is_dir() else []:
-        try:
-            keys = store.heads(seed)
-        except Seg3BError:
-            continue
-        snapshots = (read_snapshot(home / snapshot_place(state, key)) for state, key in keys.items())
+    for keys in _heads(store) if home.is_dir() else []:
+        places = (store.backend.near(snapshot_place(state, key)) for state, key in keys.items())
+        snapshots = (read_snapshot(place) for place in places if place)
         sizes.append(sum(one.bytes for found in snapshots if found for one in found.outputs.values()))
     return -(-max(sizes) // _MB)

@@ -24,7 +24,7 @@ import yaml
 from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.locks import exclusive
 from seg3b_assets.shipped import shipped
-from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.writing import replace_file
 from seg3b_assets.terminal import complain
 
 BASE: Final = "dagster.yaml"

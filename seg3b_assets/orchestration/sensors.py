@@ -28,7 +28,7 @@ from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.pipeline import default_segment
 from seg3b_assets.realism import FAIL_REALISM
 from seg3b_assets.settings import Settings
-from seg3b_assets.store.promotion import Moves, after_certification, after_run, move_refs
+from seg3b_assets.store.refs import Moves, after_certification, after_run, move_refs
 from seg3b_assets.world import world_root
 
 OBSERVED_EVERY_S = 5

@@ -10,14 +10,12 @@ import orjson
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.locations import is_url
 from seg3b_assets.pipeline.segment import upstream_root
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
 from seg3b_assets.store.export import Export, export_run
 from seg3b_assets.store.export_inputs import Root
-from seg3b_assets.store.export_url import export_run_to_url
 from seg3b_assets.store.runs import KeptRun
 from seg3b_assets.store.targets import UnknownTargetError, resolve_target
 
@@ -61,12 +59,7 @@ def export(
         root = sealed_root(settings, run, progress)
         recorded = run.document.get("upstream") if settings.upstream is None else None
         reach = replace(settings, upstream=Path(str(recorded))).reach if recorded else settings.reach
-        at_url = is_url(place)
-        exports.append(
-            export_run_to_url(store, run, Root(root, reach), place, force)
-            if at_url
-            else export_run(store, run, Root(root, reach), Path(place), force)
-        )
+        exports.append(export_run(store, run, Root(root, reach), place, force))
     return exports
 
 

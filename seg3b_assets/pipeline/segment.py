@@ -20,7 +20,7 @@ from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.registry import RegisteredState
 from seg3b_assets.store import ContractLookup, DigestCache
-from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.writing import reported_writes
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.plain_files import Reach

@@ -7,10 +7,9 @@ state writes to, ``Published`` what it reads earlier states through.
 from seg3b_assets.store.digest_cache import DigestCache
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.outputs import ContractLookup, FileRecord, OutputContract, OutputRecord
-from seg3b_assets.store.policy_bytes import PolicyBytes
 from seg3b_assets.store.published import Published
 from seg3b_assets.store.refs import REF_NAMES, RefName, Refs
-from seg3b_assets.store.runs import KeptRun, KeptState, Runs
+from seg3b_assets.store.runs import KeptRun, KeptState, PolicyBytes, Runs
 from seg3b_assets.store.snapshots import KeyInputs, Snapshot
 from seg3b_assets.store.staging import Staging
 

@@ -17,11 +17,9 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.own_places import read_regular
-from seg3b_assets.store.documents import Documents
-from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.backend import open_home
 from seg3b_assets.store.outputs import is_member_name
-from seg3b_assets.store.packs import Pack
+from seg3b_assets.store.writing import reported_writes
 
 FOLDER: Final = "certifications"
 MANIFEST: Final = "certification.json"
@@ -66,15 +64,15 @@ class Certifications:
 
     def __init__(self, home: Path) -> None:
         self._folder = home.absolute() / FOLDER
-        self._documents = Documents(home)
+        self._backend = open_home(home)
 
     def every(self) -> list[KeptCertification]:
         """Those whose manifest is readable, by id."""
-        return self._readable(self._documents.paths(FOLDER))
+        return self._readable(self._backend.paths(FOLDER))
 
     def latest(self) -> KeptCertification | None:
         """The one written last; None where there is none."""
-        return next(reversed(self._readable(self._documents.paths_by_age(FOLDER))), None)
+        return next(reversed(self._readable(self._backend.paths_by_age(FOLDER))), None)
 
     def _readable(self, paths: Iterable[str]) -> list[KeptCertification]:
         places = [path.partition("/") for path in paths]
@@ -84,7 +82,7 @@ class Certifications:
 
     def _read(self, certification_id: str) -> KeptCertification | None:
         try:
-            content = self._documents.read(f"{FOLDER}/{certification_id}/{MANIFEST}")
+            content = self._backend.read(f"{FOLDER}/{certification_id}/{MANIFEST}")
         except OSError:
             return None
         return _parsed(self._folder / certification_id, content)
@@ -97,15 +95,11 @@ def have_certification(home: Path, certification_id: str) -> bool:
         Seg3BError: INPUT_OPEN_FAILED of a URL; SEALED_INPUT_DIGEST_MISMATCH when what lies there is not what was
             published.
     """
-    remote = remote_of(home)
-    if remote is None:
-        return (home / FOLDER / certification_id / MANIFEST).is_file()
-    pack = Pack(remote, f"{FOLDER}/{certification_id}", MANIFEST)
-    manifest = pack.published()
-    if manifest is None:
-        return False
-    files: dict[str, str] = orjson.loads(manifest)["files"]
-    if not all(is_file_name(name) for name in files):
+    backend = open_home(home)
+    place = f"{FOLDER}/{certification_id}"
+    manifest = backend.manifest(place, MANIFEST)
+    files = _files(manifest) if manifest is not None else None
+    if manifest is None or files is None:
         return False
 
     def require(folder: Path) -> None:
@@ -115,18 +109,27 @@ def have_certification(home: Path, certification_id: str) -> bool:
                     "S5",
                     "SEALED_INPUT_DIGEST_MISMATCH",
                     "certification_intact",
-                    f"{name} in {remote.place(pack.place)}",
+                    f"{name} in {backend.place(place)}",
                     "Certify again with --recompute: it is written again.",
                 )
 
     with reported_writes("S5", home, "SEG3B_CACHE"):
-        pack.fetch(home, manifest, list(files), require)
+        backend.fetch(place, MANIFEST, manifest, dict.fromkeys(files), require)
     return True
 
 
 def is_file_name(name: str) -> bool:
     """Whether a name is one of a file directly in its folder."""
     return is_member_name(name) and "/" not in name and name != "."
+
+
+def _files(manifest: bytes) -> dict[str, str] | None:
+    """Digest by name of the documents a manifest lists; None for what names a place outside its folder, or is none."""
+    try:
+        files = {str(name): str(digest) for name, digest in orjson.loads(manifest)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return files if all(is_file_name(name) for name in files) else None
 
 
 def _parsed(folder: Path, content: bytes) -> KeptCertification | None:

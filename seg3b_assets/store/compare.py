@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.store.home import Store
-from seg3b_assets.store.policy_bytes import PolicyBytes
-from seg3b_assets.store.runs import KeptRun
+from seg3b_assets.store.runs import KeptRun, PolicyBytes
 
 ID_KEYS: Final = ("rule_id", "country_iso", "class", "name", "id", "mcc")
 Change = dict[str, Any]

@@ -24,7 +24,7 @@ from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import read_regular
-from seg3b_assets.store.durable import replace_file
+from seg3b_assets.store.writing import replace_file
 
 FORMAT = "seg3b.digests.v1"
 RACY_NS = 2_000_000_000

@@ -8,7 +8,9 @@ run depends on them; they stay behind, and so do the upstream bundles, whose fla
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +23,9 @@ from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest, sha256_hex, stated_digest
-from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below
-from seg3b_assets.store.copies import Copied, copy_files
-from seg3b_assets.store.failures import out_of_reach
-from seg3b_assets.store.policy_bytes import PolicyBytes
+from seg3b_assets.laws.plain_files import OutOfReachError, Reach, files_below, open_plain
+from seg3b_assets.store.runs import PolicyBytes
+from seg3b_assets.store.writing import out_of_reach
 
 if TYPE_CHECKING:
     from seg3b_assets.store.runs import KeptRun
@@ -33,9 +34,19 @@ POLICIES: Final = "inputs/policies"
 UPSTREAM: Final = "inputs/upstream"
 SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
 LEFT_BEHIND: Final = (*SURFACES, "site_locations", "site_timezones")
+_CHUNK: Final = 1 << 20
+_AT_ONCE: Final = 2
 _BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copied file is: its size and hex SHA-256."""
+
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,17 @@ class Root:
 
     path: Path
     reach: Reach
+
+
+def copy_files(files: Mapping[str, Path], folder: Path) -> dict[str, Copied]:
+    """Copy each file to its POSIX path below ``folder``, digested in the same pass. Raises OSError."""
+
+    def copy(entry: tuple[str, Path]) -> tuple[str, Copied]:
+        path, source = entry
+        return path, _copy(source, folder / path)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # hashing and copying leave the interpreter lock
+        return dict(pool.map(copy, files.items()))
 
 
 def input_copies(
@@ -177,3 +199,14 @@ def _columns(files: Sequence[Path], names: list[str]) -> dict[str, NDArray[Any]]
     columns["tile_id"] = columns["tile_id"].astype(np.uint64)
     order = np.argsort(columns["tile_id"], kind="stable")
     return {name: values[order] for name, values in columns.items()}
+
+
+def _copy(source: Path, target: Path) -> Copied:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with open_plain(source) as read, target.open("xb") as write:
+        while chunk := read.read(_CHUNK):
+            digest.update(chunk)
+            write.write(chunk)
+            size += len(chunk)
+    return Copied(size, digest.hexdigest())

@@ -4,7 +4,7 @@
     heads/seed={seed}.json           the snapshot in force per state; replaced last, atomically
     refs/{name}.json                 lineages kept by name (refs)
     runs/{lineage_id}/run.json       one lineage: identity, keys, digests, policies, timings (runs)
-    policies/{sha256}.yaml           the bytes of those policies (policy_bytes)
+    policies/{sha256}.yaml           the bytes of those policies (runs)
     builds/{state}/{state_key}.json  what computing a snapshot cost (time, memory), kept when it is reused
     certifications/{id}/             verdicts over several seeds and their documents (written by certification)
     reports/{certification_id}/      their reports for people, written anew when what they compare with has changed
@@ -31,28 +31,26 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.visible_text import story
-from seg3b_assets.locks import exclusive, shared, try_lock_folder
+from seg3b_assets.locks import exclusive, try_lock_folder
 from seg3b_assets.own_places import folders_in, make_private, require_unlinked, write_new
-from seg3b_assets.store.documents import Documents
-from seg3b_assets.store.durable import flush_folder
-from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.holders import announced, holders, run_lock, told
-from seg3b_assets.store.layout import SEED_FILE, STATE, belongs
-from seg3b_assets.store.leases import leased
-from seg3b_assets.store.mirror import remote_of
+from seg3b_assets.store.backend import open_home
+from seg3b_assets.store.layout import STATE, belongs, seeds_named
 from seg3b_assets.store.outputs import ContractLookup, OutputRecord
-from seg3b_assets.store.remote_snapshots import find_snapshot, publish_snapshot, require_published
 from seg3b_assets.store.runs import record_path
 from seg3b_assets.store.snapshots import (
     MANIFEST,
     KeyInputs,
     Snapshot,
+    find_snapshot,
     manifest_bytes,
     nondeterministic,
+    publish_snapshot,
     read_snapshot,
+    require_published,
     snapshot_place,
 )
 from seg3b_assets.store.staging import Staging
+from seg3b_assets.store.writing import STAGING, flush_folder, reported_writes, staged_folder
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.identity import RunIdentity
@@ -66,22 +64,18 @@ class Store:
     """The home of one installation's outputs.
 
     Args:
-        home: folder; made when first written to. The mirror of a URL stands for the URL (``mirror``).
+        home: folder; made when first written to. The mirror of a URL stands for the URL (``backend``).
         contracts: dataset id to contract.
     """
 
     def __init__(self, home: Path, contracts: ContractLookup) -> None:
         self.home = home.absolute()
-        self.documents = Documents(self.home)
+        self.backend = open_home(self.home)
         self._contracts = contracts
 
     def snapshot(self, state: str, key: str) -> Snapshot | None:
         """The published snapshot; None when there is none, or when a file of it is missing or cut short."""
-        remote = remote_of(self.home)
-        if remote is not None:
-            return find_snapshot(remote, self.home, state, key)
-        found = read_snapshot(self._snapshot_root(state, key))
-        return None if found is None or found.damage() else found
+        return find_snapshot(self.backend, state, key)
 
     @contextmanager
     def staging(self, state: str, identity: RunIdentity) -> Iterator[Staging]:
@@ -90,18 +84,15 @@ class Store:
         Raises:
             Seg3BError: OUTPUT_WRITE_FAILED when the home cannot be written.
         """
-        with reported_writes(state, self.home):
-            folder, descriptor = self._claim_staging(state)
-        staged = Staging(folder, state, identity, self._contracts)
-        try:
+        with ExitStack() as made:
+            with reported_writes(state, self.home):
+                folder = made.enter_context(staged_folder(self.home, state))
+            staged = Staging(folder, state, identity, self._contracts)
+            made.callback(staged.close)
             yield staged
-        finally:
-            staged.close()
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(descriptor)
 
     def publish(self, staged: Staging, inputs: KeyInputs) -> Snapshot:
-        """Make what was staged the snapshot of its key, by one rename; at a URL, by creating its manifest last.
+        """Make what was staged the snapshot of its key, by one rename, and have the back end publish it.
 
         Where the snapshot exists its bytes are compared: equal ones are reused. A snapshot whose bytes are no
         longer those it was published with is set aside, never overwritten.
@@ -125,9 +116,7 @@ class Store:
         published = read_snapshot(target)
         if published is None:
             raise RuntimeError(f"{target} was removed while it was being published")
-        remote = remote_of(self.home)
-        if remote is not None:
-            publish_snapshot(remote, published)
+        publish_snapshot(self.backend, published)
         return published
 
     def heads(self, seed: int) -> dict[str, str]:
@@ -138,16 +127,15 @@ class Store:
         """
         path = _heads_path(seed)
         try:
-            return self._states(path, self.documents.read(path))
+            return self._states(path, self.backend.read(path))
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise _unreadable(self.documents.place(path), error) from error
+            raise _unreadable(self.backend.place(path), error) from error
 
     def seeds(self) -> list[int]:
         """The seeds that have heads, in order."""
-        named = (SEED_FILE.fullmatch(name) for name in self.documents.paths("heads"))
-        return sorted(int(found[1]) for found in named if found)
+        return seeds_named(self.backend.paths("heads"))
 
     def move_heads(self, seed: int, keys: Mapping[str, str]) -> None:
         """Put these states' keys in force, leaving the other states' as they are. One reader sees all
@@ -165,16 +153,14 @@ class Store:
             states = current | dict(keys)
             return None if states == current else canonical_json({"seed": seed, "states": states})
 
-        remote = remote_of(self.home)
-        if remote is not None:
-            require_published(remote, keys)
+        require_published(self.backend, keys)
         with reported_writes(max(keys), self.home / path):
-            self.documents.update(path, _lock_name(seed), moved)
+            self.backend.update(path, _lock_name(seed), moved)
 
     def write_run(self, seed: int, lineage_id: str, record: Mapping[str, Any]) -> str:
         """Keep the record of a finished lineage; a rerun of the same lineage replaces it. Returns its place."""
         self._put(record_path(lineage_id), seed, "S5", record)
-        return self.documents.place(record_path(lineage_id))
+        return self.backend.place(record_path(lineage_id))
 
     def write_build(self, snapshot: Snapshot, seed: int, cost: Mapping[str, Any]) -> None:
         """Keep what computing a snapshot cost."""
@@ -183,7 +169,7 @@ class Store:
     def build(self, state: str, key: str) -> dict[str, Any] | None:
         """What computing a snapshot cost, or None when it is not known."""
         try:
-            value = orjson.loads(self.documents.read(_build_path(state, key)))
+            value = orjson.loads(self.backend.read(_build_path(state, key)))
         except (OSError, ValueError):
             return None
         return value if isinstance(value, dict) else None
@@ -197,26 +183,17 @@ class Store:
         Args:
             purpose: what whoever is kept waiting, or is refused, is told.
         """
-        with ExitStack() as held:
-            with reported_writes("S0", self.home):
-                make_private(self.home)
-                held.enter_context(shared(run_lock(self.home), self._holders))
-                held.enter_context(announced(self.home, purpose))
+        with self.backend.held(purpose):
             self._sweep_staging()
-            remote = remote_of(self.home)
-            if remote is not None:
-                held.enter_context(leased(remote, purpose))
             yield
-
-    def _holders(self) -> str:
-        return told(holders(self.home))
 
     def _snapshot_root(self, state: str, key: str) -> Path:
         return self.home / snapshot_place(state, key)
 
     def _put(self, path: str, seed: int, state: str, value: Mapping[str, Any]) -> None:
         with reported_writes(state, self.home / path):
-            self.documents.put(path, canonical_json(value), _lock_name(seed))
+            content = canonical_json(value)
+            self.backend.update(path, _lock_name(seed), lambda _: content)
 
     def _states(self, path: str, content: bytes) -> dict[str, str]:
         try:
@@ -226,21 +203,11 @@ class Store:
                     raise ValueError(f"{state}: {key} is not the key of a snapshot")
             return dict(sorted(states.items()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _unreadable(self.documents.place(path), error) from error
-
-    def _claim_staging(self, state: str) -> tuple[Path, int]:
-        parent = self.home / "staging"
-        make_private(parent)
-        while True:
-            folder = parent / f"{state}-{secrets.token_hex(8)}"
-            folder.mkdir()
-            descriptor = try_lock_folder(folder)
-            if descriptor is not None:  # a sweep may have taken the folder for a dead run's
-                return folder, descriptor
+            raise _unreadable(self.backend.place(path), error) from error
 
     def _sweep_staging(self) -> None:
-        for folder in folders_in(self.home / "staging"):
-            if not belongs("staging", folder.name):
+        for folder in folders_in(self.home / STAGING):
+            if not belongs(STAGING, folder.name):
                 continue
             descriptor = try_lock_folder(folder)
             if descriptor is None:

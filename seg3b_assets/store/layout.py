@@ -1,4 +1,4 @@
-"""What lies where in a home and in a cache, by name; whatever else lies there is a stray.
+"""What lies where in a home and in a cache, by name, and what may be said of it; whatever else lies there is a stray.
 
 A stray (a file manager's, an editor's, a person's own) is nobody's business: no command reads, counts or removes it;
 prune and doctor list it. A folder of the home that is a link is refused by name: what is written or removed through it
@@ -11,8 +11,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
 from seg3b_assets.own_places import NO_FOLDER, folders_in, require_unlinked
 
@@ -60,6 +61,67 @@ _FOLDERS_OF_CACHE: Final = ("homes", "roots", "world", "world/stages")
 _WORLD: Final = r"seed=[0-9]{1,20}|\.staging-.+"
 SEED_FILE: Final = re.compile(_SEED_FILE)
 STATE: Final = re.compile(_STATE)
+TRASH: Final = "trash"
+PRUNES: Final = "prunes"
+Kind = Literal[
+    "report", "certification", "run", "build", "policy", "snapshot", "quarantine", "staging", "unfinished"
+]
+
+
+@dataclass
+class Reached:
+    """What the pointers of a home reach.
+
+    Attributes:
+        lineages: by lineage id, the pointers that reach it, as ``last_good seed 42``.
+        snapshots: (state, key).
+        policies: SHA-256 of kept policies' bytes.
+        certifications: ids.
+    """
+
+    lineages: dict[str, list[str]] = field(default_factory=dict)
+    snapshots: set[tuple[str, str]] = field(default_factory=set)
+    policies: set[str] = field(default_factory=set)
+    certifications: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """One thing that no pointer reaches.
+
+    Attributes:
+        kind: what it is.
+        place: POSIX path below the home, a file or a folder.
+        bytes: size of all its files.
+        about: of a run, what identified it; otherwise empty.
+    """
+
+    kind: Kind
+    place: str
+    bytes: int
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "place": self.place, "bytes": self.bytes, "about": self.about}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that may be said of a home as a place.
+
+    Attributes:
+        code: what kind of thing, such as ``STAGING_LEFT``.
+        place: what it is said of, an absolute path or a URL.
+        found: in words.
+        bytes: size of what lies there, where that is of interest.
+        facts: JSON-serialisable.
+    """
+
+    code: str
+    place: str
+    found: str
+    bytes: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def require_own_folders(home: Path) -> None:
@@ -119,6 +181,11 @@ def _strange(path: Path, wanted: Callable[[int], bool]) -> str | None:
 def is_unfinished(name: str) -> bool:
     """Whether a name is of what an interrupted write leaves."""
     return re.fullmatch(_UNFINISHED, name) is not None
+
+
+def seeds_named(names: list[str]) -> list[int]:
+    """The seeds whose heads files are among these, in order."""
+    return sorted(int(found[1]) for name in names if (found := SEED_FILE.fullmatch(name)))
 
 
 def strays(home: Path) -> list[str]:

@@ -1,50 +1,39 @@
-"""Pruning: what no pointer reaches is listed, moved into a trash folder, recorded, deleted.
+"""Pruning: what no pointer reaches is listed, removed, recorded.
 
-    trash/{prune_id}/{place}     what is being removed, out of everybody's sight by one rename each
-    trash/{prune_id}/prune.json  what was to be removed, until the record is kept
-    prunes/{prune_id}.json       the record of a prune, for good
+A pointer (the heads, or a ref) reaches lineages; a lineage reaches its record, its policies' bytes and, by its keys,
+snapshots and what they cost to build. A certification stays while a lineage it judged is reached. Whatever else the
+home holds of these kinds, work left lying and damaged snapshots that were set aside, nothing reaches. Files of other
+kinds (strays, see ``layout``) are nobody's business here.
 
-The home is held alone from listing to recording, so no run can begin to rely on what goes; deleting the trash
-needs no lock. A prune that dies has removed each thing whole or not at all, referrers first; the next one
-records what it had moved, and deletes it. Of a pruned lineage the prune's record keeps seed, run, flag, keys
-and policy digests; its ``run.json`` goes with its snapshots.
+The home is held alone from listing to recording, so no run can begin to rely on what goes. What is listed and how it
+goes is the back end's. Of a pruned lineage the prune's record keeps seed, run, flag, keys and policy digests; its
+``run.json`` goes with its snapshots.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.visible_text import story
-from seg3b_assets.locks import UNKNOWN, exclusive, exclusive_now
-from seg3b_assets.own_places import folders_in, read_regular
-from seg3b_assets.store.durable import replace_file
-from seg3b_assets.store.failures import reported_writes
-from seg3b_assets.store.holders import Holder, announced, holders, run_lock, told
+from seg3b_assets.store.certifications import Certifications
+from seg3b_assets.store.holding import HELD, Holder
 from seg3b_assets.store.home import Store
-from seg3b_assets.store.layout import belongs, strays
-from seg3b_assets.store.leases import alone, lease_holders
-from seg3b_assets.store.mirror import remote_of
-from seg3b_assets.store.reach import Reached, Unreached, reached, unreached
-from seg3b_assets.store.remote_prune import RECORDS, remove_objects, unreached_objects
-from seg3b_assets.store.runs import Runs
+from seg3b_assets.store.layout import Reached, Unreached, strays
+from seg3b_assets.store.refs import REF_NAMES, Refs
+from seg3b_assets.store.runs import KeptRun, Runs
+from seg3b_assets.store.writing import reported_writes
 
 LOG = story("store")
-TRASH: Final = "trash"
-PLAN: Final = "prune.json"
-HELD: Final = "home_unused"
+HEADS: Final = "heads"
 
 
 @dataclass(frozen=True)
@@ -85,8 +74,7 @@ def rehearse_prune(store: Store, keep: Collection[str]) -> Prune:
     """What ``prune`` would remove now, beside whatever runs. Changes nothing. Raises as ``reached``."""
     if not store.home.is_dir():
         return Prune(None, {}, ())
-    remote = remote_of(store.home)
-    held_by = tuple(lease_holders(remote) if remote else holders(store.home))
+    held_by = tuple(store.backend.holders())
     found = reached(store, keep)
     return Prune(None, found.lineages, tuple(_unreached(store, found)), held_by, _strays(store.home))
 
@@ -109,22 +97,12 @@ def prune(
     home = store.home
     if not home.is_dir():
         return Prune(None, {}, ())
-    with reported_writes("S5", home), exclusive_now(run_lock(home)) as held:
-        if not held:
-            raise _in_use(str(home), holders(home))
-        with announced(home, "a prune"), exclusive(home / "locks" / "refs.lock"), _origin_alone(home):
-            _record_interrupted(home)
-            found = reached(store, keep)
-            listed = _unreached(store, found)
-            before_removing(listed)
-            prune_id = _removed(home, found.lineages, listed)
-            done = Prune(prune_id, found.lineages, tuple(listed), strays=_strays(home))
-    _empty_trash(home)
-    return done
-
-
-def _strays(home: Path) -> tuple[str, ...]:
-    return tuple(str(home / place) for place in strays(home))
+    with reported_writes("S5", home), store.backend.alone("a prune"):
+        found = reached(store, keep)
+        listed = _unreached(store, found)
+        before_removing(listed)
+        prune_id = _removed(store, found.lineages, listed)
+        return Prune(prune_id, found.lineages, tuple(listed), strays=_strays(home))
 
 
 def prune_if_free(store: Store, keep: Collection[str]) -> Prune | None:
@@ -143,25 +121,46 @@ def is_refusal(error: Seg3BError) -> bool:
     return error.validator == HELD
 
 
+def reached(store: Store, keep: Collection[str]) -> Reached:
+    """What pointers reach.
+
+    Args:
+        keep: ``heads`` and names of refs, as the retention policy lists them.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED when a pointer or the record of a lineage it names cannot be read: what
+            it reaches is then not known, and nothing may be removed.
+    """
+    found, runs = Reached(), Runs(store.home)
+    if HEADS in keep:
+        for seed in store.seeds():
+            keys = store.heads(seed)
+            found.snapshots |= set(keys.items())
+            run = runs.read(sha256_json(keys))
+            if run is not None:
+                _add(found, run, f"{HEADS} seed {seed}")
+    for name in (ref for ref in REF_NAMES if ref in keep):
+        for seed, lineage_id in Refs(store.home).read(name).items():
+            run = runs.read(lineage_id)
+            if run is None:
+                raise _unrecorded(store, name, seed, lineage_id)
+            _add(found, run, f"{name} seed {seed}")
+    for certification in Certifications(store.home).every():
+        if not found.lineages.keys().isdisjoint(certification.lineages.values()):
+            found.certifications.add(certification.certification_id)
+            found.policies.add(certification.policy)
+    return found
+
+
 def _unreached(store: Store, found: Reached) -> list[Unreached]:
-    remote = remote_of(store.home)
-    return unreached_objects(remote, found, Runs(store.home)) if remote else unreached(store, found)
+    return store.backend.unreached(found, Runs(store.home).about)
 
 
-@contextmanager
-def _origin_alone(home: Path) -> Iterator[None]:
-    """Hold the URL of a mirror alone; nothing for a home that is a folder."""
-    remote = remote_of(home)
-    if remote is None:
-        yield
-        return
-    with alone(remote, "a prune") as held_by:
-        if held_by is not None:
-            raise _in_use(remote.url, held_by)
-        yield
+def _strays(home: Path) -> tuple[str, ...]:
+    return tuple(str(home / place) for place in strays(home))
 
 
-def _removed(home: Path, kept: dict[str, list[str]], listed: Sequence[Unreached]) -> str | None:
+def _removed(store: Store, kept: dict[str, list[str]], listed: Sequence[Unreached]) -> str | None:
     if not listed:
         return None
     started = datetime.now(UTC)
@@ -175,61 +174,23 @@ def _removed(home: Path, kept: dict[str, list[str]], listed: Sequence[Unreached]
         "removed": [one.as_json() for one in listed],
         "interrupted": False,
     }
-    remote = remote_of(home)
-    if remote is not None:
-        remove_objects(remote, home, listed, record)
-        return prune_id
-    trash = home / TRASH / prune_id
-    replace_file(trash / PLAN, canonical_json(record))
-    for one in listed:
-        _move(home, trash, one.place)
-    replace_file(home / RECORDS / f"{prune_id}.json", canonical_json(record))
+    store.backend.remove(listed, record)
     return prune_id
 
 
-def _move(home: Path, trash: Path, place: str) -> None:
-    target = trash / place
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):  # a holder's own work may end while it is listed
-        (home / place).rename(target)
+def _add(found: Reached, run: KeptRun, pointer: str) -> None:
+    found.lineages.setdefault(run.lineage_id, []).append(pointer)
+    found.snapshots |= set(run.keys.items())
+    found.policies |= set(run.policies.values())
 
 
-def _record_interrupted(home: Path) -> None:
-    """Keep the record of prunes that died: of what they had moved, which is what they removed."""
-    for trash in _trashes(home):
-        path = home / RECORDS / f"{trash.name}.json"
-        if path.exists():
-            continue
-        try:
-            record = orjson.loads(read_regular(trash / PLAN))
-        except (OSError, ValueError):
-            shutil.rmtree(trash, ignore_errors=True)  # it died before it had moved anything
-            continue
-        moved = [one for one in record["removed"] if os.path.lexists(trash / one["place"])]
-        replace_file(path, canonical_json({**record, "removed": moved, "interrupted": True}))
-
-
-def _trashes(home: Path) -> list[Path]:
-    return [path for path in folders_in(home / TRASH) if belongs(TRASH, path.name)]
-
-
-def _empty_trash(home: Path) -> None:
-    folder = home / TRASH
-    if not folder.is_dir():
-        return
-    with reported_writes("S5", folder), exclusive(home / "locks" / "trash.lock"):
-        for trash in _trashes(home):
-            # One that is not recorded yet is of a prune at work.
-            if (home / RECORDS / f"{trash.name}.json").exists():
-                shutil.rmtree(trash)
-
-
-def _in_use(place: str, found: Sequence[Holder]) -> Seg3BError:
+def _unrecorded(store: Store, name: str, seed: int, lineage_id: str) -> Seg3BError:
     return Seg3BError(
-        state="S5",
-        name="OUTPUT_WRITE_FAILED",
-        validator=HELD,
-        place=place,
-        remedy=f"Wait for {told(found) or UNKNOWN} to end, then prune again. Nothing was removed.",
-        detail={"held_by": [str(holder) for holder in found]},
+        state="S0",
+        name="INPUT_OPEN_FAILED",
+        validator="ref_lineage_recorded",
+        place=store.backend.place(f"refs/{name}.json"),
+        remedy=f"The record of a lineage that {name} keeps is gone, so what it reaches is not known. Point the "
+        f"ref elsewhere (seg3b refs set {name}) and prune again. Nothing was removed.",
+        detail={"seed": seed, "lineage_id": lineage_id},
     )

@@ -1,26 +1,34 @@
 """Refs: the lineages a home keeps by name, ``refs/{name}.json`` = {seed: lineage_id} (storage, retention).
 
-A ref is a pointer for people and for pruning, never an input: no state reads one. Files are replaced whole
-(``documents``), so a reader sees the old pointer or the new one, and two writers of different seeds both win.
+A ref is a pointer for people and for pruning, never an input: no state reads one. Files are replaced whole, so a
+reader sees the old pointer or the new one, and two writers of different seeds both win.
+
+Which refs a finished run or certification moves is decided here and nowhere else. A run of the configured posture (or
+one told to ``--promote``) moves ``candidate``. A certification of it moves ``candidate`` too, and, when its verdict is
+PASS_B or PASS_BPLUS, ``certification`` and ``last_good``. Other policies or another upstream move nothing: such
+lineages are looked at, and a person may pin them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64, UINT64_MAX
-from seg3b_assets.store.documents import Documents
-from seg3b_assets.store.failures import reported_writes
+from seg3b_assets.store.backend import open_home
+from seg3b_assets.store.runs import Runs
+from seg3b_assets.store.writing import reported_writes
 
 RefName = Literal["baseline", "candidate", "last_good", "certification"]
 REF_NAMES: Final[tuple[RefName, ...]] = get_args(RefName)
 FOLDER: Final = "refs"
+
+Moves: TypeAlias = Mapping[RefName, Mapping[int, str]]
 
 
 class Refs:
@@ -32,7 +40,7 @@ class Refs:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._documents = Documents(home)
+        self._backend = open_home(home)
 
     def read(self, name: RefName) -> dict[int, str]:
         """Lineage id by seed, in seed order; empty when the ref is absent.
@@ -42,11 +50,11 @@ class Refs:
         """
         path = _path(name)
         try:
-            return self._understood(path, self._documents.read(path))
+            return self._understood(path, self._backend.read(path))
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise _unreadable(self._documents.place(path), error) from error
+            raise _unreadable(self._backend.place(path), error) from error
 
     def all(self) -> dict[str, dict[int, str]]:
         """Every ref by name, absent ones empty. Raises as ``read``."""
@@ -77,13 +85,60 @@ class Refs:
             return fresh
 
         with reported_writes("S5", self._home / path):
-            return self._documents.update(path, "refs", moved)
+            return self._backend.update(path, "refs", moved)
 
     def _understood(self, path: str, content: bytes) -> dict[int, str]:
         try:
             return _parsed(content)
         except (ValueError, TypeError, AttributeError) as error:
-            raise _unreadable(self._documents.place(path), error) from error
+            raise _unreadable(self._backend.place(path), error) from error
+
+
+def after_run(lineages: Mapping[int, str], in_force: bool) -> Moves:
+    """The moves of runs that published whole lineages.
+
+    Args:
+        lineages: lineage id by seed.
+        in_force: whether the runs put their snapshots in force (``Settings.moves_heads``).
+    """
+    return {"candidate": lineages} if in_force else {}
+
+
+def after_certification(lineages: Mapping[int, str], passed: bool, in_force: bool) -> Moves:
+    """The moves of a certification.
+
+    Args:
+        lineages: lineage id by seed, of the seeds that reached S5.
+        passed: whether the verdict over all seeds is PASS_B or PASS_BPLUS.
+        in_force: as for ``after_run``.
+    """
+    if not in_force or not passed:
+        return after_run(lineages, in_force)
+    return {"candidate": lineages, "certification": lineages, "last_good": lineages}
+
+
+def move_refs(home: Path, moves: Moves) -> tuple[RefName, ...]:
+    """Carry the moves out, each ref's at once; refs of other seeds stay. Idempotent.
+
+    A lineage whose record a prune has removed meanwhile is not pinned: a ref to it would keep nothing.
+
+    Returns:
+        The refs that changed.
+
+    Raises:
+        Seg3BError: OUTPUT_WRITE_FAILED; INPUT_OPEN_FAILED for a ref that cannot be read.
+    """
+    if not moves:
+        return ()
+    refs, runs = Refs(home), Runs(home)
+    moved: list[RefName] = []
+    # Held, so that no prune comes between looking and moving.
+    with reported_writes("S5", home), open_home(home).held("refs being moved", "S5"):
+        for name, lineages in moves.items():
+            kept = {seed: one for seed, one in lineages.items() if runs.read(one) is not None}
+            if kept and refs.move(name, kept):
+                moved.append(name)
+    return tuple(moved)
 
 
 def _path(name: RefName) -> str:

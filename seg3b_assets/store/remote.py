@@ -66,6 +66,9 @@ class Remote:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Remote, (self.url,)
+
     def place(self, path: str) -> str:
         """The URL of an object, for messages."""
         return f"{self.url}/{path}"

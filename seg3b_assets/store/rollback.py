@@ -102,7 +102,7 @@ def _absent(store: Store, whom: str) -> Seg3BError:
         state="S5",
         name="INPUT_OPEN_FAILED",
         validator="last_good_set",
-        place=store.documents.place(f"refs/{GOOD}.json"),
+        place=store.backend.place(f"refs/{GOOD}.json"),
         remedy=f"last_good names {whom}: certify first (seg3b certify), or pin one that passed "
         f"(seg3b refs set {GOOD}). No head was moved.",
     )
@@ -113,7 +113,7 @@ def _gone(store: Store, path: str, seed: int, lineage_id: str) -> Seg3BError:
         state="S5",
         name="INPUT_OPEN_FAILED",
         validator="last_good_whole",
-        place=store.documents.place(path),
+        place=store.backend.place(path),
         remedy="What last_good names is no longer there, or is cut short. Run the seed again under the "
         "policies of that lineage: their bytes are in the home's policies folder. No head was moved.",
         detail={"seed": seed, "lineage_id": lineage_id},

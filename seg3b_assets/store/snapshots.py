@@ -2,16 +2,17 @@
 
 ``snapshot.json`` inside it says what the key was made of and what each output's bytes are; it carries
 no clock, no host and no process count. The key is the SHA-256 of the canonical JSON of
-``KeyInputs.keyed``.
+``KeyInputs.keyed``. Where a home's back end keeps snapshots elsewhere, their files are fetched when first read.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -19,6 +20,10 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.store.outputs import OutputRecord, digest_on_disk, sizes_match
+from seg3b_assets.store.writing import reported_writes
+
+if TYPE_CHECKING:
+    from seg3b_assets.store.backend import Backend
 
 MANIFEST = "snapshot.json"
 
@@ -162,6 +167,91 @@ def parse_snapshot(root: Path, manifest: bytes) -> Snapshot | None:
     if inputs.key != root.name or inputs.state != root.parent.name:
         return None
     return Snapshot(root, inputs, outputs)
+
+
+def find_snapshot(backend: Backend, state: str, key: str) -> Snapshot | None:
+    """A published snapshot; None when there is none, or when a file of it is missing or cut short.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED of a URL that cannot be read.
+    """
+    place = snapshot_place(state, key)
+    manifest = backend.manifest(place, MANIFEST)
+    found = parse_snapshot(backend.folder / place, manifest) if manifest is not None else None
+    if manifest is None or found is None or not backend.holds(place, manifest, files_of(found)):
+        return None
+    return replace(found, fetch=partial(_fetch, backend))
+
+
+def files_of(snapshot: Snapshot) -> dict[str, int]:
+    """Bytes by POSIX path below the snapshot of every file of its outputs."""
+    return {
+        f"{record.path}/{file.name}" if file.name else record.path: file.bytes
+        for record in snapshot.outputs.values()
+        for file in record.files
+    }
+
+
+def publish_snapshot(backend: Backend, snapshot: Snapshot) -> None:
+    """Have a snapshot of the home's folder published, unless one of the same bytes is.
+
+    Raises:
+        Seg3BError: NONDETERMINISTIC_OUTPUT when the published one has other bytes; it stays, the folder's goes.
+            OUTPUT_WRITE_FAILED: nothing was published then.
+    """
+    place = snapshot_place(snapshot.state, snapshot.key)
+    content = backend.publish_folder(place, MANIFEST, list(files_of(snapshot)))
+    if content == (snapshot.folder / MANIFEST).read_bytes():
+        return
+    published = parse_snapshot(snapshot.folder, content)
+    shutil.rmtree(snapshot.folder)
+    there = published.outputs if published else {}
+    names = sorted(there.keys() | snapshot.outputs.keys())
+    differing = next((name for name in names if there.get(name) != snapshot.outputs.get(name)), MANIFEST)
+    records = (there.get(differing), snapshot.outputs.get(differing))
+    raise nondeterministic(snapshot.state, backend.place(place), differing, records)
+
+
+def require_published(backend: Backend, keys: Mapping[str, str]) -> None:
+    """Heads may point only at what is there.
+
+    Args:
+        keys: state key by state, of snapshots that this process found or published while it held the home.
+
+    Raises:
+        Seg3BError: OUTPUT_WRITE_FAILED for one that was pruned meanwhile.
+    """
+    for state, key in keys.items():
+        place = snapshot_place(state, key)
+        if not backend.still_published(place, MANIFEST):
+            raise Seg3BError(
+                state,
+                "OUTPUT_WRITE_FAILED",
+                "snapshot_published",
+                backend.place(place),
+                "A prune removed it while this run was not heard of for too long. Run again: the heads did not move.",
+            )
+
+
+def _fetch(backend: Backend, snapshot: Snapshot) -> None:
+    """Have the snapshot's files in the home's folder, every byte as published."""
+    place = snapshot_place(snapshot.state, snapshot.key)
+
+    def require(folder: Path) -> None:
+        altered = Snapshot(folder, snapshot.inputs, snapshot.outputs).altered()
+        if altered is not None:
+            raise Seg3BError(
+                snapshot.state,
+                "SEALED_INPUT_DIGEST_MISMATCH",
+                "snapshot_intact",
+                f"{altered} in {backend.place(place)}",
+                "An output was altered after it was published. Run the seed with --recompute: it is written again.",
+                {"dataset_id": altered},
+            )
+
+    manifest = manifest_bytes(snapshot.inputs, snapshot.outputs)
+    with reported_writes(snapshot.state, backend.folder, "SEG3B_CACHE"):
+        backend.fetch(place, MANIFEST, manifest, files_of(snapshot), require)
 
 
 def nondeterministic(

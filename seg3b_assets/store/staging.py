@@ -20,7 +20,6 @@ import polars as pl
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, indented_json
-from seg3b_assets.store.failures import reported_writes
 from seg3b_assets.store.outputs import (
     ContractLookup,
     FileRecord,
@@ -31,6 +30,7 @@ from seg3b_assets.store.outputs import (
     is_member_name,
     violation_record,
 )
+from seg3b_assets.store.writing import READ_ONLY, reported_writes
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.identity import RunIdentity
@@ -39,7 +39,6 @@ Chunk: TypeAlias = bytes | bytearray | memoryview
 
 PARQUET_LEVEL = 3
 PARQUET_ROW_GROUP = 100_000
-READ_ONLY = 0o444
 SHOWN_VIOLATIONS = 20
 _VIOLATION_CODES = {
     "edge_catalogue_3B": "EDGE_CATALOGUE_SCHEMA_VIOLATION",

@@ -35,12 +35,12 @@ from seg3b_assets.pipeline.keys import runtime_versions
 from seg3b_assets.reference.installs import packages
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.states.registry import states
-from seg3b_assets.store.holders import announced, run_lock
+from seg3b_assets.store.holding import announced, run_lock
 from seg3b_assets.store.refs import Refs
 from seg3b_assets_tests.store.lineages import ToyHome
 
 HOLD = (
-    "import sys, time\nfrom pathlib import Path\nfrom seg3b_assets.store.holders import announced\n"
+    "import sys, time\nfrom pathlib import Path\nfrom seg3b_assets.store.holding import announced\n"
     "with announced(Path(sys.argv[1]), 'a run of seed 42'):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 

@@ -19,7 +19,7 @@ from seg3b_assets.certification import certify
 from seg3b_assets.certification.report import report_of
 from seg3b_assets.doors import through_door
 from seg3b_assets.settings import REPOSITORY
-from seg3b_assets.store.promotion import after_certification, move_refs
+from seg3b_assets.store.refs import after_certification, move_refs
 from seg3b_assets_tests.faults.specimen import SEED, Specimen
 from seg3b_assets_tests.faults.trial import make_specimen
 from seg3b_assets_tests.hostile.doors import Door, doors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg3b_assets.laws.hashing import sha256_hex
@@ -11,6 +11,7 @@ from seg3b_assets.pipeline.record import RunRecord
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Refs, Store
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment, toy_settings
+from seg3b_assets_tests.store.back_ends import BackEnd, everything, home_of
 from seg3b_assets_tests.store.toy_contracts import toy_contract
 
 KEEP = ("heads", "baseline", "candidate", "last_good", "certification")
@@ -24,8 +25,8 @@ class ToyHome:
     settings: Settings
 
     @classmethod
-    def at(cls, folder: Path, seeds: tuple[int, ...] = (42,)) -> ToyHome:
-        return cls(toy_settings(folder, seeds))
+    def at(cls, folder: Path, seeds: tuple[int, ...] = (42,), back_end: BackEnd = "folder") -> ToyHome:
+        return cls(replace(toy_settings(folder, seeds), home=home_of(back_end, folder)))
 
     @property
     def path(self) -> Path:
@@ -46,22 +47,18 @@ class ToyHome:
 
     def whole(self, record: RunRecord) -> bool:
         """Whether a lineage's record and every snapshot of it are there."""
-        kept = (self.path / "runs" / record.lineage_id / "run.json").is_file()
+        kept = f"runs/{record.lineage_id}/run.json" in everything(self.store.backend)
         return kept and all(self.store.snapshot(state, key) for state, key in record.keys.items())
 
     def gone(self, record: RunRecord) -> bool:
         """Whether nothing of a lineage that no other shares is there."""
-        own = [self.path / "snapshots" / state / key for state, key in record.keys.items()]
-        own += [self.path / "builds" / state / f"{key}.json" for state, key in record.keys.items()]
-        own.append(self.path / "runs" / record.lineage_id)
-        return not any(path.exists() for path in own)
+        own = [f"snapshots/{state}/{key}" for state, key in record.keys.items()]
+        own += [f"builds/{state}/{key}.json" for state, key in record.keys.items()]
+        own.append(f"runs/{record.lineage_id}")
+        there = tuple(f"{path}/" for path in everything(self.store.backend))
+        return not any(path.startswith(f"{place}/") for path in there for place in own)
 
     def files(self) -> dict[str, str]:
         """Digest by place of everything but locks and records of prunes."""
-        paths = sorted(path for path in self.path.rglob("*") if path.is_file())
-        names = {path.relative_to(self.path).as_posix(): path for path in paths}
-        return {
-            name: sha256_hex(path.read_bytes())
-            for name, path in names.items()
-            if name.split("/")[0] not in {"locks", "prunes"}
-        }
+        backend = self.store.backend
+        return {path: sha256_hex(backend.read(path)) for path in everything(backend)}

@@ -10,12 +10,13 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.pipeline.record import RunRecord
 from seg3b_assets.store import KeptRun, Runs
 from seg3b_assets.store.compare import compare_lineages, flattened
+from seg3b_assets_tests.store.back_ends import BackEnd, lose
 from seg3b_assets_tests.store.lineages import STATES, ToyHome
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> ToyHome:
-    return ToyHome.at(tmp_path)
+def home(back_end: BackEnd, tmp_path: Path) -> ToyHome:
+    return ToyHome.at(tmp_path, back_end=back_end)
 
 
 def kept(home: ToyHome, record: RunRecord) -> KeptRun:
@@ -77,7 +78,7 @@ def test_a_lineage_against_itself_differs_in_nothing(home: ToyHome) -> None:
 
 def test_policies_that_are_not_kept_are_an_error(home: ToyHome) -> None:
     was, now = kept(home, home.run(1)), kept(home, home.run(2))
-    (home.path / "policies" / f"{was.policies['topology']}.yaml").unlink()
+    lose(home.store.backend, f"policies/{was.policies['topology']}.yaml")
     with pytest.raises(Seg3BError) as raised:
         compare_lineages(home.store, was, now)
     assert raised.value.validator == "policy_kept"

@@ -14,10 +14,10 @@ import pytest
 
 from seg3b_assets.locks import exclusive
 from seg3b_assets.store import Store
-from seg3b_assets.store.holders import announced, holders, run_lock, told
+from seg3b_assets.store.holding import announced, holders, run_lock, told
 
 HOLD = (
-    "import sys, time\nfrom pathlib import Path\nfrom seg3b_assets.store.holders import announced\n"
+    "import sys, time\nfrom pathlib import Path\nfrom seg3b_assets.store.holding import announced\n"
     "with announced(Path(sys.argv[1]), 'a run of seed 42'):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 
@@ -51,7 +51,7 @@ def test_a_run_that_must_wait_says_for_whom_and_then_runs(
         with store.in_use("a run of seed 42"):
             entered.set()
 
-    run_lock(store.home).parent.mkdir(parents=True)
+    run_lock(store.home).parent.mkdir(parents=True, exist_ok=True)
     waiting = threading.Thread(target=run)
     with (
         caplog.at_level(logging.WARNING, "seg3b.store"),

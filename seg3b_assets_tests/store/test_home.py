@@ -15,8 +15,9 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.locks import shared
 from seg3b_assets.store import Staging, Store
+from seg3b_assets_tests.store.back_ends import everything, lose, spoil
 from seg3b_assets_tests.store.conftest import key_of, publish
-from seg3b_assets_tests.store.toy_contracts import toy_edges, toy_identity
+from seg3b_assets_tests.store.toy_contracts import toy_contract, toy_edges, toy_identity
 
 KEYS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
 
@@ -110,6 +111,15 @@ def test_a_failed_state_leaves_nothing(store: Store) -> None:
     assert list((store.home / "staging").iterdir()) == []
 
 
+def test_a_snapshot_that_lost_a_file_is_not_there_and_is_published_again(store: Store) -> None:
+    published = publish(store, write_edges)
+    [lines] = [path for path in everything(store.backend) if path.endswith(".jsonl")]
+    lose(store.backend, lines)
+    assert store.snapshot("S2", published.key) is None
+    assert publish(store, write_edges) == published
+    assert store.snapshot("S2", published.key) == published
+
+
 def _truncate(path: Path) -> None:
     path.chmod(0o644)
     with path.open("r+b") as handle:
@@ -124,58 +134,70 @@ def _flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_truncate, Path.unlink], ids=["cut short", "missing"])
-def test_a_snapshot_without_its_files_is_built_again_and_the_old_one_kept(store, damage, caplog) -> None:
-    published = publish(store, write_edges)
+def test_a_snapshot_without_its_files_is_built_again_and_the_old_one_kept(
+    folder_store, damage, caplog
+) -> None:
+    published = publish(folder_store, write_edges)
     damage(published.path("edge_catalogue_3B") / "part-00001.parquet")
-    assert store.snapshot("S2", published.key) is None
-    again = publish(store, write_edges)
+    assert folder_store.snapshot("S2", published.key) is None
+    again = publish(folder_store, write_edges)
     assert again == published
     assert not again.damage()
-    (kept,) = (store.home / "quarantine").iterdir()
+    (kept,) = (folder_store.home / "quarantine").iterdir()
     assert (kept / "snapshot.json").exists()
     assert "no longer holds what was published" in caplog.text
 
 
-def test_altered_bytes_of_the_same_size_are_found_when_compared(store: Store) -> None:
-    published = publish(store, write_edges)
+def test_altered_bytes_of_the_same_size_are_found_when_compared(folder_store: Store) -> None:
+    published = publish(folder_store, write_edges)
     _flip(published.path("rng_event_edge_jitter_3B"))
-    again = publish(store, write_edges)
+    again = publish(folder_store, write_edges)
     assert again.path("rng_event_edge_jitter_3B").read_bytes() == b'{"a":1}\n'
-    assert len(list((store.home / "quarantine").iterdir())) == 1
+    assert len(list((folder_store.home / "quarantine").iterdir())) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"key":1}', b"\xff"])
-def test_a_manifest_that_cannot_be_read_is_no_snapshot(store: Store, content: bytes) -> None:
-    published = publish(store, write_edges)
+def test_a_manifest_that_cannot_be_read_is_no_snapshot(folder_store: Store, content: bytes) -> None:
+    published = publish(folder_store, write_edges)
     (published.root / "snapshot.json").write_bytes(content)
-    assert store.snapshot("S2", published.key) is None
-    assert publish(store, write_edges) == published
+    assert folder_store.snapshot("S2", published.key) is None
+    assert publish(folder_store, write_edges) == published
+
+
+def published_keys(store: Store) -> list[str]:
+    """Keys of two snapshots of each of S0 and S1: a head may only point at what is there."""
+    return [
+        publish(store, write_edges, key_of(*of)).key for of in (("S0",), ("S1",), ("S1", "2"), ("S0", "2"))
+    ]
 
 
 def test_heads_move_by_state_and_are_read_whole(store: Store) -> None:
     assert store.heads(42) == {}
-    store.move_heads(42, {"S0": KEYS[0], "S1": KEYS[1]})
-    store.move_heads(42, {"S1": KEYS[2]})
-    store.move_heads(7, {"S0": KEYS[3]})
-    assert store.heads(42) == {"S0": KEYS[0], "S1": KEYS[2]}
-    assert orjson.loads((store.home / "heads/seed=42.json").read_bytes())["seed"] == 42
-    assert sorted(path.name for path in (store.home / "heads").iterdir()) == ["seed=42.json", "seed=7.json"]
+    keys = published_keys(store)
+    store.move_heads(42, {"S0": keys[0], "S1": keys[1]})
+    store.move_heads(42, {"S1": keys[2]})
+    store.move_heads(7, {"S0": keys[3]})
+    assert store.heads(42) == {"S0": keys[0], "S1": keys[2]}
+    assert orjson.loads(store.backend.read("heads/seed=42.json"))["seed"] == 42
+    assert store.backend.paths("heads") == ["seed=42.json", "seed=7.json"]
+    assert store.seeds() == [7, 42]
 
 
-def test_heads_survive_a_leftover_of_an_interrupted_write(store: Store) -> None:
-    store.move_heads(42, {"S0": KEYS[0]})
-    (store.home / "heads/seed=42.json.new").write_bytes(b'{"see')
-    assert store.heads(42) == {"S0": KEYS[0]}
-    store.move_heads(42, {"S0": KEYS[1]})
-    assert store.heads(42) == {"S0": KEYS[1]}
+def test_heads_survive_a_leftover_of_an_interrupted_write(folder_store: Store) -> None:
+    folder_store.move_heads(42, {"S0": KEYS[0]})
+    (folder_store.home / "heads/seed=42.json.new").write_bytes(b'{"see')
+    assert folder_store.heads(42) == {"S0": KEYS[0]}
+    folder_store.move_heads(42, {"S0": KEYS[1]})
+    assert folder_store.heads(42) == {"S0": KEYS[1]}
 
 
 def test_heads_that_are_not_ours_say_so(store: Store) -> None:
-    store.move_heads(42, {"S0": KEYS[0]})
-    (store.home / "heads/seed=42.json").write_bytes(b"nonsense")
+    store.move_heads(42, {"S0": published_keys(store)[0]})
+    spoil(store.backend, "heads/seed=42.json", b"nonsense")
     with pytest.raises(Seg3BError) as caught:
         store.heads(42)
     assert caught.value.code == "E3B_S0_INPUT_OPEN_FAILED"
+    assert caught.value.place == store.backend.place("heads/seed=42.json")
 
 
 def test_the_staging_of_a_dead_run_is_swept_and_a_live_one_kept(store: Store) -> None:
@@ -210,8 +232,8 @@ def small_disk(tmp_path: Path):
 
 
 @root
-def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path, store: Store) -> None:
-    full = Store(small_disk / "home", store._contracts)
+def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path) -> None:
+    full = Store(small_disk / "home", toy_contract)
     with pytest.raises(Seg3BError) as caught:
         publish(full, lambda out: out.lines("rng_event_edge_jitter_3B", [b"x" * 65_535 + b"\n"] * 16))
     assert caught.value.code == "E3B_S2_OUTPUT_WRITE_FAILED"
@@ -223,8 +245,8 @@ def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path, store: Sto
 
 
 @root
-def test_a_read_only_home_is_reported_and_stays_readable(small_disk: Path, store: Store) -> None:
-    home = Store(small_disk / "home", store._contracts)
+def test_a_read_only_home_is_reported_and_stays_readable(small_disk: Path) -> None:
+    home = Store(small_disk / "home", toy_contract)
     home.move_heads(42, {"S0": KEYS[0]})
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     for attempt in (lambda: publish(home, write_edges), lambda: home.move_heads(42, {"S0": KEYS[1]})):
@@ -236,9 +258,9 @@ def test_a_read_only_home_is_reported_and_stays_readable(small_disk: Path, store
     assert home.heads(42) == {"S0": KEYS[0]}
 
 
-def test_a_home_that_is_a_file_is_reported(tmp_path: Path, store: Store) -> None:
+def test_a_home_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    blocked = Store(tmp_path / "file", store._contracts)
+    blocked = Store(tmp_path / "file", toy_contract)
     with pytest.raises(Seg3BError) as caught, blocked.in_use():
         pass
     assert caught.value.code == "E3B_S0_OUTPUT_WRITE_FAILED"

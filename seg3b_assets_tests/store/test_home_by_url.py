@@ -14,8 +14,9 @@ import pytest
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.settings import SettingError, Settings
-from seg3b_assets.store import Refs, Snapshot, Store, leases
-from seg3b_assets.store.mirror import home_at, remote_of
+from seg3b_assets.store import Refs, Snapshot, Store, holding
+from seg3b_assets.store.backend import home_at
+from seg3b_assets.store.object_store import ObjectStore
 from seg3b_assets.store.prune import prune, rehearse_prune
 from seg3b_assets.store.remote import Remote
 from seg3b_assets_tests.store.conftest import key_of, publish
@@ -33,9 +34,9 @@ class Machines:
 
     @property
     def remote(self) -> Remote:
-        remote = remote_of(self.here.home)
-        assert remote is not None
-        return remote
+        backend = self.here.backend
+        assert isinstance(backend, ObjectStore)
+        return backend.remote
 
     def objects(self, folder: str) -> list[str]:
         return [entry.path for entry in self.remote.entries(folder)]
@@ -208,14 +209,14 @@ def test_the_lease_of_a_process_that_died_keeps_nobody_out(
     )
     with pytest.raises(Seg3BError, match="gone"):
         prune(machines.here, ["heads"])
-    monkeypatch.setattr(leases, "LIVES_S", 0.05)
+    monkeypatch.setattr(holding, "LIVES_S", 0.05)
     time.sleep(0.1)
     prune(machines.here, ["heads"])
     assert machines.objects("leases") == []
 
 
 def test_a_run_waits_for_a_prune_elsewhere(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "_POLL_S", 0.02)
+    monkeypatch.setattr(holding, "_POLL_S", 0.02)
     order: list[str] = []
 
     def run() -> None:
@@ -223,7 +224,7 @@ def test_a_run_waits_for_a_prune_elsewhere(machines: Machines, monkeypatch: pyte
             order.append("run")
 
     with ThreadPoolExecutor(1) as pool:
-        with leases.alone(machines.remote, "a prune") as held_by:
+        with holding.alone(machines.remote, "a prune") as held_by:
             assert held_by is None
             waiting = pool.submit(run)
             time.sleep(0.2)
@@ -276,12 +277,12 @@ def test_a_home_that_somebody_holds_alone_is_given_up_with_the_holders_name(
     machines: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEG3B_LOCK_WAIT_S", "0.2")
-    with leases.alone(machines.remote, "a prune"):
-        with pytest.raises(Seg3BError) as refused, leases.leased(machines.remote, "a run"):
+    with holding.alone(machines.remote, "a prune"):
+        with pytest.raises(Seg3BError) as refused, holding.leased(machines.remote, "a run"):
             pass
         assert refused.value.validator == "lock_free"
         assert "Wait for a prune (process" in refused.value.remedy
         machines.remote.put("leases/alone.json", b"\xff")
-        with pytest.raises(Seg3BError, match="an unknown host"), leases.leased(machines.remote, "a run"):
+        with pytest.raises(Seg3BError, match="an unknown host"), holding.leased(machines.remote, "a run"):
             pass
     assert machines.objects("leases") == []

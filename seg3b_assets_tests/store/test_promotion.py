@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seg3b_assets.store.promotion import after_certification, after_run, move_refs
+from seg3b_assets.store.refs import after_certification, after_run, move_refs
+from seg3b_assets_tests.store.back_ends import BackEnd
 from seg3b_assets_tests.store.lineages import ToyHome
 
 LINEAGES = {42: "ab" * 32, 7: "cd" * 32}
@@ -34,8 +35,8 @@ def test_a_run_moves_candidate_when_it_is_in_force(in_force: bool) -> None:
     assert set(after_run(LINEAGES, in_force)) == ({"candidate"} if in_force else set())
 
 
-def test_moving_is_idempotent_and_never_pins_what_has_no_record(tmp_path: Path) -> None:
-    home = ToyHome.at(tmp_path)
+def test_moving_is_idempotent_and_never_pins_what_has_no_record(back_end: BackEnd, tmp_path: Path) -> None:
+    home = ToyHome.at(tmp_path, back_end=back_end)
     kept = {42: home.run(1).lineage_id}
     moves = after_certification(kept | {7: LINEAGES[7]}, passed=True, in_force=True)
     assert move_refs(home.path, moves) == ("candidate", "certification", "last_good")

@@ -11,14 +11,21 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
-from seg3b_assets.store import prune as pruning
+from seg3b_assets.store import trash as trashes
+from seg3b_assets.store.layout import Unreached
 from seg3b_assets.store.prune import prune, prune_if_free, rehearse_prune
-from seg3b_assets.store.reach import Unreached
+from seg3b_assets_tests.store.back_ends import BackEnd, everything, lose, spoil
 from seg3b_assets_tests.store.lineages import KEEP, STATES, ToyHome
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> ToyHome:
+def home(back_end: BackEnd, tmp_path: Path) -> ToyHome:
+    return ToyHome.at(tmp_path, (42, 7), back_end)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ToyHome:
+    """Where what is asked is about the files of a folder."""
     return ToyHome.at(tmp_path, (42, 7))
 
 
@@ -37,7 +44,7 @@ def test_what_heads_and_refs_reach_stays_and_the_rest_goes(home: ToyHome) -> Non
     assert {one.place for one in done.removed if one.kind == "snapshot"} == {
         f"snapshots/{state}/{superseded.keys[state]}" for state in STATES
     }
-    assert list((home.path / "trash").iterdir()) == []
+    assert home.store.backend.paths("trash") == []
 
 
 @pytest.mark.parametrize("ref", ["baseline", "candidate", "last_good", "certification"])
@@ -55,7 +62,7 @@ def test_a_rehearsal_says_the_same_and_changes_nothing(home: ToyHome) -> None:
     before = home.files()
     rehearsed = rehearse_prune(home.store, KEEP)
     assert home.files() == before
-    assert not (home.path / "prunes").exists()
+    assert home.store.backend.paths("prunes") == []
     listed: list[Unreached] = []
     done = prune(home.store, KEEP, listed.extend)
     assert tuple(listed) == done.removed == rehearsed.removed
@@ -67,7 +74,8 @@ def test_what_goes_is_listed_while_it_is_still_there(home: ToyHome) -> None:
     seen: list[bool] = []
 
     def look(listed: Sequence[Unreached]) -> None:
-        seen.extend((home.path / one.place).exists() for one in listed)
+        there = [f"{path}/" for path in everything(home.store.backend)]
+        seen.extend(any(path.startswith(f"{one.place}/") for path in there) for one in listed)
 
     prune(home.store, KEEP, look)
     assert seen
@@ -77,15 +85,15 @@ def test_what_goes_is_listed_while_it_is_still_there(home: ToyHome) -> None:
 def test_a_second_prune_finds_nothing_and_writes_nothing(home: ToyHome) -> None:
     home.run(1), home.run(2)
     prune(home.store, KEEP)
-    records = list((home.path / "prunes").iterdir())
+    records = home.store.backend.paths("prunes")
     done = prune(home.store, KEEP)
     assert (done.prune_id, done.removed) == (None, ())
-    assert list((home.path / "prunes").iterdir()) == records
+    assert home.store.backend.paths("prunes") == records
 
 
-def test_a_home_that_does_not_exist_is_not_made(home: ToyHome) -> None:
-    assert prune(home.store, KEEP).removed == rehearse_prune(home.store, KEEP).removed == ()
-    assert not home.path.exists()
+def test_a_home_that_does_not_exist_is_not_made(folder: ToyHome) -> None:
+    assert prune(folder.store, KEEP).removed == rehearse_prune(folder.store, KEEP).removed == ()
+    assert not folder.path.exists()
 
 
 def test_the_record_says_what_a_pruned_lineage_was(home: ToyHome) -> None:
@@ -93,7 +101,7 @@ def test_the_record_says_what_a_pruned_lineage_was(home: ToyHome) -> None:
     flag = old.flag
     home.run(2)
     done = prune(home.store, KEEP)
-    record = orjson.loads((home.path / "prunes" / f"{done.prune_id}.json").read_bytes())
+    record = orjson.loads(home.store.backend.read(f"prunes/{done.prune_id}.json"))
     assert (record["interrupted"], record["pid"]) == (False, os.getpid())
     [run] = [one for one in record["removed"] if one["kind"] == "run"]
     assert run["about"]["lineage_id"] == old.lineage_id
@@ -106,40 +114,39 @@ ASIDE = f"quarantine/S2-{'b' * 64}-{'c' * 8}"
 HALF = f".seed=42.json.{'d' * 16}.new"
 
 
-def test_leftovers_go_too(home: ToyHome) -> None:
-    now = home.run(1)
+def test_leftovers_go_too(folder: ToyHome) -> None:
+    now = folder.run(1)
     for place in (f"{STAGED}/logs/x", f"{ASIDE}/y", "runs/left.json.new", f"heads/{HALF}"):
-        path = home.path / place
+        path = folder.path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
-    done = prune(home.store, KEEP)
+    done = prune(folder.store, KEEP)
     assert [(one.kind, one.place, one.bytes) for one in done.removed] == [
         ("quarantine", ASIDE, 5),
         ("staging", STAGED, 5),
         ("unfinished", f"heads/{HALF}", 5),
         ("unfinished", "runs/left.json.new", 5),
     ]
-    assert home.whole(now)
+    assert folder.whole(now)
 
 
-def test_what_the_store_did_not_make_is_left_alone(home: ToyHome) -> None:
-    home.run(1)
+def test_what_the_store_did_not_make_is_left_alone(folder: ToyHome) -> None:
+    folder.run(1)
     for place in ("notes.txt", "snapshots/S2/mine/file", "certifications/README", "exports/42/data"):
-        path = home.path / place
+        path = folder.path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"mine")
-    assert prune(home.store, KEEP).removed == ()
+    assert prune(folder.store, KEEP).removed == ()
 
 
 def test_certifications_stay_while_a_lineage_they_judged_does(home: ToyHome) -> None:
     old, now = home.run(1), home.run(2)
     for name, judged in (("a" * 64, old), ("b" * 64, now)):
-        folder = home.path / "certifications" / name
-        folder.mkdir(parents=True)
         inputs = {"lineages": {"42": judged.lineage_id}, "certification_policy": "c" * 64}
-        (folder / "certification.json").write_bytes(canonical_json({"inputs": inputs, "files": {}}))
+        content = canonical_json({"inputs": inputs, "files": {}})
+        spoil(home.store.backend, f"certifications/{name}/certification.json", content)
     prune(home.store, KEEP)
-    assert [path.name for path in (home.path / "certifications").iterdir()] == ["b" * 64]
+    assert home.store.backend.paths("certifications") == [f"{'b' * 64}/certification.json"]
 
 
 def test_beside_a_run_it_is_refused_and_says_whose(home: ToyHome) -> None:
@@ -161,7 +168,7 @@ def test_beside_a_run_it_is_refused_and_says_whose(home: ToyHome) -> None:
 def test_a_ref_whose_lineage_has_no_record_stops_it(home: ToyHome) -> None:
     good, _ = home.run(1), home.run(2)
     home.refs.move("last_good", {42: good.lineage_id})
-    (home.path / "runs" / good.lineage_id / "run.json").unlink()
+    lose(home.store.backend, f"runs/{good.lineage_id}/run.json")
     before = home.files()
     with pytest.raises(Seg3BError) as raised:
         prune(home.store, KEEP)
@@ -171,11 +178,11 @@ def test_a_ref_whose_lineage_has_no_record_stops_it(home: ToyHome) -> None:
 
 @pytest.mark.parametrize("moves", range(0, 14, 2))
 def test_one_that_dies_leaves_only_whole_things_and_the_next_records_it(
-    home: ToyHome, monkeypatch: pytest.MonkeyPatch, moves: int
+    folder: ToyHome, monkeypatch: pytest.MonkeyPatch, moves: int
 ) -> None:
-    old, now = home.run(1), home.run(2)
+    old, now = folder.run(1), folder.run(2)
     left = moves
-    real = pruning._move
+    real = trashes._move
 
     def dying(base: Path, trash: Path, place: str) -> None:
         nonlocal left
@@ -184,23 +191,23 @@ def test_one_that_dies_leaves_only_whole_things_and_the_next_records_it(
         left -= 1
         real(base, trash, place)
 
-    monkeypatch.setattr(pruning, "_move", dying)
+    monkeypatch.setattr(trashes, "_move", dying)
     with pytest.raises(KeyboardInterrupt):
-        prune(home.store, KEEP)
-    monkeypatch.setattr(pruning, "_move", real)
+        prune(folder.store, KEEP)
+    monkeypatch.setattr(trashes, "_move", real)
 
     for state, key in old.keys.items():
-        folder = home.path / "snapshots" / state / key
-        assert not folder.exists() or home.store.snapshot(state, key)
-    if (home.path / "runs" / old.lineage_id).exists():
-        assert home.whole(old)
-    assert home.whole(now)
-    assert not (home.path / "prunes").exists()
+        left_there = folder.path / "snapshots" / state / key
+        assert not left_there.exists() or folder.store.snapshot(state, key)
+    if (folder.path / "runs" / old.lineage_id).exists():
+        assert folder.whole(old)
+    assert folder.whole(now)
+    assert not (folder.path / "prunes").exists()
 
-    done = prune(home.store, KEEP)
-    assert home.gone(old)
-    assert list((home.path / "trash").iterdir()) == []
-    records = [orjson.loads(path.read_bytes()) for path in (home.path / "prunes").iterdir()]
+    done = prune(folder.store, KEEP)
+    assert folder.gone(old)
+    assert list((folder.path / "trash").iterdir()) == []
+    records = [orjson.loads(path.read_bytes()) for path in (folder.path / "prunes").iterdir()]
     interrupted = [record for record in records if record["interrupted"]]
     assert [len(record["removed"]) for record in interrupted] == [moves]
     removed = {one["place"] for record in records for one in record["removed"]}

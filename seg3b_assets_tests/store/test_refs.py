@@ -10,24 +10,32 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.store import REF_NAMES, Refs
+from seg3b_assets.store.backend import open_home
+from seg3b_assets_tests.store.back_ends import BackEnd, home_of, spoil
 
 FIRST, SECOND = "ab" * 32, "cd" * 32
 
 
 @pytest.fixture
-def refs(tmp_path: Path) -> Refs:
-    return Refs(tmp_path / "home")
+def home(back_end: BackEnd, tmp_path: Path) -> Path:
+    return home_of(back_end, tmp_path)
 
 
-def test_an_absent_ref_is_empty_and_reading_makes_nothing(refs: Refs, tmp_path: Path) -> None:
+@pytest.fixture
+def refs(home: Path) -> Refs:
+    return Refs(home)
+
+
+def test_an_absent_ref_is_empty_and_reading_makes_nothing(refs: Refs, home: Path) -> None:
+    before = list(home.rglob("*"))
     assert refs.all() == {name: {} for name in REF_NAMES}
-    assert not (tmp_path / "home").exists()
+    assert list(home.rglob("*")) == before
 
 
-def test_a_move_is_read_back_and_is_the_documented_file(refs: Refs, tmp_path: Path) -> None:
+def test_a_move_is_read_back_and_is_the_documented_file(refs: Refs, home: Path) -> None:
     assert refs.move("candidate", {101: SECOND, 7: FIRST})
     assert refs.read("candidate") == {7: FIRST, 101: SECOND}
-    written = (tmp_path / "home" / "refs" / "candidate.json").read_bytes()
+    written = open_home(home).read("refs/candidate.json")
     assert orjson.loads(written) == {"7": FIRST, "101": SECOND}
 
 
@@ -39,7 +47,8 @@ def test_a_move_leaves_other_seeds_unless_told_not_to(refs: Refs) -> None:
     assert refs.read("last_good") == {42: FIRST}
 
 
-def test_a_move_to_where_it_points_writes_nothing(refs: Refs, tmp_path: Path) -> None:
+def test_a_move_to_where_it_points_writes_nothing(tmp_path: Path) -> None:
+    refs = Refs(tmp_path / "home")
     refs.move("candidate", {42: FIRST})
     path = tmp_path / "home" / "refs" / "candidate.json"
     before = path.stat().st_ino
@@ -56,9 +65,9 @@ def test_names_are_fixed_and_ids_are_checked(refs: Refs) -> None:
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"[]", b'{"42":1}', b'{"x":"%s"}' % FIRST.encode(), b'{"-1":"a"}'])
-def test_a_spoilt_ref_is_an_error_that_says_what_to_do(refs: Refs, tmp_path: Path, spoilt: bytes) -> None:
+def test_a_spoilt_ref_is_an_error_that_says_what_to_do(refs: Refs, home: Path, spoilt: bytes) -> None:
     refs.move("candidate", {42: FIRST})
-    (tmp_path / "home" / "refs" / "candidate.json").write_bytes(spoilt)
+    spoil(open_home(home), "refs/candidate.json", spoilt)
     with pytest.raises(Seg3BError) as raised:
         refs.read("candidate")
     assert raised.value.code == "E3B_S0_INPUT_OPEN_FAILED"

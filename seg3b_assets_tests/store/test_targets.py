@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import orjson
@@ -11,14 +10,17 @@ import pytest
 from seg3b_assets.contracts import contract
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.store import Refs, Runs, Store
+from seg3b_assets.store.runs import record_path
 from seg3b_assets.store.targets import Target, UnknownTargetError, resolve_target
-from seg3b_assets_tests.pipeline.toy_segment import toy_segment, toy_settings
+from seg3b_assets_tests.pipeline.toy_segment import toy_segment
+from seg3b_assets_tests.store.back_ends import BACK_ENDS, BackEnd, spoil
+from seg3b_assets_tests.store.lineages import ToyHome
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+@pytest.fixture(scope="module", params=BACK_ENDS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A home with a run of each of two seeds, and the refs that runs move."""
-    settings = toy_settings(tmp_path_factory.mktemp("home"), (42, 7))
+    settings = ToyHome.at(tmp_path_factory.mktemp("home"), (42, 7), request.param).settings
     lineages = {}
     for seed in (42, 7):
         lineages[seed] = SeedRun(settings, seed, toy_segment()).run().lineage_id
@@ -66,12 +68,15 @@ def test_what_names_nothing_or_several_things_is_refused(store: Store, text: str
     assert len(str(refused.value)) < 400
 
 
-def test_a_run_id_of_several_lineages_is_refused_with_the_lineages(store: Store, tmp_path: Path) -> None:
-    home = Path(shutil.copytree(store.home, tmp_path / "home"))
-    first, second = Runs(home).every()
-    record = home / "runs" / second.lineage_id / "run.json"
-    record.write_bytes(orjson.dumps({**orjson.loads(record.read_bytes()), "run_id": first.run_id}))
+def test_a_run_id_of_several_lineages_is_refused_with_the_lineages(back_end: BackEnd, tmp_path: Path) -> None:
+    toy = ToyHome.at(tmp_path, (42, 7), back_end)
+    for seed in (42, 7):
+        toy.run(1, seed)
+    store = toy.store
+    first, second = Runs(store.home).every()
+    changed = {**second.document, "run_id": first.run_id}
+    spoil(store.backend, record_path(second.lineage_id), orjson.dumps(changed))
     with pytest.raises(UnknownTargetError) as refused:
-        named(Store(home, contract), first.run_id)
+        named(store, first.run_id)
     assert "is the start of 2 ids" in str(refused.value)
     assert {one.lineage_id[:16] in str(refused.value) for one in (first, second)} == {True}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from seg3b_assets.laws.plain_files import OutOfReachError, Reach
 from seg3b_assets.states.sealed import open_failed
-from seg3b_assets.store.failures import out_of_reach
+from seg3b_assets.store.writing import out_of_reach
 
 if TYPE_CHECKING:
     from seg3b_assets.states.sealed import SealedInput
