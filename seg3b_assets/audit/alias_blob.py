@@ -1,7 +1,6 @@
 """S3 re-audited from the blob's bytes (law section 5): layout, checksums, tables, what they decode to.
 
-The decode is written from the law's words, over all merchants at once. Building the tables again, in the
-law's order, comes last: it tells a table that decodes right but was not built as the law says.
+What the tables stand for, and whether they were built in the law's order, is ``alias_tables``' matter.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.alias_tables import CHECKS as _WEIGHT_CHECKS
+from seg3b_assets.audit.alias_tables import audit_tables
+from seg3b_assets.audit.largest_remainder import place_in_run, run_of
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.alias import build_tables, quantise
-from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 
 I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 U32 = NDArray[np.uint32]
 
 BLOB: Final = "edge_alias_blob_3B"
@@ -32,7 +31,6 @@ _HEADER_BYTES: Final = 16
 _PAIR_BYTES: Final = 8
 _COMPONENTS: Final = ("cdn_weights", "edge_alias_index", "edge_catalogue_index", "virtual_rules")
 _TABLE_CHECKS: Final = ("S3.alias_header", "S3.alias_padding", "S3.alias_checksum", "S3.alias_range")
-_WEIGHT_CHECKS: Final = ("S3.alias_distribution", "S3.alias_table")
 _PLACES: Final = ("blob_offset_bytes", "blob_length_bytes", "alias_table_length", "edge_count_total")
 
 
@@ -79,7 +77,10 @@ def audit_alias(desk: Desk, catalogue: pl.DataFrame | None) -> None:
     _checksums(desk, slices, rows, blob)
     prob_q, alias = _pairs(slices, blob)
     if _ranges(desk, slices, prob_q, alias):
-        _weights(desk, slices, catalogue, prob_q, alias)
+        if catalogue is None or not _same_slots(catalogue, slices):
+            desk.findings.skip("the slots are not the catalogue's edges", *_WEIGHT_CHECKS)
+        else:
+            audit_tables(desk, catalogue, slices.slots, prob_q, alias)
 
 
 def _read_blob(desk: Desk) -> bytes | None:
@@ -215,21 +216,21 @@ def _checksums(desk: Desk, slices: _Slices, rows: pl.DataFrame, blob: bytes) -> 
 def _pairs(slices: _Slices, blob: bytes) -> tuple[U32, U32]:
     """prob_q and alias of every slot, merchants back to back."""
     words = np.frombuffer(blob[: len(blob) // 4 * 4], "<u4")
-    within = np.arange(int(slices.slots.sum())) - segment_starts(slices.slots)[segment_ids(slices.slots)]
-    at = ((slices.offset + _HEADER_BYTES) // 4)[segment_ids(slices.slots)] + 2 * within
+    of_merchant = run_of(slices.slots)
+    at = ((slices.offset + _HEADER_BYTES) // 4)[of_merchant] + 2 * place_in_run(slices.slots)
     return words[at], words[at + 1]
 
 
 def _ranges(desk: Desk, slices: _Slices, prob_q: U32, alias: U32) -> bool:
     """1 ≤ prob_q ≤ 2³² − 1 and alias < N."""
-    of_merchant = segment_ids(slices.slots)
+    of_merchant = run_of(slices.slots)
     outside = (alias >= slices.slots[of_merchant]) | (prob_q < 1)
 
     def example(at: int) -> dict[str, Any]:
         merchant = int(of_merchant[at])
         return {
             "merchant_id": slices.merchant_id[merchant],
-            "slot": at - int(segment_starts(slices.slots)[merchant]),
+            "slot": int(place_in_run(slices.slots)[at]),
             "prob_q": int(prob_q[at]),
             "alias": int(alias[at]),
         }
@@ -240,62 +241,9 @@ def _ranges(desk: Desk, slices: _Slices, prob_q: U32, alias: U32) -> bool:
     return not outside.any()
 
 
-def decoded(slots: I64, prob_q: U32, alias: U32) -> F64:
-    """Probability of every slot: P(i) = (t_i + Σ over j with alias i of (1 − t_j)) / N, t = prob_q / 2³².
-
-    A slot that aliases itself keeps its whole cell, since both its outcomes are itself.
-    """
-    starts = segment_starts(slots)[segment_ids(slots)]
-    keeps = prob_q / 2.0**32
-    received = np.zeros(prob_q.shape[0])
-    np.add.at(received, starts + alias, 1.0 - keeps)
-    share: F64 = (keeps + received) / slots[segment_ids(slots)]
-    return share
-
-
-def _weights(desk: Desk, slices: _Slices, catalogue: pl.DataFrame | None, prob_q: U32, alias: U32) -> None:
-    if catalogue is None or not _same_slots(catalogue, slices):
-        desk.findings.skip("the slots are not the catalogue's edges", *_WEIGHT_CHECKS)
-        return
-    weight = catalogue["edge_weight"].to_numpy()
-    bits = desk.tree.policies.alias_layout.quantised_bits
-    difference = np.abs(decoded(slices.slots, prob_q, alias) - weight)
-    # Half a step and a spread step of the mass grid, and what 32-bit thresholds round away.
-    tolerance = 1.5 * 2.0**-bits + 2.0**-32
-    names = catalogue.select("merchant_id", "edge_id", "edge_weight")
-    desk.findings.rows(
-        "S3.alias_distribution",
-        ~(difference <= tolerance),
-        lambda at: {**names.row(at, named=True), "difference": float(difference[at])},
-    )
-    _tables(desk, slices, catalogue, prob_q, alias)
-
-
 def _same_slots(catalogue: pl.DataFrame, slices: _Slices) -> bool:
     merchants, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
     return merchants.tolist() == slices.merchant_id and np.array_equal(lengths, slices.slots)
-
-
-def _tables(desk: Desk, slices: _Slices, catalogue: pl.DataFrame, prob_q: U32, alias: U32) -> None:
-    """The pairs are those the law's construction order gives."""
-    bits = desk.tree.policies.alias_layout.quantised_bits
-    weight = catalogue["edge_weight"].to_numpy()
-    sums = segment_sums(weight, slices.slots)
-    if not (np.abs(sums - 1.0) < 2.0**-bits).all():
-        desk.findings.skip("the catalogue's weights are no distribution", "S3.alias_table")
-        return
-    masses = quantise(weight, slices.slots, bits)
-    built = build_tables(masses, slices.slots, bits)
-    names = catalogue.select("merchant_id", "edge_id")
-    desk.findings.rows(
-        "S3.alias_table",
-        (built.prob_q != prob_q) | (built.alias != alias),
-        lambda at: {
-            **names.row(at, named=True),
-            "expected": [int(built.prob_q[at]), int(built.alias[at])],
-            "found": [int(prob_q[at]), int(alias[at])],
-        },
-    )
 
 
 def audit_universe(desk: Desk) -> str | None:

@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
 
 # S5's code version: whoever changes what is checked raises both.
-AUDIT_VERSION: Final = "2.6.0"
+AUDIT_VERSION: Final = "2.7.0"
 AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"

@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.largest_remainder import place_in_run, run_sums
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.apportionment import segment_ids, segment_starts, segment_sums
 from seg3b_assets.laws.canonical_rows import Field, row_expressions
 from seg3b_assets.laws.row_digests import digest_of
 
@@ -90,7 +90,7 @@ def audit_masses(desk: Desk, catalogue: pl.DataFrame) -> I64:
     merchants, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
     # The catalogue may be out of order; sums are taken over a merchant's rows wherever they stand.
     order = np.argsort(catalogue["merchant_id"].to_numpy(), kind="stable")
-    sums = segment_sums(mass[order], lengths)
+    sums = run_sums(mass[order], lengths)
     desk.findings.rows(
         "S2.edge_mass",
         off_grid,
@@ -111,9 +111,7 @@ def _ranks(desk: Desk, catalogue: pl.DataFrame, mass: I64) -> None:
     ).sort("merchant_id", "mass", "edge_id", descending=[False, True, False])
     _, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
     rank = np.empty(catalogue.height, np.int64)
-    rank[by_weight["row"].to_numpy()] = (
-        np.arange(catalogue.height) - segment_starts(lengths)[segment_ids(lengths)]
-    )
+    rank[by_weight["row"].to_numpy()] = place_in_run(lengths)
     _report(desk, "S2.sampling_rank", catalogue, "sampling_rank", pl.Series(rank))
 
 

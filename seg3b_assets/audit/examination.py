@@ -82,8 +82,6 @@ def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
 def examine(desk: Desk) -> None:
     """Every check of ``check_specs``, to the desk's findings."""
     tables = _read(desk)
-    # GEOS indexes a prepared polygon at its first query, which two threads must not do at once: whatever
-    # asks a country's polygon is done before the threads part, or stays on this one.
     measured = _measured(tables)
     with ThreadPoolExecutor(1) as aside:
         # Bound by the interpreter, while the main line is bound by geometry and hashing in native code.

@@ -59,7 +59,7 @@ def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
     tiled = _tiled(desk)
     if tiled is None:  # an exported tree has no surfaces: what it says of them is taken as said
         tiled = frozenset(prior).difference(document["countries_without"]["tiles"])
-    covered = {"polygon": frozenset(maps.countries.by_country), "tiles": tiled, "zones": maps.zoned()}
+    covered = {"polygon": frozenset(maps.countries), "tiles": tiled, "zones": maps.zoned()}
     without = {need: [code for code in prior if code not in covered[need]] for need in _NEEDS}
     left = {
         code: tuple(need for need in _NEEDS if code in without[need])
@@ -82,8 +82,8 @@ def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
 
 
 def _of_maps(maps: Maps) -> list[MapFinding]:
-    codes = sorted(maps.countries.by_country)
-    polygons = geometries([maps.countries.by_country[code] for code in codes])
+    codes = sorted(maps.countries)
+    polygons = geometries([maps.countries[code].polygon for code in codes])
     names = [name for name, _ in maps.zone_rows]
     zones = geometries([zone for _, zone in maps.zone_rows])
     return [

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.largest_remainder import place_in_run, run_of
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.apportionment import segment_ids, segment_starts
 from seg3b_assets.laws.canonical_rows import joined_bytes
 from seg3b_assets.laws.randomness import SLOT_BITS, edge_address
 
@@ -121,8 +121,7 @@ def _codes(country_iso: pl.Series) -> U16:
 def _broken_sequence(catalogue: pl.DataFrame, slots: _Slots) -> BOOL:
     """Where edge_seq_index is not 0, 1, 2 … within its merchant."""
     _, lengths = np.unique_counts(slots.merchant_id)
-    expected = np.arange(slots.row.shape[0]) - segment_starts(lengths)[segment_ids(lengths)]
-    broken: BOOL = catalogue["edge_seq_index"].to_numpy()[slots.row] != expected
+    broken: BOOL = catalogue["edge_seq_index"].to_numpy()[slots.row] != place_in_run(lengths)
     return broken
 
 
@@ -220,7 +219,7 @@ def _ledger(slots: _Slots) -> EdgeLedger:
     iso = [chr(code >> 8) + chr(code & 0xFF) for code in found.tolist()]
     merchants, lengths = np.unique_counts(slots.merchant_id)
     lengths = lengths.astype(np.int64)
-    of_merchant = segment_ids(lengths)
+    of_merchant = run_of(lengths)
     runs = np.flatnonzero(
         np.diff(of_merchant, prepend=-1).astype(bool) | np.diff(country, prepend=-1).astype(bool)
     )
@@ -238,7 +237,7 @@ def _ledger(slots: _Slots) -> EdgeLedger:
         lengths=lengths,
         merchant_id=slots.merchant_id,
         country=country.astype(np.int64),
-        seq=np.arange(country.shape[0]) - segment_starts(lengths)[of_merchant],
+        seq=place_in_run(lengths),
         slot=slot,
         address=address,
         per_country=np.repeat(run_lengths, run_lengths),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -18,19 +18,12 @@ from scipy.special import gammaincinv
 
 from seg3b_assets.audit.edges import MASS_UNITS
 from seg3b_assets.audit.input_findings import left_prior
+from seg3b_assets.audit.largest_remainder import run_of, run_sums, share_out, share_out_rows
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.profile import GUARDS, merchant_draws
 from seg3b_assets.audit.tile_centroids import Centroids, no_tile_centroids, tile_centroids
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.apportionment import (
-    apportion,
-    apportion_exact,
-    apportion_rows,
-    segment_ids,
-    segment_starts,
-    segment_sums,
-)
 from seg3b_assets.laws.geography import groups, haversine_km, weighted_centroid
 from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE, Stream, country_codes
 from seg3b_assets.laws.snapping import SCALAR_UNITS
@@ -133,7 +126,7 @@ def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
         gamma = np.where(shape > 0, gammaincinv(np.where(shape > 0, shape, 1.0), uniform), 0.0)
         # Where every quantile underflows the expectation stands.
         gamma = np.where((gamma.sum(axis=1) > 0)[:, None], gamma, blend)
-        drawn = apportion_rows(gamma, SHARE_UNITS)
+        drawn = _shares(gamma)
     masses, touched = guarded(drawn, blend, law.guards)
     return _Networks(iso, masses, touched)
 
@@ -179,7 +172,12 @@ def _blend(
     without = ~(mass[:, 0] > 0)
     if without.any():
         raise _NoCountryError(int(without.sum()), int(facts["merchant_id"][int(np.argmax(without))]))
-    return apportion_rows((1.0 - coupling) * prior[None, :] + coupling * (kernel / mass), SHARE_UNITS)
+    return _shares((1.0 - coupling) * prior[None, :] + coupling * (kernel / mass))
+
+
+def _shares(weights: NDArray[Any]) -> I64:
+    """Each row of weights (merchants, countries) in ``SHARE_UNITS``."""
+    return share_out_rows(weights, np.full(weights.shape[0], SHARE_UNITS))
 
 
 def guarded(masses: I64, blend: I64, law: GuardLaw) -> tuple[I64, dict[str, BOOL]]:
@@ -207,10 +205,8 @@ def guarded(masses: I64, blend: I64, law: GuardLaw) -> tuple[I64, dict[str, BOOL
 
 def _share_out(masses: I64, held: BOOL, value: int) -> I64:
     """``held`` cells at ``value``; the others share the rest in proportion, rows summing to ``SHARE_UNITS``."""
-    rows, columns = masses.shape
     room = SHARE_UNITS - value * held.sum(axis=1)
-    free = apportion_exact(np.where(held, 0, masses).ravel(), np.full(rows, columns), room)
-    return np.where(held, value, free.reshape(rows, columns))
+    return np.where(held, value, share_out_rows(np.where(held, 0, masses), room))
 
 
 def _widened(masses: I64, blend: I64, support: int, floor: int) -> tuple[I64, BOOL]:
@@ -248,7 +244,7 @@ def _tempered(masses: I64, least: float) -> I64:
 
     def powered(at: I64) -> I64:
         power = np.power(np.maximum(share, 1e-300), (at / _TEMPER_STEPS)[:, None])
-        return apportion_rows(np.where(share > 0, power, 0.0), SHARE_UNITS)
+        return _shares(np.where(share > 0, power, 0.0))
 
     bit = _TEMPER_STEPS // 2
     while bit and masses.size:
@@ -260,9 +256,7 @@ def _tempered(masses: I64, least: float) -> I64:
 
 def _counts(desk: Desk, ledger: EdgeLedger, networks: _Networks) -> BOOL:
     """Edges per country by largest remainder of the merchant's edges; which merchants (merchants,) have them."""
-    rows, columns = networks.masses.shape
-    shares = networks.masses.ravel()
-    wanted = apportion_exact(shares, np.full(rows, columns), ledger.lengths).reshape(rows, columns)
+    wanted = share_out_rows(networks.masses, ledger.lengths)
     found, strangers = _found_counts(ledger, networks.iso)
     differs: BOOL = (found != wanted).any(axis=1) | strangers
 
@@ -283,7 +277,7 @@ def _found_counts(ledger: EdgeLedger, iso: list[str]) -> tuple[I64, BOOL]:
     """Edges per merchant and country of ``iso``, and merchants with edges anywhere else."""
     column_of = {code: column for column, code in enumerate(iso)}
     column = np.array([column_of.get(code, -1) for code in ledger.iso], np.int64)[ledger.country]
-    merchant = segment_ids(ledger.lengths)
+    merchant = run_of(ledger.lengths)
     found = np.zeros((ledger.merchants.shape[0], len(iso)), np.int64)
     np.add.at(found, (merchant[column >= 0], column[column >= 0]), 1)
     strangers = np.zeros(ledger.merchants.shape[0], bool)
@@ -324,7 +318,7 @@ def _weights(
     sound: BOOL,
 ) -> None:
     """Masses of the merchants whose edges stand where they should; the others are another check's finding."""
-    merchant = segment_ids(ledger.lengths)
+    merchant = run_of(ledger.lengths)
     at = np.flatnonzero(sound[merchant])
     lengths = ledger.lengths[sound]
     expected = _masses(desk, ledger, networks, placement, at, lengths) if at.size else np.zeros(0, np.int64)
@@ -349,23 +343,23 @@ def _masses(
     law = desk.tree.policies.edge_topology.edge_weights
     rest = MASS_UNITS - lengths
     if law.law == "equal":
-        return 1 + apportion(np.ones(at.shape[0]), lengths, rest)
-    country, merchant = ledger.country[at], segment_ids(ledger.lengths)[at]
+        return 1 + share_out(np.ones(at.shape[0]), lengths, rest)
+    country, merchant = ledger.country[at], run_of(ledger.lengths)[at]
     starts = np.flatnonzero(
         np.diff(merchant, prepend=-1).astype(bool) | np.diff(country, prepend=-1).astype(bool)
     )
     cells = np.diff(np.append(starts, at.shape[0]))
-    group = segment_ids(cells)
+    group = run_of(cells)
     tile = placement.tile_weight[at]
-    heaviest = np.maximum.reduceat(tile, segment_starts(cells))[group]
+    heaviest = np.maximum.reduceat(tile, starts)[group]
     tilt = (tile / np.maximum(heaviest, 1)) ** law.tile_population_exponent
     uniform = Stream.of(desk.tree.identity, WEIGHT_SHAPE).uniform(ledger.merchant_id[at], ledger.address[at])
     drawn = np.rint(gammaincinv(law.concentration, uniform) * tilt * SCALAR_UNITS).astype(np.int64)
-    drawn = np.where(segment_sums(drawn, cells)[group] == 0, 1, drawn)
-    of_country = segment_sums(drawn, cells).astype(np.float64)
+    drawn = np.where(run_sums(drawn, cells)[group] == 0, 1, drawn)
+    of_country = run_sums(drawn, cells).astype(np.float64)
     share = _surviving_shares(ledger, networks)[merchant[starts], _columns(ledger, networks)[country[starts]]]
     quota = (share.astype(np.float64) / SHARE_UNITS)[group] * (drawn / of_country[group])
-    return 1 + apportion(quota, lengths, rest)
+    return 1 + share_out(quota, lengths, rest)
 
 
 def _columns(ledger: EdgeLedger, networks: _Networks) -> I64:
@@ -377,8 +371,4 @@ def _columns(ledger: EdgeLedger, networks: _Networks) -> I64:
 def _surviving_shares(ledger: EdgeLedger, networks: _Networks) -> I64:
     """Shares once the countries left without an edge have lost theirs."""
     found, _ = _found_counts(ledger, networks.iso)
-    rows, columns = found.shape
-    kept = np.where(found > 0, networks.masses, 0)
-    return apportion_exact(kept.ravel(), np.full(rows, columns), np.full(rows, SHARE_UNITS)).reshape(
-        rows, columns
-    )
+    return _shares(np.where(found > 0, networks.masses, 0))

@@ -16,11 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.rays import audit_by_rays
+from seg3b_assets.audit.maps import Maps, wrapped
 from seg3b_assets.audit.surface import SurfaceError, Surfaces
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.geography import groups, wrap_longitude
+from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.randomness import (
     EDGE_JITTER,
     EDGE_TILE_ASSIGN,
@@ -125,7 +124,7 @@ class _Recomputation:
 
     def _country(self, part: tuple[np.generic, I64]) -> list[Attempts]:
         iso, at = self._ledger.iso[int(part[0])], part[1]
-        if iso not in self._maps.countries.by_country:
+        if iso not in self._maps.countries:
             raise SurfaceError(f"{iso}: the country has no polygon")
         tiles = self._surfaces.country(iso)
         row, self.drawn[at] = tiles.pick(self._words[at])
@@ -134,12 +133,8 @@ class _Recomputation:
         self.tile_weight[at] = (tiles.after[row] - tiles.before[row]).astype(np.int64)
         attempts = self._attempts(iso, at)
         placed = at[~np.isnan(self.lon[at])]
-        self.tzid[placed], self.tz_source[placed] = self._maps.zones.resolve(
-            np.full(placed.shape[0], iso),
-            self.lon[placed],
-            self.lat[placed],
-            named=self._named[placed],
-            any_zone=True,
+        self.tzid[placed], self.tz_source[placed] = self._maps.zones.replay(
+            iso, self.lon[placed], self.lat[placed], self._named[placed], anywhere=True
         )
         return attempts
 
@@ -152,7 +147,7 @@ class _Recomputation:
             index = jitter_index(self._ledger.address[at], attempt)
             u_lon, u_lat = map(unit_interval, self._jitter.words(self._ledger.merchant_id[at], index))
             lon, lat = candidate(self.bounds[at], u_lon, u_lat)
-            accepted = self._maps.countries.covers(iso, lon, lat)
+            accepted = self._maps.countries[iso].covers(lon, lat)
             tried.append(Attempts(at, np.full(at.shape[0], attempt), u_lon, u_lat, lon, lat, accepted))
             self.lon[at[accepted]], self.lat[at[accepted]] = lon[accepted], lat[accepted]
             at = at[~accepted]
@@ -164,7 +159,7 @@ def candidate(bounds: F64, u_lon: F64, u_lat: F64) -> tuple[F64, F64]:
     west, east, south, north = bounds.T
     span = east - west
     span = np.where(span < 0, span + 360.0, span)
-    return wrap_longitude(west + u_lon * span), south + u_lat * (north - south)
+    return wrapped(west + u_lon * span), south + u_lat * (north - south)
 
 
 def _in_edge_order(parts: list[Attempts]) -> Attempts:
@@ -185,7 +180,6 @@ def audit_placement(
     _compare_tiles(desk, rows, known, ledger, placement)
     _compare_points(desk, rows, known, ledger, placement, maps)
     _compare_zones(desk, rows, known, ledger, placement)
-    audit_by_rays(desk, rows, known, ledger, placement, maps)
 
 
 def _compare_tiles(

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, derive_decisions, hash_draws
-from seg3b_assets.audit.maps import Maps
+from seg3b_assets.audit.maps import OVERRIDE, Maps
 from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import contract
@@ -23,7 +23,6 @@ from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.joined_keys import far_from_zone
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
-from seg3b_assets.laws.zones import OVERRIDE
 from seg3b_assets.policies import SeatRule
 
 TEXT = NDArray[np.str_]
@@ -407,7 +406,7 @@ def _zones(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
     by_hand = desk.tree.policies.tz_overrides.named(desk.tree.identity.created_utc)
     named = by_hand.of(table["merchant_id"].to_numpy())
     point = table["lon_deg"].to_numpy(), table["lat_deg"].to_numpy()
-    tzid, how = maps.zones.resolve(anchors.legal, *point, named=named)
+    tzid, how = maps.zone_of(anchors.legal, *point, named)
     source = np.where(from_file, "INGEST", np.where(how == OVERRIDE, "OVERRIDE", "DERIVED"))
     ingested = anchors.ingested["tzid_settlement"].fill_null("").to_numpy().astype(tzid.dtype)
     zone = np.where(from_file, ingested, tzid)

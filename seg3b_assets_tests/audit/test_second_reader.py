@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from seg3b_assets.audit import AuditTree
-from seg3b_assets.audit.alias_blob import decoded
+from seg3b_assets.audit.alias_tables import decoded
 
 
 def read_slice(blob: bytes, offset: int) -> list[tuple[int, int]]:

@@ -85,7 +85,7 @@ SEALED: Final = (
 
 STATE: Final = StateSpec(
     name="S5",
-    code_version="2.6.0",
+    code_version="2.7.0",
     reads=(*SEALED, *PUBLISHED),
     writes=(BUNDLE, FLAG, "s5_run_report_3B"),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
