@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +40,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, file_digest, path_digest, sha256_json, stated_digest
+from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json, stated_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet
@@ -112,7 +111,7 @@ def verify(
     upstream = upstream_of(findings, upstream, identity)
     loaded, trusted = _policies(findings, tree, policies)
     read = {name: loaded.files[name].path for name in SEALED_POLICIES} if trusted else {}
-    inputs, digest_of = {**read, **tree.inputs(upstream)}, cache(path_digest)
+    inputs, digest_of = {**read, **tree.inputs(upstream)}, loaded.digest_again
     held = AuditTree(
         identity=identity,
         datasets=tree.datasets(),

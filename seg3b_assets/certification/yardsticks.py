@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.policies.keyed import flattened
 from seg3b_assets.policies.strict_yaml import YamlRefusedError, parse_document
 from seg3b_assets.realism import metrics_file_name
 from seg3b_assets.realism.policy_reading import load_policies
@@ -21,7 +22,6 @@ from seg3b_assets.realism.report import PolicyChange, Yardstick, metric_values
 from seg3b_assets.shipped import shipped
 from seg3b_assets.store import Refs, Runs
 from seg3b_assets.store.certifications import Certifications
-from seg3b_assets.store.compare import flattened
 from seg3b_assets.store.runs import PolicyBytes
 
 BASELINE: Final = "baseline"

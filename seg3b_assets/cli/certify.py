@@ -26,6 +26,7 @@ from seg3b_assets.cli.options import (
     seed_list,
     settings_from,
 )
+from seg3b_assets.cli.overlays import overlay_told
 from seg3b_assets.cli.reporting import (
     console,
     print_json,
@@ -62,7 +63,8 @@ def certify(
 
     Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 3 a seed failed for another reason. With --json:
     {verdict, grade_a, seeds{seed: verdict}, cross_seed, confidence, margins{seed: {gate: margin}},
-    summary_path, wall_s, report_path}, or {error, seeds{seed: {error}}}.
+    summary_path, wall_s, report_path}, under an overlay also overlay{folder, base, changes[{policy, key, was, now}]};
+    or {error, seeds{seed: {error}}}.
     """
     log_to_stderr(verbose)
     wanted = seed_list(seeds)
@@ -85,6 +87,7 @@ def certify(
         from seg3b_assets.progress import progress_for_terminal
         from seg3b_assets.store.refs import after_certification, move_refs
 
+        overlay = overlay_told(settings.policies, as_json)
         open_lane(settings, "certification", context.obj)
         try:
             run = certify_seeds(settings, wanted, context.obj, progress_for_terminal(), recompute)
@@ -96,7 +99,7 @@ def certify(
         move_refs(settings.home, after_certification(run.complete, run.passed, settings.moves_heads))
         report_to_dagster(settings, run.complete, run, written.html)
         if as_json:
-            print_json({**run.as_json(), "report_path": str(written.html)})
+            print_json({**run.as_json(), "report_path": str(written.html), **overlay})
         else:
             show_certification(run, console(WIDTH))
             say(f"report     {written.html}")

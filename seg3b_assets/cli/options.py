@@ -69,7 +69,7 @@ Home = Annotated[
 Policies = Annotated[
     Path | None,
     typer.Option(
-        help="Policy folder instead of the configured one; what is in force stays so.",
+        help="Policy folder, or an overlay of one, instead of the configured one; what is in force stays so.",
         exists=True,
         file_okay=False,
     ),

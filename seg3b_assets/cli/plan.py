@@ -22,6 +22,7 @@ from seg3b_assets.cli.options import (
     parse_seed,
     settings_from,
 )
+from seg3b_assets.cli.overlays import overlay_told
 from seg3b_assets.cli.reporting import (
     console,
     print_json,
@@ -48,7 +49,8 @@ def plan(
 ) -> None:
     """Say what is FRESH, STALE or MISSING, and why. The home is not changed.
 
-    With --json: {seeds: {seed: {states: {S0..S5: {status, causes: [{kind, id, was, now}]}}}}}.
+    With --json: {seeds: {seed: {states: {S0..S5: {status, causes: [{kind, id, was, now}]}}}}};
+    under an overlay also overlay{folder, base, changes[{policy, key, was, now}]}.
     """
     with reported(as_json, debug):
         settings = settings_from(
@@ -66,6 +68,7 @@ def plan(
         from seg3b_assets.progress import progress_for_terminal
 
         segment = context.obj or default_segment()
+        overlay = overlay_told(settings.policies, as_json)
         policies_now = segment.load_policies(settings.policies)
         seeds = seed or []
         if every or not seeds:
@@ -74,7 +77,7 @@ def plan(
         wanted = dict.fromkeys(seeds)
         plans = [plan_seed(settings, one, segment, progress, policies_now) for one in wanted]
         if as_json:
-            print_json({"seeds": {str(planned.seed): planned.as_json() for planned in plans}})
+            print_json({"seeds": {str(planned.seed): planned.as_json() for planned in plans}, **overlay})
             return
         for planned in plans:
             show_plan(planned, console())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +28,7 @@ from seg3b_assets.cli.options import (
     parse_seed,
     settings_from,
 )
+from seg3b_assets.cli.overlays import overlay_told
 from seg3b_assets.cli.reporting import (
     console,
     exit_code,
@@ -88,7 +89,7 @@ def run(
     With --json and one seed: {seed, run_id, lineage_id, total_wall_s, states{S0..S5: {key, digest, wall_s,
     peak_rss_mb, reused}}, counts, joined[…], input_notes[…], flag, bundle_dir}; with several, --stale or
     --lane: {seeds: {seed: that, or {error}}}. --stale adds stale[state] and executed[state], and is {seed, stale,
-    executed} of a fresh seed.
+    executed} of a fresh seed. Under an overlay also overlay{folder, base, changes[{policy, key, was, now}]}.
     """
     log_to_stderr(verbose)
     _require_meant(seed, stale, lane, recompute)
@@ -108,13 +109,14 @@ def run(
         from seg3b_assets.progress import progress_for_terminal
 
         segment = context.obj or default_segment()
+        overlay = overlay_told(settings.policies, as_json)
         work = _Work(settings, segment, progress_for_terminal(), stale, recompute)
         seeds = list(dict.fromkeys(work.seeds(seed, lane)))
         if len(seeds) == 1 and not stale and not lane:
             done = work.bring_up(seeds[0])
-            print_json(done.as_json()) if as_json else done.show()
+            print_json({**done.as_json(), **overlay}) if as_json else done.show()
             return
-        _each_seed(seeds, work.bring_up, as_json, debug)
+        _each_seed(seeds, work.bring_up, as_json, debug, overlay)
 
 
 def _require_meant(seed: list[int] | None, stale: bool, lane: _Lane | None, recompute: bool) -> None:
@@ -192,7 +194,13 @@ class _Work:
         return _Done(seed, record, stale)
 
 
-def _each_seed(seeds: Sequence[int], bring_up: Callable[[int], _Done], as_json: bool, debug: bool) -> None:
+def _each_seed(
+    seeds: Sequence[int],
+    bring_up: Callable[[int], _Done],
+    as_json: bool,
+    debug: bool,
+    overlay: Mapping[str, Any],
+) -> None:
     """Run the seeds one after another; a failing one does not stop the others."""
     printed: dict[str, Any] = {}
     worst = 0
@@ -210,6 +218,6 @@ def _each_seed(seeds: Sequence[int], bring_up: Callable[[int], _Done], as_json: 
         if not as_json:
             done.show()
     if as_json:
-        print_json({"seeds": printed})
+        print_json({"seeds": printed, **overlay})
     if worst:
         raise typer.Exit(worst)

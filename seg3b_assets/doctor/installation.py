@@ -62,6 +62,8 @@ def policies(folder: Path) -> tuple[PolicySet | None, list[Finding]]:
         return None, [of_error(POLICIES, error) for error in errors]
     versions = {name: file.version for name, file in loaded.files.items()}
     found = f"{len(versions)} policies load and agree"
+    if loaded.overlaid is not None:
+        found += f"; an overlay of {loaded.overlaid.base}, keys that differ: {len(loaded.overlaid.changes)}"
     return loaded, [fine(POLICIES, "POLICIES", str(folder), found, versions=versions)]
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import Certification, Policy, VirtualValidation
-from seg3b_assets.realism.policy_reading import parse_policy
+from seg3b_assets.policies import Certification, VirtualValidation
+from seg3b_assets.realism.policy_reading import load_policy
 from seg3b_assets.settings import Settings
 from seg3b_assets.shipped import shipped
 
@@ -68,23 +67,14 @@ def certification_policy() -> Certification:
     """``certification.yaml`` alone, so that a mistake in another policy does not keep assets from loading.
 
     Raises:
-        Seg3BError: POLICY_SCHEMA_INVALID.
+        Seg3BError: POLICY_SCHEMA_INVALID, INPUT_OPEN_FAILED.
     """
-    policy = _parsed(Settings.from_environment().policies / "certification.yaml", Certification)
-    assert isinstance(policy, Certification)
-    return policy
+    return load_policy(Settings.from_environment().policies, Certification)
 
 
 def _virtual_validation() -> VirtualValidation:
     """The policy in force or, while that one cannot be read, the shipped one: S0 is who refuses it."""
-    name = "virtual_validation.yaml"
     try:
-        policy = _parsed(Settings.from_environment().policies / name, VirtualValidation)
-    except (Seg3BError, OSError):
-        policy = _parsed(shipped(f"policies/{name}"), VirtualValidation)
-    assert isinstance(policy, VirtualValidation)
-    return policy
-
-
-def _parsed(path: Path, model: type[Policy]) -> Policy:
-    return parse_policy(path.name, path.read_bytes(), model)[0]
+        return load_policy(Settings.from_environment().policies, VirtualValidation)
+    except Seg3BError:
+        return load_policy(shipped("policies"), VirtualValidation)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.orchestration.lineage import POLICIES, SOURCES
 from seg3b_assets.orchestration.partitions import SEEDS
@@ -24,6 +23,7 @@ from seg3b_assets.orchestration.published_seed import (
 from seg3b_assets.orchestration.reporting import ABSENT, PartitionReport, latest_tags, source_version_tags
 from seg3b_assets.pipeline import RunRecord, Segment, StateResult, default_segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
+from seg3b_assets.policies.folders import policy_digests
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
@@ -89,9 +89,8 @@ def record_in_force(settings: Settings, seed: int) -> RunRecord | None:
 
 
 def policy_versions(settings: Settings) -> dict[str, str]:
-    """Digest of every policy file by policy id."""
-    paths = {policy_id: settings.policies / f"{policy_id}.yaml" for policy_id in POLICIES}
-    return {name: file_digest(path) if path.is_file() else ABSENT for name, path in paths.items()}
+    """Digest of every policy by policy id, as its file has it or as an overlay makes it."""
+    return {name: digest or ABSENT for name, digest in policy_digests(settings.policies, POLICIES).items()}
 
 
 def of_policies(versions: Mapping[str, str]) -> Versions:

@@ -12,8 +12,10 @@ from seg3b_assets.policies.loader import (
     SEALED_POLICIES,
     PolicyFile,
     PolicySet,
+    overlaid,
 )
 from seg3b_assets.policies.merchant_overrides import merchant_overrides
+from seg3b_assets.policies.overlay import Overlaid
 from seg3b_assets.policies.policy_model import SIZE_BUCKETS, VIRTUAL_CLASSES, Policy, SizeBucket, VirtualClass
 from seg3b_assets.policies.routing import AliasLayout, RouteRng, VirtualRoutingFields
 from seg3b_assets.policies.settlement import SeatRule, Settlement
@@ -32,6 +34,7 @@ __all__ = [
     "EdgeTopology",
     "McChannelRules",
     "MerchantMatch",
+    "Overlaid",
     "Policy",
     "PolicyFile",
     "PolicySet",
@@ -45,4 +48,5 @@ __all__ = [
     "VirtualRoutingFields",
     "VirtualValidation",
     "merchant_overrides",
+    "overlaid",
 ]

@@ -1,34 +1,37 @@
 """Reads the policy folder once: bytes, digest, YAML, model, then what must hold between policies.
 
 A policy that cannot be used fails here, by file, key and reason, as ``E3B_S0_POLICY_SCHEMA_INVALID``;
-a file that cannot be opened is ``E3B_S0_INPUT_OPEN_FAILED``. Sub-folders (other policy sets) are not read.
+a file that cannot be opened is ``E3B_S0_INPUT_OPEN_FAILED``. What a folder's files are, ``folders`` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_hex
-from seg3b_assets.laws.plain_files import open_plain
 from seg3b_assets.policies.certification import Certification
 from seg3b_assets.policies.classification import McChannelRules
 from seg3b_assets.policies.country_weights import CdnCountryWeights
 from seg3b_assets.policies.edge_topology import EdgeTopology
+from seg3b_assets.policies.folders import PolicyFolder, Source, digest_again
 from seg3b_assets.policies.gates import Vocabulary
+from seg3b_assets.policies.overlay import Overlaid
 from seg3b_assets.policies.policy_model import Policy
 from seg3b_assets.policies.refusals import Refusal, from_validation, from_yaml, policy_error
 from seg3b_assets.policies.routing import AliasLayout, RouteRng, VirtualRoutingFields
 from seg3b_assets.policies.settlement import Settlement
-from seg3b_assets.policies.strict_yaml import MAX_BYTES, Document, KeyPath, YamlRefusedError, parse_document
+from seg3b_assets.policies.strict_yaml import Document, KeyPath, YamlRefusedError, parse_document
 from seg3b_assets.policies.validation import VirtualValidation
 from seg3b_assets.policies.zones import TzNudge, TzOverrides
+
+P = TypeVar("P", bound=Policy)
 
 POLICY_MODELS: Final[Mapping[str, type[Policy]]] = MappingProxyType(
     {
@@ -54,11 +57,12 @@ class PolicyFile:
     """The bytes a policy was read from.
 
     Attributes:
-        path: where it was read.
+        path: where it was read; of an overlaid one, the file that says what is changed.
         relative_path: POSIX path below the policy folder.
         sha256: hex digest of the bytes.
         version: the policy's semantic version.
         content: the bytes.
+        overlaid: whether an overlay made the bytes, so that no file has them.
     """
 
     policy_id: str
@@ -67,11 +71,12 @@ class PolicyFile:
     sha256: str
     version: str
     content: bytes = field(repr=False)
+    overlaid: bool = False
 
 
 @dataclass(frozen=True)
 class PolicySet:
-    """All policies of one folder, and the files they came from by policy id."""
+    """All policies of one folder, the files they came from by policy id, and what an overlay makes of its base."""
 
     alias_layout: AliasLayout
     cdn_country_weights: CdnCountryWeights
@@ -85,6 +90,12 @@ class PolicySet:
     virtual_routing_fields: VirtualRoutingFields
     virtual_validation: VirtualValidation
     files: Mapping[str, PolicyFile]
+    overlaid: Overlaid | None = None
+
+    @property
+    def digest_again(self) -> Callable[[Path], str]:
+        """How a sealed input is hashed again, the policies that an overlay makes among them."""
+        return digest_again({file.path for file in self.files.values() if file.overlaid})
 
 
 def load_policies(folder: Path, vocabulary: Vocabulary, lacking: Path | None = None) -> PolicySet:
@@ -116,29 +127,53 @@ def policies_and_errors(
     Returns:
         None where one of them cannot be used.
     """
-    errors = list(_unknown_files(folder))
+    try:
+        # What lacks a policy is an export, which a stranger may have made.
+        here = PolicyFolder(folder, overlays=lacking is None)
+        elsewhere = None if lacking is None else PolicyFolder(lacking)
+    except Seg3BError as error:
+        return None, [error]
+    errors = list(here.strangers(POLICY_MODELS))
     if not folder.is_dir():
         return None, errors
     policies: dict[str, Any] = {}
     files: dict[str, PolicyFile] = {}
     documents: dict[str, Document] = {}
     for policy_id, model in POLICY_MODELS.items():
-        path = folder / f"{policy_id}.yaml"
-        if lacking is not None and not path.exists():
-            path = lacking / path.name
+        holder = here if elsewhere is None or (folder / f"{policy_id}.yaml").exists() else elsewhere
         try:
-            data = _read(path)
-            policies[policy_id], documents[policy_id] = parse_policy(path.name, data, model, vocabulary)
+            source = holder.read(policy_id)
+            policies[policy_id] = _validated(f"{policy_id}.yaml", source.document, model, vocabulary)
         except Seg3BError as error:
             errors.append(error)
             continue
-        version = policies[policy_id].version
-        files[policy_id] = PolicyFile(policy_id, path, path.name, sha256_hex(data), version, data)
+        files[policy_id] = _file(policy_id, source, policies[policy_id].version)
+        documents[policy_id] = source.document
     if errors:
         return None, errors
-    loaded = PolicySet(**policies, files=MappingProxyType(files))
+    loaded = PolicySet(**policies, files=MappingProxyType(files), overlaid=here.overlaid(POLICY_MODELS))
     errors = list(_contradictions(loaded, documents))
     return (None if errors else loaded), errors
+
+
+def overlaid(folder: Path) -> Overlaid | None:
+    """What an overlay changes of its base; None of a folder that is none. Nothing is validated.
+
+    Raises:
+        Seg3BError: of what cannot be read or merged.
+    """
+    return PolicyFolder(folder).overlaid(POLICY_MODELS)
+
+
+def load_policy(folder: Path, model: type[P], vocabulary: Vocabulary) -> P:
+    """One policy of a folder, whatever the others are like.
+
+    Raises:
+        Seg3BError: as ``load_policies``.
+    """
+    [policy_id] = [name for name, known in POLICY_MODELS.items() if known is model]
+    source = PolicyFolder(folder).read(policy_id)
+    return _validated(f"{policy_id}.yaml", source.document, model, vocabulary)
 
 
 def parse_policy(
@@ -153,54 +188,20 @@ def parse_policy(
         document = parse_document(data)
     except YamlRefusedError as error:
         raise policy_error(file, [from_yaml(error)]) from None
+    return _validated(file, document, model, vocabulary), document
+
+
+def _validated(file: str, document: Document, model: type[P], vocabulary: Vocabulary) -> P:
     try:
-        return model.model_validate(document.value, context=vocabulary), document
+        return model.model_validate(document.value, context=vocabulary)
     except ValidationError as error:
         raise policy_error(file, from_validation(error, model, document)) from None
 
 
-def _unknown_files(folder: Path) -> Iterator[Seg3BError]:
-    if not folder.is_dir():
-        yield Seg3BError(
-            "S0",
-            "POLICY_SCHEMA_INVALID",
-            "policy_folder",
-            str(folder),
-            "Give a folder that holds the policy files, with --policies or SEG3B_POLICIES.",
-            {"file": str(folder), "allowed": "a folder"},
-        )
-        return
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:
-        yield _unreadable(folder, error)
-        return
-    for path in paths:
-        if path.suffix in {".yaml", ".yml"} and path.is_file() and path.stem not in POLICY_MODELS:
-            allowed = f"files of the policies {', '.join(POLICY_MODELS)}"
-            yield policy_error(path.name, [Refusal("policy_file_unknown", (), path.name, allowed, None)])
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        allowed = f"a file {path.name} in the folder"
-        raise policy_error(path.name, [Refusal("policy_file_missing", (), None, allowed, None)])
-    try:
-        with open_plain(path) as handle:
-            return handle.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
-        "policy_readable",
-        str(path),
-        "Make the policies readable for the user who runs the segment.",
-        {"file": path.name, "reason": error.strerror or str(error)},
-    )
+def _file(policy_id: str, source: Source, version: str) -> PolicyFile:
+    digest = sha256_hex(source.content)
+    name = f"{policy_id}.yaml"
+    return PolicyFile(policy_id, source.path, name, digest, version, source.content, source.overlaid)
 
 
 def _contradictions(policies: PolicySet, documents: Mapping[str, Document]) -> Iterator[Seg3BError]:

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies.number_texts import meant_number
-from seg3b_assets.policies.policy_model import Policy
+from seg3b_assets.policies.policy_model import PolicyModel
 from seg3b_assets.policies.strict_yaml import Document, KeyPath, YamlRefusedError
 
 Schema = Mapping[str, Any]
@@ -101,7 +101,7 @@ def from_yaml(error: YamlRefusedError) -> Refusal:
     return Refusal(error.validator, error.path, _shown(error.value), error.allowed, error.line)
 
 
-def from_validation(error: ValidationError, model: type[Policy], document: Document) -> list[Refusal]:
+def from_validation(error: ValidationError, model: type[PolicyModel], document: Document) -> list[Refusal]:
     """Every refusal of a model, in the order of the file."""
     schema: Schema = model.model_json_schema()
     found = [_refusal(entry, schema, document) for entry in error.errors(include_url=False)]

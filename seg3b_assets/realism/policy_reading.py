@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.laws.errors import Seg3BError
@@ -16,6 +17,7 @@ from seg3b_assets.policies.gates import Vocabulary
 from seg3b_assets.policies.strict_yaml import Document
 from seg3b_assets.realism.registry import SEED_METRICS
 
+P = TypeVar("P", bound=Policy)
 _MEASURED_STATES = frozenset({"S1", "S2", "S3", "S4"})
 
 
@@ -39,6 +41,11 @@ def load_policies(folder: Path, lacking: Path | None = None) -> PolicySet:
 def policies_and_errors(folder: Path) -> tuple[PolicySet | None, list[Seg3BError]]:
     """As ``policies.loader.policies_and_errors``."""
     return loader.policies_and_errors(folder, vocabulary())
+
+
+def load_policy(folder: Path, model: type[P]) -> P:
+    """As ``policies.loader.load_policy``."""
+    return loader.load_policy(folder, model, vocabulary())
 
 
 def parse_policy(file: str, data: bytes, model: type[Policy]) -> tuple[Policy, Document]:

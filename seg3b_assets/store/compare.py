@@ -1,20 +1,19 @@
 """Two kept lineages side by side: what is published, under which policies, at what cost.
 
-Policies are compared by key: their kept bytes are parsed, nested keys joined with dots, and a list of entries
-that have an id is keyed by it, so that an entry moved or inserted does not change its neighbours' keys.
+Policies are compared by key (``policies.keyed``), from their kept bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from seg3b_assets.policies.keyed import flattened
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.runs import KeptRun, PolicyBytes
 
-ID_KEYS: Final = ("rule_id", "country_iso", "class", "name", "id", "mcc")
 Change = dict[str, Any]
 
 
@@ -70,33 +69,6 @@ def compare_policies(store: Store, was: Mapping[str, str], now: Mapping[str, str
         keys = [{"policy": policy, "key": key, "was": a, "now": b} for key, a, b in _differing(old, new)]
         changes += keys or [{"policy": policy, "key": None, "was": before, "now": after}]
     return changes
-
-
-def flattened(value: Any) -> dict[str, Any]:
-    """A parsed policy as {key: value}: ``a.b``, ``rules[ID].c``; a list without ids is one value."""
-    return dict(_flat("", value))
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), inner)
-    elif isinstance(value, list) and (key_of := _id_of(value)):
-        for entry in value:
-            yield from _flat(f"{prefix}[{key_of(entry)}]", entry)
-    else:
-        yield prefix, value
-
-
-def _id_of(entries: Sequence[Any]) -> Callable[[Any], str] | None:
-    """How the entries of a list are told apart by name; None when they are not."""
-    if not entries or not all(isinstance(entry, Mapping) for entry in entries):
-        return None
-    for key in ID_KEYS:
-        ids = [str(entry.get(key)) for entry in entries if key in entry]
-        if len(ids) == len(set(ids)) == len(entries):
-            return lambda entry: str(entry[key])
-    return None
 
 
 def _datasets(store: Store, was: KeptRun, now: KeptRun) -> list[Change]:

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from seg3b_assets.definitions import defs
+from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.watch import Watch
 from seg3b_assets_tests.policies.small import small_networks
@@ -46,8 +47,8 @@ class Installed:
 
     def take(self, pack: Path, mode: str) -> None:
         """Put another posture in force: a policy pack, observing or enforcing."""
-        for file in pack.glob("*.yaml"):
-            shutil.copy(file, self.policies)
+        for file in load_policies(pack).files.values():
+            (self.policies / file.relative_path).write_bytes(file.content)
         self.change(
             "virtual_validation", r"^realism_enforcement_mode: \w+", f"realism_enforcement_mode: {mode}"
         )

@@ -5,10 +5,8 @@ What is audited, and how, is ``seg3b_assets.audit``; here a report becomes a bun
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.states.context import StateContext, StateSpec
 from seg3b_assets.states.run_report import publish_run_report
 
@@ -144,7 +142,7 @@ def audit_tree(context: StateContext) -> AuditTree:
         inputs={logical_id: entry.location for logical_id, entry in inputs.entries.items()},
         policies=context.policies,
         published={dataset_id: published.digest(dataset_id) for dataset_id in PUBLISHED},
-        digest_of=cache(path_digest),
+        digest_of=context.policies.digest_again,
         versions={"S2": published.code_version("rng_audit_log_3B")},
     )
 
