@@ -25,7 +25,7 @@ SIZES = {name: len(content) for name, content in FILES.items()}
 MANIFEST = b'{"files":["b","data/a"]}'
 PRODUCT = Path(seg3b_assets.__file__).parent
 ROOM = {f"store/{name}.py" for name in ("backend", "local_folder", "object_store", "remote", "holding")}
-ROOM |= {"store/destinations.py", "store/trash.py"}  # an export's back ends, and what LocalFolder is made of
+ROOM.add("store/destinations.py")  # an export's back ends
 # Where what a person wrote is understood: a place, a home, a destination.
 READERS = {"locations.py", "settings.py", "cli/doctor.py", "cli/export.py", "store/destinations.py"}
 KINDS = {"LocalFolder", "ObjectStore", "Remote", "FolderDestination", "UrlDestination"}

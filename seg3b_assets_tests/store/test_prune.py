@@ -11,7 +11,7 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
-from seg3b_assets.store import trash as trashes
+from seg3b_assets.store import local_folder
 from seg3b_assets.store.layout import Unreached
 from seg3b_assets.store.prune import prune, prune_if_free, rehearse_prune
 from seg3b_assets_tests.store.back_ends import BackEnd, everything, lose, spoil
@@ -182,7 +182,7 @@ def test_one_that_dies_leaves_only_whole_things_and_the_next_records_it(
 ) -> None:
     old, now = folder.run(1), folder.run(2)
     left = moves
-    real = trashes._move
+    real = local_folder._move
 
     def dying(base: Path, trash: Path, place: str) -> None:
         nonlocal left
@@ -191,10 +191,10 @@ def test_one_that_dies_leaves_only_whole_things_and_the_next_records_it(
         left -= 1
         real(base, trash, place)
 
-    monkeypatch.setattr(trashes, "_move", dying)
+    monkeypatch.setattr(local_folder, "_move", dying)
     with pytest.raises(KeyboardInterrupt):
         prune(folder.store, KEEP)
-    monkeypatch.setattr(trashes, "_move", real)
+    monkeypatch.setattr(local_folder, "_move", real)
 
     for state, key in old.keys.items():
         left_there = folder.path / "snapshots" / state / key
