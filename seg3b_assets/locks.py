@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.own_places import make_private, open_lock
 
@@ -145,14 +145,13 @@ def _kernel_says(descriptor: int) -> str:
 
 def held_too_long(path: Path | str, who: str, waited_s: float) -> Seg3BError:
     """OUTPUT_WRITE_FAILED (``lock_free``) of a lock, or a lease, that somebody holds longer than one waits."""
-    return Seg3BError(
-        "S0",
-        "OUTPUT_WRITE_FAILED",
+    return fail(
         HELD,
         str(path),
         f"Wait for {who} to end, or end it, then run again; {WAIT} says how many seconds to wait. Nothing was "
         "published.",
-        {"held_by": who, "waited_s": round(waited_s, 3)},
+        held_by=who,
+        waited_s=round(waited_s, 3),
     )
 
 

@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 
 LINKED: Final = "place_of_its_own"
 NO_FOLDER: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -150,9 +150,7 @@ def require_unlinked(root: Path, place: str) -> None:
 
 def linked(place: Path) -> Seg3BError:
     """INPUT_OPEN_FAILED of a link where only a thing of our own may be."""
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         LINKED,
         str(place),
         "Remove the link, or put what it points at in its place: inside a home no link is followed (the home itself "

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seg3b_assets.cli import app
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import BlockedError, Seg3BError
 from seg3b_assets.pipeline import Segment
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateContext
@@ -35,7 +35,8 @@ def seg3b(settings: Settings, *arguments: str, segment: Segment | None = None) -
 
 def fail_with(name: str):
     def fail(context: StateContext) -> None:
-        raise Seg3BError("S4", name, "toy_rule", "there", "Do this.", {"expected": 1})
+        kind = BlockedError if name == "REALISM_GATE_BLOCKED" else Seg3BError
+        raise kind("S4", name, "toy_rule", "there", "Do this.", {"expected": 1})
 
     return toy_segment(S4=fail)
 

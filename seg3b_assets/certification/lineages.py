@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import BlockedError, Seg3BError
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.pipeline import RunRecord, SeedRun, Segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
@@ -19,7 +19,6 @@ from seg3b_assets.realism import CouplingMedians, SeedOutputs, SeedScore, read_o
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s2_edges.counterfactual import redrawn_edges, uncoupled
 
-BLOCKED: Final = "REALISM_GATE_BLOCKED"
 LAST_BEFORE_BLOCK: Final = "S4"
 
 
@@ -69,9 +68,7 @@ def bring_up_to_date(settings: Settings, segment: Segment, progress: Progress, s
     """
     try:
         return SeedLineage(SeedRun(settings, seed, segment, progress).run())
-    except Seg3BError as error:
-        if error.name != BLOCKED:
-            raise
+    except BlockedError as error:
         # A blocked lineage is looked at, not put in force.
         aside = replace(settings, configured=False, promote=False)
         record = SeedRun(aside, seed, segment, progress).run(until=LAST_BEFORE_BLOCK)

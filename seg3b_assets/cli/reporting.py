@@ -22,7 +22,7 @@ from seg3b_assets.doors import (
     tell,
     told,
 )
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import BlockedError, Seg3BError
 from seg3b_assets.terminal import complain, complain_json, say_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def reported(as_json: bool, debug: bool) -> Iterator[None]:
 
 
 def exit_code(error: Seg3BError) -> int:
-    return EXIT_REALISM if error.name == "REALISM_GATE_BLOCKED" else EXIT_STRUCTURAL
+    return EXIT_REALISM if isinstance(error, BlockedError) else EXIT_STRUCTURAL
 
 
 def show_error(error: Seg3BError, prefix: str = "") -> None:

@@ -18,7 +18,7 @@ from seg3b_assets.consume import arguments
 from seg3b_assets.consume.arguments import Column
 from seg3b_assets.laws.alias import AliasTables
 from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.laws.randomness import Stream
 
@@ -167,13 +167,11 @@ def _blob(run: PublishedRun) -> bytes:
     try:
         return read_plain(path, MAX_BLOB_BYTES)
     except OSError as error:
-        raise Seg3BError(
-            "S5",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "run_readable",
             str(path),
             "Export the run again: its alias tables cannot be read.",
-            {"reason": error.strerror},
+            reason=error.strerror,
         ) from error
 
 

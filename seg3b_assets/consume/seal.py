@@ -17,7 +17,7 @@ import orjson
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.laws.plain_files import read_plain
 
@@ -114,9 +114,7 @@ def _require_flag(bundle: Path) -> str:
     try:
         named = _FLAG.fullmatch(read_plain(flag, _LONGEST_FLAG))
     except OSError:
-        raise Seg3BError(
-            "S5",
-            "GATE_MISSING_OR_INVALID",
+        raise fail(
             "passed_flag",
             str(flag),
             "This run did not pass: take another, or open it with check_seal=False to look at what it holds.",

@@ -18,7 +18,7 @@ from seg3b_assets.contracts.columns import dtype_name
 from seg3b_assets.contracts.generation import foreign_release, written_before
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_frame
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import read_plain
@@ -193,13 +193,12 @@ def _identity(receipt: Path, sealed_inputs: Path) -> RunIdentity:
     except (ValueError, KeyError, TypeError) as error:
         raise _mismatch(str(receipt), {"reason": str(error)}) from error
     if f"manifest_fingerprint={identity.manifest_fingerprint}" != receipt.parent.name:
-        raise Seg3BError(
-            STATE,
-            "IDENTITY_MISMATCH",
+        raise fail(
             "receipt_names_its_folder",
             str(receipt),
             "Take a tree as it was exported: the receipt and the folder it lies in are of different worlds.",
-            {"receipt": identity.manifest_fingerprint, "folder": receipt.parent.name},
+            receipt=identity.manifest_fingerprint,
+            folder=receipt.parent.name,
         )
     return identity
 
@@ -212,44 +211,34 @@ def _only(base: Path, dataset_id: str) -> Path:
         return found[0]
     if not found:
         raise _unreadable(str(base), f"no {pattern} below it")
-    raise Seg3BError(
-        STATE,
-        "IDENTITY_MISMATCH",
+    raise fail(
         "one_run_per_tree",
         str(base),
         "Open one run at a time: export each seed to a folder of its own.",
-        {"found": [str(path.relative_to(base)) for path in found]},
+        found=[str(path.relative_to(base)) for path in found],
     )
 
 
 def _refused_flag(reason: str) -> Seg3BError:
-    return Seg3BError(
-        STATE,
-        "INPUT_SCHEMA_MISMATCH",
-        "expected_flag",
-        "expect",
-        "Give the flag as `seg3b run` or `seg3b verify` printed it.",
-        {"reason": reason},
+    return fail(
+        "expected_flag", "expect", "Give the flag as `seg3b run` or `seg3b verify` printed it.", reason=reason
     )
 
 
 def _unreadable(place: str, reason: str) -> Seg3BError:
-    return Seg3BError(
-        STATE,
-        "INPUT_OPEN_FAILED",
+    return fail(
         "run_readable",
         place,
         "Name a folder that `seg3b export` wrote, or any tree with data/layer1/3B in the contract's paths.",
-        {"reason": reason},
+        reason=reason,
     )
 
 
 def _mismatch(place: str, detail: dict[str, Any]) -> Seg3BError:
-    return Seg3BError(
-        STATE,
-        "INPUT_SCHEMA_MISMATCH",
+    return fail(
         "published_contract",
         place,
         "Export the run again, and see what else was altered with `seg3b verify`.",
-        detail,
+        in_state=STATE,
+        **detail,
     )

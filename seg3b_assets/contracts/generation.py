@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 
 # First number of every state's code version: release of the package whose contracts those are.
 RELEASES: Final[Mapping[int, str]] = {1: "0.1", 2: "0.2"}
@@ -45,12 +45,14 @@ def written_before(state: str, code_version: str, place: str) -> Seg3BError:
     named, how = f"seg3b-assets {release}", f"that release (pip install 'seg3b-assets=={release}.*')"
     if release not in RELEASES.values():
         named, how = "a release of seg3b-assets that this one does not know", "the release that wrote it"
-    return Seg3BError(
-        state,
-        "INPUT_SCHEMA_MISMATCH",
+    return fail(
         "written_by_this_release",
         place,
         f"It was written by {named}, with other shapes: read it with {how}, or run the seed again with this one. "
         "Nothing of it was read or changed.",
-        {"state": state, "code_version": code_version, "release": release, "this_release": RELEASES[CURRENT]},
+        in_state=state,
+        state=state,
+        code_version=code_version,
+        release=release,
+        this_release=RELEASES[CURRENT],
     )

@@ -1,4 +1,4 @@
-"""The one exception type of the segment and the closed list of its codes (law section 8).
+"""The exception of the segment, the closed list of its codes (law section 8), and the catalogue of its rules.
 
 A failure carries data, not prose: which code, in which state, found by which validator, with what
 detail, and what a person should do about it. The command line, the Dagster surfaces and the tests all
@@ -8,7 +8,7 @@ read the same record.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from seg3b_assets.laws.clipping import clipped, clipped_text
 from seg3b_assets.laws.visible_text import json_text, visible
@@ -91,6 +91,115 @@ OF_STATE: dict[str, frozenset[str]] = {
     ),
 }
 
+ANY: Final = "any"
+# By state and code, the rules (``Seg3BError.validator``) whose breach it is. ``ANY``: in whichever state it is found.
+# Rules that are data (of a contract, a tile surface, a policy's keys, an audit check) are with that data.
+_CATALOGUE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    (ANY, "IDENTITY_MISMATCH"): ("path_column",),
+    (ANY, "INPUT_OPEN_FAILED"): (
+        "csv_readable",
+        "parquet_readable",
+        "published_readable",
+        "snapshot_there",
+    ),
+    (ANY, "INPUT_SCHEMA_MISMATCH"): (
+        "fit_polygons",
+        "published_contract",
+        "written_by_this_release",
+    ),
+    (ANY, "NONDETERMINISTIC_OUTPUT"): ("rerun_digest",),
+    (ANY, "OUTPUT_WRITE_FAILED"): (
+        "declared_outputs",
+        "place_writable",
+        "snapshot_published",
+    ),
+    (ANY, "REQUIRED_INPUT_NOT_SEALED"): ("published_dataset",),
+    (ANY, "SEALED_INPUT_DIGEST_MISMATCH"): ("snapshot_intact",),
+    ("S0", "GATE_MISSING_OR_INVALID"): (
+        "flag_grammar",
+        "flag_present",
+        "index_present",
+    ),
+    ("S0", "IDENTITY_MISMATCH"): (
+        "dataset_identity",
+        "gate_identity",
+        "index_identity",
+        "one_version",
+        "receipt_seed",
+        "release_identity",
+        "upstream_of_run",
+    ),
+    ("S0", "INPUT_OPEN_FAILED"): (
+        "bundle_member",
+        "dataset_present",
+        "gazetteer_present",
+        "heads_readable",
+        "link_within_reach",
+        "origin_readable",
+        "place_of_its_own",
+        "policy_kept",
+        "receipt_present",
+        "receipt_readable",
+        "ref_lineage_recorded",
+        "ref_readable",
+        "release_readable",
+        "remote_library",
+        "run_record_readable",
+    ),
+    ("S0", "INPUT_SCHEMA_MISMATCH"): ("layer_policy_readable",),
+    ("S0", "OUTPUT_WRITE_FAILED"): (
+        "lock_free",
+        "remote_contention",
+    ),
+    ("S0", "UPSTREAM_HASH_MISMATCH"): (
+        "certified_dataset",
+        "flag_digest",
+    ),
+    ("S1", "SETTLEMENT_COORD_INVALID"): ("coordinate_in_its_zone",),
+    ("S1", "SETTLEMENT_COORD_MISSING"): (
+        "coordinate_ingested",
+        "gazetteer_covers_country",
+    ),
+    ("S1", "TZID_INVALID"): ("zone_in_tz_database",),
+    ("S2", "BUDGET_COUNTRY_WEIGHTS_INVALID"): (
+        "country_has_polygon",
+        "guards_feasible",
+        "kernel_mass_positive",
+    ),
+    ("S2", "BUDGET_TOTAL_INVALID"): ("edge_budget_positive",),
+    ("S2", "JITTER_RESAMPLE_EXHAUSTED"): ("jitter_attempts",),
+    ("S2", "TZ_ASSET_INVALID"): ("zone_in_tz_database",),
+    ("S3", "QUANTISATION_FAILED"): ("masses_non_negative",),
+    ("S3", "WEIGHT_VECTOR_INVALID"): ("weights_are_a_distribution",),
+    ("S4", "FIELD_BINDING_INVALID"): ("field_resolves",),
+    ("S4", "REALISM_GATE_BLOCKED"): ("blocking_row_holds",),
+    ("S4", "TEST_BINDING_INVALID"): ("anchor_resolves",),
+    ("S4", "TEST_THRESHOLD_INVALID"): ("threshold_in_domain",),
+    ("S5", "DIGEST_COMPONENT_MISMATCH"): ("published_digest",),
+    ("S5", "GATE_MISSING_OR_INVALID"): ("passed_flag",),
+    ("S5", "IDENTITY_MISMATCH"): (
+        "one_run_per_tree",
+        "receipt_names_its_folder",
+    ),
+    ("S5", "INPUT_OPEN_FAILED"): (
+        "last_good_set",
+        "last_good_whole",
+        "run_readable",
+    ),
+    ("S5", "INPUT_SCHEMA_MISMATCH"): ("expected_flag",),
+    ("S5", "OUTPUT_WRITE_FAILED"): (
+        "export_target_free",
+        "export_unlisted",
+        "home_unused",
+    ),
+    ("S5", "SEALED_INPUT_DIGEST_MISMATCH"): ("certification_intact",),
+}
+RULES: Final[dict[str, dict[str, str]]] = {
+    rule: {state: name for (state, name), rules in _CATALOGUE.items() if rule in rules}
+    for rule in sorted(set().union(*_CATALOGUE.values()))
+}
+"""Code by state, by rule."""
+
 
 @dataclass(eq=False)
 class Seg3BError(Exception):
@@ -146,3 +255,34 @@ class Seg3BError(Exception):
             type(self),
             (self.state, self.name, self.validator, self.place, self.remedy, self.detail),
         )
+
+
+class HeldError(Seg3BError):
+    """What must be had alone is held by somebody else; nothing was changed."""
+
+
+class BlockedError(Seg3BError):
+    """A row of the contract that blocks does not hold: what was computed is published, and not sealed."""
+
+
+_KINDS: Final[dict[str, type[Seg3BError]]] = {"home_unused": HeldError, "blocking_row_holds": BlockedError}
+
+
+def fail(rule: str, place: str, remedy: str, /, *, in_state: str | None = None, **facts: Any) -> Seg3BError:
+    """The error of a broken rule, to be raised: state and code are the catalogue's.
+
+    Args:
+        rule: one of ``RULES``.
+        place, remedy: as ``Seg3BError``'s.
+        in_state: where it was found, for a rule of more than one state.
+        facts: its ``detail``.
+
+    Raises:
+        ValueError: the catalogue does not say which state and code that is.
+    """
+    codes = RULES.get(rule, {})
+    state = next(iter(codes)) if in_state is None and len(codes) == 1 else in_state
+    name = codes.get(state or "", codes.get(ANY))
+    if state in (None, ANY) or name is None:
+        raise ValueError(f"{rule} in state {in_state} is not in the catalogue of errors")
+    return _KINDS.get(rule, Seg3BError)(state, name, rule, place, remedy, facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.plain_files import real_path, walk_below
@@ -146,11 +146,9 @@ def _set_aside(target: Path) -> None:
 
 
 def _absent(gazetteer: Path, reason: str | None) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         "gazetteer_present",
         str(gazetteer),
         "Let --gazetteer or SEG3B_GAZETTEER name a folder that `seg3b gazetteer build` wrote, or unset it.",
-        {"reason": reason},
+        reason=reason,
     )

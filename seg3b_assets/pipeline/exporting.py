@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.pipeline.segment import upstream_root
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
@@ -82,13 +82,12 @@ def sealed_root(settings: Settings, run: KeptRun, progress: Progress) -> Path:
     root = upstream_root(settings, run.seed, progress)
     found = _fingerprint(root)
     if found != run.manifest_fingerprint:
-        raise Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "upstream_of_run",
             str(root),
             "Name the upstream root the run was sealed from with --upstream.",
-            {"run": run.manifest_fingerprint, "found": found},
+            run=run.manifest_fingerprint,
+            found=found,
         )
     return root
 

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.pipeline.keys import key_inputs
 from seg3b_assets.pipeline.meter import Meter
 from seg3b_assets.pipeline.record import RunRecord, StateResult
@@ -211,13 +211,13 @@ def _require_declared(registered: RegisteredState, out: Staging) -> None:
     declared, written = set(registered.spec.writes), set(out.outputs)
     if declared != written:
         name = registered.spec.name
-        raise Seg3BError(
-            state=name,
-            name="OUTPUT_WRITE_FAILED",
-            validator="declared_outputs",
-            place=name,
-            remedy=f"Make {name} write exactly the datasets its StateSpec declares. Nothing was published.",
-            detail={"missing": sorted(declared - written), "undeclared": sorted(written - declared)},
+        raise fail(
+            "declared_outputs",
+            name,
+            f"Make {name} write exactly the datasets its StateSpec declares. Nothing was published.",
+            in_state=name,
+            missing=sorted(declared - written),
+            undeclared=sorted(written - declared),
         )
 
 

@@ -24,7 +24,7 @@ from seg3b_assets.foreign.text_tables import (
     judged_text,
     text_frame,
 )
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.plain_files import read_plain
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def read_csv(declared: DatasetContract, location: Path, state: str) -> pl.DataFr
     try:
         raw = read_plain(location, LARGEST_TEXT)
     except OSError as error:
-        raise Seg3BError(
-            state,
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "csv_readable",
             str(location),
             "Make the file readable.",
-            {"logical_id": declared.id, "reason": error.strerror},
+            in_state=state,
+            logical_id=declared.id,
+            reason=error.strerror,
         ) from error
     try:
         text = judged_text(raw)

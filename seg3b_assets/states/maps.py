@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.polygons import PolygonFault, UnfitPolygonsError
 from seg3b_assets.laws.zones import ZoneResolver
@@ -74,14 +74,15 @@ def unfit(state: str, dataset: str, names: Sequence[str], faults: Mapping[int, P
         {"row": names[at], "fault": fault.kind, "found": fault.found} for at, fault in sorted(faults.items())
     ]
     first = listed[0]
-    return Seg3BError(
-        state,
-        "INPUT_SCHEMA_MISMATCH",
+    return fail(
         "fit_polygons",
         f"{dataset}.{contract(dataset).geometry}: {', '.join(names[at] for at in sorted(faults)[:10])}",
         f"Mend the geometry of {dataset}: valid polygons in degrees, longitude first (EPSG:4326), cut at 180 "
         "degrees. First fault: " + f"{first['row']}, {first['fault']} ({first['found']}).",
-        {"logical_id": dataset, "count": len(listed), "faults": listed},
+        in_state=state,
+        logical_id=dataset,
+        count=len(listed),
+        faults=listed,
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from seg3b_assets.contracts.geotables import declared_geometry
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import count_rows, read_frame
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.states.csv_text import line_of, read_csv
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ def _require_alike(
 
 
 def _unreadable(declared: DatasetContract, place: Path, state: str, reason: str) -> Seg3BError:
-    return Seg3BError(
-        state,
-        "INPUT_OPEN_FAILED",
+    return fail(
         "parquet_readable",
         str(place),
         "Restore the file, or take it away if it is none of the table's: it is missing, cut short or not parquet.",
-        {"logical_id": declared.id, "reason": reason[:300]},
+        in_state=state,
+        logical_id=declared.id,
+        reason=reason[:300],
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.locations import FILE, folder_of, object_url, scheme_of
 from seg3b_assets.locks import exclusive
@@ -253,11 +253,9 @@ def _origin(home: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "origin_readable",
             str(home / ORIGIN),
             "Move it away if the home is a folder of its own; the mirror of a URL is made anew once it is removed.",
-            {"reason": (error.strerror if isinstance(error, OSError) else None) or "it names no origin"},
+            reason=(error.strerror if isinstance(error, OSError) else None) or "it names no origin",
         ) from error

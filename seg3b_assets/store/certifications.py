@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.own_places import read_regular
@@ -105,9 +105,7 @@ def have_certification(home: Path, certification_id: str) -> bool:
     def require(folder: Path) -> None:
         for name, digest in files.items():
             if file_digest(folder / name) != digest:
-                raise Seg3BError(
-                    "S5",
-                    "SEALED_INPUT_DIGEST_MISMATCH",
+                raise fail(
                     "certification_intact",
                     f"{name} in {backend.place(place)}",
                     "Certify again with --recompute: it is written again.",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import orjson
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import file_digest
 from seg3b_assets.laws.plain_files import (
     MAX_DOCUMENT_BYTES,
@@ -226,27 +226,24 @@ def _holds_more(place: str, unlisted: Sequence[str], forced: str = "removes") ->
     Args:
         forced: what ``--force`` does to it.
     """
-    return Seg3BError(
-        "S5",
-        "OUTPUT_WRITE_FAILED",
+    return fail(
         "export_unlisted",
         place,
         "Take these out of it, name another DEST, or export with --force, which "
         f"{forced} them. Nothing was written.",
-        {"unlisted": [one[:_SHOWN] for one in unlisted[:_LISTED]], "count": len(unlisted)},
+        unlisted=[one[:_SHOWN] for one in unlisted[:_LISTED]],
+        count=len(unlisted),
     )
 
 
 def _taken(place: str, run: KeptRun) -> Seg3BError:
     """OUTPUT_WRITE_FAILED of a target that is something else."""
-    return Seg3BError(
-        "S5",
-        "OUTPUT_WRITE_FAILED",
+    return fail(
         "export_target_free",
         place,
         "Name a folder that does not exist, an empty one, or an earlier export of the same lineage; "
         "nothing was touched.",
-        {"lineage_id": run.lineage_id},
+        lineage_id=run.lineage_id,
     )
 
 

@@ -22,7 +22,7 @@ import orjson
 
 from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, file_digest
 from seg3b_assets.store.destinations import RECEIPT, destination
 from seg3b_assets.store.export_inputs import Copied, Root, copy_files, input_copies, tile_excerpt
@@ -106,14 +106,13 @@ def _snapshots(store: Store, run: KeptRun) -> dict[str, Snapshot]:
     for state, key in run.keys.items():
         snapshot = store.snapshot(state, key)
         if snapshot is None:
-            raise Seg3BError(
-                state,
-                "INPUT_OPEN_FAILED",
+            raise fail(
                 "snapshot_there",
                 store.backend.place(snapshot_place(state, key)),
                 f"Run seed {run.seed} again under the same policies and upstream: its snapshot was pruned, or "
                 "lost files.",
-                {"lineage_id": run.lineage_id},
+                in_state=state,
+                lineage_id=run.lineage_id,
             )
         found[state] = snapshot
     return found
@@ -153,13 +152,13 @@ def _require_published(snapshot: Snapshot, copied: Mapping[str, Copied], folder:
         else:
             found = folder_digest(folder / record.path, [file.name for file in record.files])
         if found != record.digest:
-            raise Seg3BError(
-                "S5",
-                "DIGEST_COMPONENT_MISMATCH",
+            raise fail(
                 "published_digest",
                 str(snapshot.path(record.dataset_id)),
                 "Run the seed with --recompute: the snapshot no longer holds what was published.",
-                {"dataset_id": record.dataset_id, "published": record.digest, "found": found},
+                dataset_id=record.dataset_id,
+                published=record.digest,
+                found=found,
             )
 
 

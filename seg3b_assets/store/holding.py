@@ -31,7 +31,7 @@ from typing import Final
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.locks import UNKNOWN, held_too_long, wait_s
@@ -45,7 +45,6 @@ RENEWED_S: Final = 20.0
 LIVES_S: Final = 120.0
 _POLL_S: Final = 1.0
 _ALONE: Final = f"{FOLDER}/alone.json"
-HELD: Final = "home_unused"
 # A holder's few facts are far below it; a file of another size is not one.
 _MOST_BYTES: Final = 4096
 
@@ -131,13 +130,11 @@ def told(found: Sequence[Holder]) -> str:
 
 def in_use(place: str, found: Sequence[Holder]) -> Seg3BError:
     """OUTPUT_WRITE_FAILED (``home_unused``) of what must hold a home alone, while others hold it."""
-    return Seg3BError(
-        state="S5",
-        name="OUTPUT_WRITE_FAILED",
-        validator=HELD,
-        place=place,
-        remedy=f"Wait for {told(found) or UNKNOWN} to end, then prune again. Nothing was removed.",
-        detail={"held_by": [str(holder) for holder in found]},
+    return fail(
+        "home_unused",
+        place,
+        f"Wait for {told(found) or UNKNOWN} to end, then prune again. Nothing was removed.",
+        held_by=[str(holder) for holder in found],
     )
 
 

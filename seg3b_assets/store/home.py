@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.visible_text import story
@@ -254,13 +254,11 @@ class Store:
 
 
 def _unreadable(place: str, error: Exception) -> Seg3BError:
-    return Seg3BError(
-        state="S0",
-        name="INPUT_OPEN_FAILED",
-        validator="heads_readable",
-        place=place,
-        remedy="Remove the file and run the seed again: published snapshots are reused.",
-        detail={"reason": str(error)},
+    return fail(
+        "heads_readable",
+        place,
+        "Remove the file and run the seed again: published snapshots are reused.",
+        reason=str(error),
     )
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.locks import exclusive
@@ -89,9 +89,7 @@ class ObjectStore:
                 return False
             if self.remote.swap(path, content, found.tag if found else None):
                 return True
-        raise Seg3BError(
-            "S0",
-            "OUTPUT_WRITE_FAILED",
+        raise fail(
             "remote_contention",
             self.remote.place(path),
             f"Others changed it {_ATTEMPTS} times meanwhile: run again. Nothing was published.",

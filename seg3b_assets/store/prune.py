@@ -21,11 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import HeldError, Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.store.certifications import Certifications
-from seg3b_assets.store.holding import HELD, Holder
+from seg3b_assets.store.holding import Holder
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.layout import Reached, Unreached, strays
 from seg3b_assets.store.refs import REF_NAMES, Refs
@@ -91,8 +91,9 @@ def prune(
         before_removing: told what goes, before it goes.
 
     Raises:
-        Seg3BError: OUTPUT_WRITE_FAILED (``home_unused``) while a run holds the home, or when the home cannot
-            be written; INPUT_OPEN_FAILED when a pointer cannot be followed. Nothing was removed then.
+        HeldError: a run holds the home.
+        Seg3BError: OUTPUT_WRITE_FAILED when the home cannot be written; INPUT_OPEN_FAILED when a pointer cannot be
+            followed. Nothing was removed then, whichever it is.
     """
     home = store.home
     if not home.is_dir():
@@ -109,16 +110,9 @@ def prune_if_free(store: Store, keep: Collection[str]) -> Prune | None:
     """Prune before work begins; where the home is in use, say so and leave it. Raises as ``prune``."""
     try:
         return prune(store, keep)
-    except Seg3BError as error:
-        if not is_refusal(error):
-            raise
+    except HeldError as error:
         LOG.warning("nothing was pruned before this run: %s", error.remedy)
         return None
-
-
-def is_refusal(error: Seg3BError) -> bool:
-    """Whether a prune was refused because the home is in use."""
-    return error.validator == HELD
 
 
 def reached(store: Store, keep: Collection[str]) -> Reached:
@@ -185,12 +179,11 @@ def _add(found: Reached, run: KeptRun, pointer: str) -> None:
 
 
 def _unrecorded(store: Store, name: str, seed: int, lineage_id: str) -> Seg3BError:
-    return Seg3BError(
-        state="S0",
-        name="INPUT_OPEN_FAILED",
-        validator="ref_lineage_recorded",
-        place=store.backend.place(f"refs/{name}.json"),
-        remedy=f"The record of a lineage that {name} keeps is gone, so what it reaches is not known. Point the "
+    return fail(
+        "ref_lineage_recorded",
+        store.backend.place(f"refs/{name}.json"),
+        f"The record of a lineage that {name} keeps is gone, so what it reaches is not known. Point the "
         f"ref elsewhere (seg3b refs set {name}) and prune again. Nothing was removed.",
-        detail={"seed": seed, "lineage_id": lineage_id},
+        seed=seed,
+        lineage_id=lineage_id,
     )

@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from seg3b_assets.contracts.generation import foreign_release, written_before
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.store.outputs import ContractLookup, OutputContract, OutputRecord, violation_record
 from seg3b_assets.store.snapshots import Snapshot
 
@@ -103,13 +103,12 @@ class Published:
 
     def _snapshot(self, dataset_id: str) -> Snapshot:
         if dataset_id not in self._owner:
-            raise Seg3BError(
-                state=self._reader,
-                name="REQUIRED_INPUT_NOT_SEALED",
-                validator="published_dataset",
-                place=dataset_id,
-                remedy=f"{self._reader} reads what no earlier state of this run published; declare it there.",
-                detail={"published": list(self.dataset_ids)},
+            raise fail(
+                "published_dataset",
+                dataset_id,
+                f"{self._reader} reads what no earlier state of this run published; declare it there.",
+                in_state=self._reader,
+                published=list(self.dataset_ids),
             )
         return self._owner[dataset_id]
 
@@ -132,23 +131,23 @@ class Published:
         snapshot = self._snapshot(dataset_id)
         if foreign_release(snapshot.inputs.code_version) is not None:
             return written_before(snapshot.inputs.state, snapshot.inputs.code_version, place)
-        return Seg3BError(
-            state=self._reader,
-            name="INPUT_SCHEMA_MISMATCH",
-            validator="published_contract",
-            place=place,
-            remedy=f"{dataset_id} is not what its contract says: it was altered after it was published. "
+        return fail(
+            "published_contract",
+            place,
+            f"{dataset_id} is not what its contract says: it was altered after it was published. "
             "Run the seed with --recompute.",
-            detail={"dataset_id": dataset_id, **detail},
+            in_state=self._reader,
+            dataset_id=dataset_id,
+            **detail,
         )
 
     def _unreadable(self, dataset_id: str, error: Exception) -> Seg3BError:
-        return Seg3BError(
-            state=self._reader,
-            name="INPUT_OPEN_FAILED",
-            validator="published_readable",
-            place=str(self.path(dataset_id)),
-            remedy=f"{dataset_id} cannot be read: it was altered after it was published. "
+        return fail(
+            "published_readable",
+            str(self.path(dataset_id)),
+            f"{dataset_id} cannot be read: it was altered after it was published. "
             "Run the seed with --recompute.",
-            detail={"dataset_id": dataset_id, "reason": str(error)},
+            in_state=self._reader,
+            dataset_id=dataset_id,
+            reason=str(error),
         )

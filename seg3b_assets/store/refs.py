@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.identity import HEX64, UINT64_MAX
 from seg3b_assets.store.backend import open_home
@@ -148,13 +148,11 @@ def _path(name: RefName) -> str:
 
 
 def _unreadable(place: str, error: Exception) -> Seg3BError:
-    return Seg3BError(
-        state="S0",
-        name="INPUT_OPEN_FAILED",
-        validator="ref_readable",
-        place=place,
-        remedy="Remove the file and set the ref again (seg3b refs set); nothing it named was removed.",
-        detail={"reason": str(error)},
+    return fail(
+        "ref_readable",
+        place,
+        "Remove the file and set the ref again (seg3b refs set); nothing it named was removed.",
+        reason=str(error),
     )
 
 

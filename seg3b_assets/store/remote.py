@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 
 EXTRA: Final = "seg3b-assets[s3]"
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_S3"
@@ -163,12 +163,8 @@ class Remote:
         try:
             import obstore  # noqa: PLC0415 - only a home by URL needs it
         except ImportError as error:
-            raise Seg3BError(
-                "S0",
-                "INPUT_OPEN_FAILED",
-                "remote_library",
-                self.url,
-                f"Install what a home by URL needs: pip install '{EXTRA}'.",
+            raise fail(
+                "remote_library", self.url, f"Install what a home by URL needs: pip install '{EXTRA}'."
             ) from error
         return obstore
 

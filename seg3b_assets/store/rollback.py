@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.refs import RefName, Refs
 from seg3b_assets.store.runs import KeptRun, Runs, record_path
@@ -86,35 +86,33 @@ def _require_intact(store: Store, run: KeptRun) -> None:
             raise _gone(store, snapshot_place(state, key), run.seed, run.lineage_id)
         altered = snapshot.altered()
         if altered is not None:
-            raise Seg3BError(
-                state=state,
-                name="SEALED_INPUT_DIGEST_MISMATCH",
-                validator="snapshot_intact",
-                place=f"{altered} in {snapshot.root}",
-                remedy="An output of last_good was altered after it was published. Run the seed with "
+            raise fail(
+                "snapshot_intact",
+                f"{altered} in {snapshot.root}",
+                "An output of last_good was altered after it was published. Run the seed with "
                 "--recompute under the policies of that lineage. No head was moved.",
-                detail={"seed": run.seed, "lineage_id": run.lineage_id, "dataset_id": altered},
+                in_state=state,
+                seed=run.seed,
+                lineage_id=run.lineage_id,
+                dataset_id=altered,
             )
 
 
 def _absent(store: Store, whom: str) -> Seg3BError:
-    return Seg3BError(
-        state="S5",
-        name="INPUT_OPEN_FAILED",
-        validator="last_good_set",
-        place=store.backend.place(f"refs/{GOOD}.json"),
-        remedy=f"last_good names {whom}: certify first (seg3b certify), or pin one that passed "
+    return fail(
+        "last_good_set",
+        store.backend.place(f"refs/{GOOD}.json"),
+        f"last_good names {whom}: certify first (seg3b certify), or pin one that passed "
         f"(seg3b refs set {GOOD}). No head was moved.",
     )
 
 
 def _gone(store: Store, path: str, seed: int, lineage_id: str) -> Seg3BError:
-    return Seg3BError(
-        state="S5",
-        name="INPUT_OPEN_FAILED",
-        validator="last_good_whole",
-        place=store.backend.place(path),
-        remedy="What last_good names is no longer there, or is cut short. Run the seed again under the "
+    return fail(
+        "last_good_whole",
+        store.backend.place(path),
+        "What last_good names is no longer there, or is cut short. Run the seed again under the "
         "policies of that lineage: their bytes are in the home's policies folder. No head was moved.",
-        detail={"seed": seed, "lineage_id": lineage_id},
+        seed=seed,
+        lineage_id=lineage_id,
     )

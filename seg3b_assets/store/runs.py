@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_hex, sha256_json
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.store.backend import open_home
@@ -116,13 +116,11 @@ class Runs:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Seg3BError(
-                state="S0",
-                name="INPUT_OPEN_FAILED",
-                validator="run_record_readable",
-                place=self._backend.place(path),
-                remedy="Remove the file and run the seed again under the same policies: snapshots are reused.",
-                detail={"reason": repr(error)},
+            raise fail(
+                "run_record_readable",
+                self._backend.place(path),
+                "Remove the file and run the seed again under the same policies: snapshots are reused.",
+                reason=repr(error),
             ) from error
 
     def every(self) -> list[KeptRun]:
@@ -241,11 +239,9 @@ def _policy_path(digest: str) -> str:
 
 
 def _lost(place: str, reason: str) -> Seg3BError:
-    return Seg3BError(
-        state="S0",
-        name="INPUT_OPEN_FAILED",
-        validator="policy_kept",
-        place=place,
-        remedy="Run a seed under those policies again; its record keeps their bytes.",
-        detail={"reason": reason},
+    return fail(
+        "policy_kept",
+        place,
+        "Run a seed under those policies again; its record keeps their bytes.",
+        reason=reason,
     )

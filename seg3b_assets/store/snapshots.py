@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.store.outputs import OutputRecord, digest_on_disk, sizes_match
@@ -224,12 +224,11 @@ def require_published(backend: Backend, keys: Mapping[str, str]) -> None:
     for state, key in keys.items():
         place = snapshot_place(state, key)
         if not backend.still_published(place, MANIFEST):
-            raise Seg3BError(
-                state,
-                "OUTPUT_WRITE_FAILED",
+            raise fail(
                 "snapshot_published",
                 backend.place(place),
                 "A prune removed it while this run was not heard of for too long. Run again: the heads did not move.",
+                in_state=state,
             )
 
 
@@ -240,13 +239,12 @@ def _fetch(backend: Backend, snapshot: Snapshot) -> None:
     def require(folder: Path) -> None:
         altered = Snapshot(folder, snapshot.inputs, snapshot.outputs).altered()
         if altered is not None:
-            raise Seg3BError(
-                snapshot.state,
-                "SEALED_INPUT_DIGEST_MISMATCH",
+            raise fail(
                 "snapshot_intact",
                 f"{altered} in {backend.place(place)}",
                 "An output was altered after it was published. Run the seed with --recompute: it is written again.",
-                {"dataset_id": altered},
+                in_state=snapshot.state,
+                dataset_id=altered,
             )
 
     manifest = manifest_bytes(snapshot.inputs, snapshot.outputs)
@@ -263,12 +261,13 @@ def nondeterministic(
         records: as published, and as computed again.
     """
     published, computed = (record.digest if record else None for record in records)
-    return Seg3BError(
-        state=state,
-        name="NONDETERMINISTIC_OUTPUT",
-        validator="rerun_digest",
-        place=f"{dataset_id} in {place}",
-        remedy="The same inputs and code version gave other bytes; the published ones stay. Raise the "
+    return fail(
+        "rerun_digest",
+        f"{dataset_id} in {place}",
+        "The same inputs and code version gave other bytes; the published ones stay. Raise the "
         f"code version of {state} if its logic changed; else find what depends on order, clock or machine.",
-        detail={"dataset_id": dataset_id, "published": published, "computed": computed},
+        in_state=state,
+        dataset_id=dataset_id,
+        published=published,
+        computed=computed,
     )

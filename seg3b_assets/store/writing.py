@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.plain_files import OutOfReachError
 from seg3b_assets.locks import try_lock_folder
 from seg3b_assets.own_places import fresh_name, make_private, write_new
@@ -104,23 +104,22 @@ def write_failed(state: str, place: Path, error: OSError, setting: str = "--home
         remedy = "Make that place writable for this user"
     else:
         remedy = "Check that disk"
-    return Seg3BError(
-        state=state,
-        name="OUTPUT_WRITE_FAILED",
-        validator="place_writable",
-        place=str(error.filename or place),
-        remedy=f"{remedy}, or choose another place with {setting}, and run again. Nothing was published.",
-        detail={"errno": errno.errorcode.get(error.errno or 0), "reason": error.strerror or str(error)},
+    return fail(
+        "place_writable",
+        str(error.filename or place),
+        f"{remedy}, or choose another place with {setting}, and run again. Nothing was published.",
+        in_state=state,
+        errno=errno.errorcode.get(error.errno or 0),
+        reason=error.strerror or str(error),
     )
 
 
 def out_of_reach(logical_id: str, error: OutOfReachError) -> Seg3BError:
     """INPUT_OPEN_FAILED of a link by which an upstream root shows what is not its own."""
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         "link_within_reach",
         str(error.filename),
         "Put the file itself there; or, if the root may show it, name the folder it lies in with SEG3B_SHARED.",
-        {"logical_id": logical_id, "target": str(error.target)},
+        logical_id=logical_id,
+        target=str(error.target),
     )

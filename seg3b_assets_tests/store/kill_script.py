@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import HeldError
 from seg3b_assets.pipeline import SeedPlan, SeedRun, plan
-from seg3b_assets.store.prune import is_refusal, prune
+from seg3b_assets.store.prune import prune
 from seg3b_assets_tests.pipeline.crash_script import in_child, status_of
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment
 from seg3b_assets_tests.store.lineages import KEEP, ToyHome
@@ -48,9 +48,7 @@ def prune_once(home: ToyHome) -> bool:
     """Whether a prune ran; False when it was refused."""
     try:
         prune(home.store, KEEP)
-    except Seg3BError as error:
-        if not is_refusal(error):
-            raise
+    except HeldError:
         return False
     return True
 

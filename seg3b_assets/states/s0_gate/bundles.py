@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.plain_files import StrangeFileError, open_plain, read_plain, real_path, walk_below
@@ -86,13 +86,13 @@ def verify_bundle(segment: str, folder: Path, world: WorldIdentity) -> VerifiedG
     _check_listing(segment, folder, members)
     found = _read_members(segment, folder, members)
     if found != claimed:
-        raise Seg3BError(
-            "S0",
-            "UPSTREAM_HASH_MISMATCH",
+        raise fail(
             "flag_digest",
             str(folder / FLAG_NAME),
             f"Restore segment {segment}'s bundle as it was published, or publish the segment again.",
-            {"segment": segment, "expected": claimed, "found": found},
+            segment=segment,
+            expected=claimed,
+            found=found,
         )
     return VerifiedGate(segment, folder, claimed)
 
@@ -127,23 +127,22 @@ def _read_flag(segment: str, folder: Path) -> str:
     try:
         raw = read_plain(flag)
     except OSError as error:
-        raise Seg3BError(
-            "S0",
-            "GATE_MISSING_OR_INVALID",
+        raise fail(
             "flag_present",
             str(flag),
             f"Run segment {segment} until it passes: it has published no flag for this world.",
-            {"segment": segment, "reason": error.strerror},
+            segment=segment,
+            reason=error.strerror,
         ) from error
     matched = _FLAG.fullmatch(raw)
     if not matched:
-        raise Seg3BError(
-            "S0",
-            "GATE_MISSING_OR_INVALID",
+        raise fail(
             "flag_grammar",
             str(flag),
             "Restore the flag: one line, `sha256_hex = ` and 64 lower-case hex digits.",
-            {"segment": segment, "found": raw[:120].decode("utf-8", "replace"), "bytes": len(raw)},
+            segment=segment,
+            found=raw[:120].decode("utf-8", "replace"),
+            bytes=len(raw),
         )
     return matched.group(1).decode()
 
@@ -153,13 +152,12 @@ def _read_index(segment: str, folder: Path) -> Any:
     try:
         raw = read_plain(path)
     except OSError as error:
-        raise Seg3BError(
-            "S0",
-            "GATE_MISSING_OR_INVALID",
+        raise fail(
             "index_present",
             str(path),
             f"Restore segment {segment}'s bundle: its index cannot be read.",
-            {"segment": segment, "reason": error.strerror},
+            segment=segment,
+            reason=error.strerror,
         ) from error
     try:
         index = parse_once(raw)
@@ -179,13 +177,13 @@ def _check_identity(segment: str, folder: Path, index: Any, world: WorldIdentity
     for key in ("manifest_fingerprint", "parameter_hash"):
         expected = getattr(world, key)
         if index.get(key, expected) != expected:
-            raise Seg3BError(
-                "S0",
-                "IDENTITY_MISMATCH",
+            raise fail(
                 "index_identity",
                 f"{folder / INDEX_NAME}:{key}",
                 f"Point to the root whose segment {segment} bundle belongs to the receipt's world.",
-                {"segment": segment, "expected": expected, "found": index[key]},
+                segment=segment,
+                expected=expected,
+                found=index[key],
             )
 
 
@@ -253,13 +251,12 @@ def _read_members(segment: str, folder: Path, members: Sequence[Member]) -> str:
 
 
 def _unreadable_member(segment: str, folder: Path, error: OSError) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         "bundle_member",
         str(error.filename or folder),
         f"Make every file of segment {segment}'s bundle readable.",
-        {"segment": segment, "reason": error.strerror},
+        segment=segment,
+        reason=error.strerror,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.policies.layer_policies import layer_document, policy_differences
 
@@ -42,11 +42,9 @@ def _read(path: Path) -> object:
     try:
         return layer_document(path)
     except ValueError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_SCHEMA_MISMATCH",
+        raise fail(
             "layer_policy_readable",
             str(path),
             "Restore the policy as its segment published it, or take it out of the root: the segment goes by its own.",
-            {"reason": str(error)},
+            reason=str(error),
         ) from error

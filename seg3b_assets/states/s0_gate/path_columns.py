@@ -17,7 +17,7 @@ import polars as pl
 from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_frame, read_schema
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.states.s0_gate.inventory import UPSTREAM
@@ -102,11 +102,13 @@ def _foreign(world: WorldIdentity, file: Path, column: str, found: list[Any]) ->
     # As text: a seed above 2^63 may be in a signed or an unsigned column.
     others = [value for value in found if str(value) != str(expected)]
     if others:
-        yield Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        yield fail(
             "path_column",
             f"{file}:{column}",
             "Take the file of this world: its folder is, its rows are of another one.",
-            {"column": column, "expected": expected, "found": others[:_EXAMPLES], "values": len(found)},
+            in_state="S0",
+            column=column,
+            expected=expected,
+            found=others[:_EXAMPLES],
+            values=len(found),
         )

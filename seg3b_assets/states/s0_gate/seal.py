@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICY, sealed_own_id
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.policies import PolicySet
@@ -163,12 +163,12 @@ def bundle_folder(segment: str, root: Path, world: WorldIdentity) -> Path:
     folder = (root / contract(f"validation_index_{segment}").path.format(**vars(world))).parent
     others = sorted(path.name for path in folder.parent.glob("manifest_fingerprint=*"))
     if others and folder.name not in others:
-        raise Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "gate_identity",
             str(folder),
             "Point --upstream to a root whose folders carry the identity its run_receipt.json states.",
-            {"segment": segment, "expected": folder.name, "found": others[:5]},
+            segment=segment,
+            expected=folder.name,
+            found=others[:5],
         )
     return folder

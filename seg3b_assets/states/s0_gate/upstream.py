@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
@@ -34,23 +34,21 @@ def resolve_upstream(upstream: Path, seed: int) -> Path:
     tried = (upstream, upstream / f"seed={seed}")
     root = next((folder for folder in tried if (folder / RECEIPT_NAME).exists()), None)
     if root is None:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "receipt_present",
             str(upstream / RECEIPT_NAME),
             "Point --upstream to a folder with a run_receipt.json, or with a folder seed=N that has one.",
-            {"seed": seed, "tried": [str(folder / RECEIPT_NAME) for folder in tried]},
+            seed=seed,
+            tried=[str(folder / RECEIPT_NAME) for folder in tried],
         )
     found = read_receipt(root).seed
     if found != seed:
-        raise Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "receipt_seed",
             f"{root / RECEIPT_NAME}:seed",
             "Ask for the seed upstream was made for, or point --upstream to the root of this one.",
-            {"requested": seed, "found": found},
+            requested=seed,
+            found=found,
         )
     return root
 
@@ -66,13 +64,8 @@ def read_receipt(root: Path) -> WorldIdentity:
     try:
         value = parse_once(read_plain(path))
     except OSError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
-            "receipt_readable",
-            str(path),
-            "Make upstream's run_receipt.json readable.",
-            {"reason": error.strerror},
+        raise fail(
+            "receipt_readable", str(path), "Make upstream's run_receipt.json readable.", reason=error.strerror
         ) from error
     except ValueError as error:
         raise _receipt_error(path, "receipt_json", {"reason": str(error)}) from error
@@ -120,13 +113,13 @@ def locate(declared: DatasetContract, root: Path, world: WorldIdentity) -> Path 
 def _sole_folder(declared: DatasetContract, parent: Path) -> Path:
     found = sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
     if len(found) != 1:
-        raise Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "one_version",
             str(parent),
             f"Keep exactly one version of {declared.id} in the upstream root.",
-            {"logical_id": declared.id, "found": found[:_EXAMPLES], "count": len(found)},
+            logical_id=declared.id,
+            found=found[:_EXAMPLES],
+            count=len(found),
         )
     return parent / found[0]
 
@@ -135,21 +128,20 @@ def _absent(declared: DatasetContract, parent: Path, name: str) -> Seg3BError:
     key, partition, _ = name.partition("=")
     others = sorted(path.name for path in parent.glob(f"{key}=*")) if partition else []
     if others:
-        return Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        return fail(
             "dataset_identity",
             str(parent / name),
             "Point --upstream to a root whose folders carry the identity its run_receipt.json states.",
-            {"logical_id": declared.id, "expected": name, "found": others[:_EXAMPLES]},
+            logical_id=declared.id,
+            expected=name,
+            found=others[:_EXAMPLES],
         )
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         "dataset_present",
         str(parent / name),
         f"Give the upstream root its {declared.id}, or point --upstream to a complete root.",
-        {"logical_id": declared.id, "expected": declared.path},
+        logical_id=declared.id,
+        expected=declared.path,
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import file_digest, path_digest
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.plain_files import files_below, open_plain, read_plain
@@ -91,18 +91,14 @@ def uncertified(said: Sequence[Vouched], sealed: Mapping[str, SealedInput]) -> I
         entry = sealed.get(one.dataset_id)
         if entry is None or one.sha256_hex in _digests(entry):
             continue
-        yield Seg3BError(
-            "S0",
-            "UPSTREAM_HASH_MISMATCH",
+        yield fail(
             "certified_dataset",
             str(entry.location),
             f"Restore {one.dataset_id} as segment {one.segment} certified it, or publish the segment again.",
-            {
-                "logical_id": one.dataset_id,
-                "certified_by": str(one.place),
-                "expected": one.sha256_hex,
-                "found": entry.sha256_hex,
-            },
+            logical_id=one.dataset_id,
+            certified_by=str(one.place),
+            expected=one.sha256_hex,
+            found=entry.sha256_hex,
         )
 
 

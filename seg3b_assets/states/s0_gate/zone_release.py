@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.laws.tz_database import newer_zones_note
@@ -56,13 +56,12 @@ def read_release(sealed: Mapping[str, SealedInput], manifest_fingerprint: str) -
         raise _refused(path, "release_schema", facts)
     found = document["manifest_fingerprint"]
     if found != manifest_fingerprint:
-        raise Seg3BError(
-            "S0",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "release_identity",
             f"{path}:manifest_fingerprint",
             "Give the root the timetables of its own world, or take them out: they are optional.",
-            {"expected": manifest_fingerprint, "found": found},
+            expected=manifest_fingerprint,
+            found=found,
         )
     return ZoneRelease(
         document["tzdb_release_tag"], document["tzdb_archive_sha256"], document["tz_index_digest"]
@@ -82,13 +81,11 @@ def _document(path: Path) -> Any:
     try:
         return parse_once(read_plain(path))
     except OSError as error:
-        raise Seg3BError(
-            "S0",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "release_readable",
             str(path),
             "Restore 2A's timetables with their manifest, or take the folder out: it is optional.",
-            {"reason": error.strerror},
+            reason=error.strerror,
         ) from error
     except ValueError as error:
         raise _refused(path, "release_json", {"reason": str(error)}) from error

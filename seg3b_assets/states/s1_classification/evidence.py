@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.joined_keys import (
     ACCEPTED,
     COORDINATES,
@@ -57,14 +57,14 @@ def zone_warnings(
 def _outside(rows: list[dict[str, Any]], tolerance_deg: float) -> Seg3BError:
     first = rows[0]
     shown = ("row", "merchant_id", "lat_deg", "lon_deg", "tzid_settlement")
-    return Seg3BError(
-        "S1",
-        "SETTLEMENT_COORD_INVALID",
+    return fail(
         "coordinate_in_its_zone",
         f"{COORDINATES}: row {first['row']}, merchant {first['merchant_id']}",
         f"The point is not in {first['tzid_settlement']}: correct latitude and longitude (exchanged?) or the zone; or "
         "let it pass, with coordinate_outside_zone.action: warn in settlement.yaml.",
-        {"rows": len(rows), **{key: first[key] for key in shown}, "tolerance_deg": tolerance_deg},
+        rows=len(rows),
+        **{key: first[key] for key in shown},
+        tolerance_deg=tolerance_deg,
     )
 
 

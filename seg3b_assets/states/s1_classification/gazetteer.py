@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import SETTLEMENT_PICK, Stream
@@ -63,16 +63,12 @@ def _check_places(merchants: pl.DataFrame, legal: NDArray[np.str_], places: pl.D
     bare = np.flatnonzero(~np.isin(legal, places["country_iso"].unique().to_numpy().astype("U2")))
     if bare.size:
         first = bare[0]
-        raise Seg3BError(
-            "S1",
-            "SETTLEMENT_COORD_MISSING",
+        raise fail(
             "gazetteer_covers_country",
             f"settlement_gazetteer:country_iso={legal[first]}",
             "Add a place of the country to the gazetteer, a row for the merchant to the coordinates file, "
             "or a seat rule that seats it elsewhere.",
-            {
-                "merchants": int(bare.size),
-                "countries": sorted({str(country) for country in legal[bare]}),
-                "example": {"merchant_id": int(merchants["merchant_id"][int(first)])},
-            },
+            merchants=int(bare.size),
+            countries=sorted({str(country) for country in legal[bare]}),
+            example={"merchant_id": int(merchants["merchant_id"][int(first)])},
         )

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from seg3b_assets.laws.canonical_rows import canonical_rows
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.geography import NOWHERE, CountryPolygons, covering_countries, groups
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
@@ -132,16 +132,12 @@ def _require_none(missing: pl.DataFrame, sources: AnchorSources) -> None:
     otherwise = "let their anchors be drawn: missing_coordinate: draw in settlement.yaml"
     if sources.gazetteer is None:
         otherwise = "the world, which has none, a gazetteer to draw from (`seg3b gazetteer build` makes one)"
-    raise Seg3BError(
-        "S1",
-        "SETTLEMENT_COORD_MISSING",
+    raise fail(
         "coordinate_ingested",
         f"{COORDINATES}:merchant_id={missing['merchant_id'][0]}",
         f"Give each of these merchants a row in the coordinates file, which {file}, or {otherwise}.",
-        {
-            "merchants": missing.height,
-            "examples": missing.head(SHOWN_MISSING).select("merchant_id", "home_country_iso").to_dicts(),
-        },
+        merchants=missing.height,
+        examples=missing.head(SHOWN_MISSING).select("merchant_id", "home_country_iso").to_dicts(),
     )
 
 
@@ -253,11 +249,11 @@ def _check_zones(anchors: pl.DataFrame) -> None:
     unknown = anchors.filter(~pl.col("tzid_settlement").is_in(known))
     if unknown.height:
         first = unknown.select("merchant_id", "tzid_settlement", "coord_source_id").row(0, named=True)
-        raise Seg3BError(
-            "S1",
-            "TZID_INVALID",
+        raise fail(
             "zone_in_tz_database",
             f"merchant {first['merchant_id']}: {first['tzid_settlement']}",
             "Use a zone of the pinned tz database, as Europe/Paris, in the coordinates or the zone polygons.",
-            {"merchants": unknown.height, "example": first},
+            in_state="S1",
+            merchants=unknown.height,
+            example=first,
         )

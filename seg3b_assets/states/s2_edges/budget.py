@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.snapping import snap
 from seg3b_assets.policies import EdgeTopology
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
@@ -71,12 +71,11 @@ def edge_budgets(
         budgets[merchants.merchant_id == np.uint64(merchant)] = edges
     if (budgets < 1).any():
         first = int(np.argmin(budgets))
-        raise Seg3BError(
-            "S2",
-            "BUDGET_TOTAL_INVALID",
+        raise fail(
             "edge_budget_positive",
             "edge_topology.yaml:budget",
             "Raise budget.minimum or the class and size multipliers so that every merchant gets an edge.",
-            {"merchant_id": int(merchants.merchant_id[first]), "budget": int(budgets[first])},
+            merchant_id=int(merchants.merchant_id[first]),
+            budget=int(budgets[first]),
         )
     return budgets

@@ -7,14 +7,15 @@ guard looks at the settlement: overlap comes out of the coupling alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.apportionment import apportion_exact, apportion_rows
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.policies.edge_topology import Guards
 from seg3b_assets.states.s2_edges.shares import SHARE_UNITS
 
@@ -166,12 +167,10 @@ def _to_totals(masses: I64, totals: I64) -> I64:
     return apportion_exact(masses.ravel(), np.full(rows, columns), totals).reshape(rows, columns)
 
 
-def _infeasible(guard: str, detail: dict[str, float]) -> Seg3BError:
-    return Seg3BError(
-        "S2",
-        "BUDGET_COUNTRY_WEIGHTS_INVALID",
+def _infeasible(guard: str, detail: Mapping[str, Any]) -> Seg3BError:
+    return fail(
         "guards_feasible",
         f"edge_topology.yaml:country_shares.guards.{guard}",
         "The guards cannot hold together: widen min_support, raise the cap or lower the effective count.",
-        dict(detail),
+        **detail,
     )

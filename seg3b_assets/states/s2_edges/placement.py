@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import CountryPolygons, groups, wrap_longitude
 from seg3b_assets.laws.overrides import NamedZones
 from seg3b_assets.laws.randomness import Stream, jitter_index, unit_interval
@@ -104,19 +104,15 @@ def _in_edge_order(rounds: list[Attempts]) -> Attempts:
 def _exhausted(edges: EdgeSlots, tiles: TilePicks, edge: int, count: int, max_attempts: int) -> Seg3BError:
     country = edges.iso[int(edges.country[edge])]
     tile = int(tiles.tile_id[edge])
-    return Seg3BError(
-        "S2",
-        "JITTER_RESAMPLE_EXHAUSTED",
+    return fail(
         "jitter_attempts",
         f"merchant {int(edges.merchant_id[edge])}, tile {tile}, country {country}",
         "Tighten the tile's bounds to tile ∩ country, or give the tile weight 0.",
-        {
-            "merchant_id": int(edges.merchant_id[edge]),
-            "tile_id": tile,
-            "country_iso": country,
-            "attempts": max_attempts,
-            "edges_affected": count,
-        },
+        merchant_id=int(edges.merchant_id[edge]),
+        tile_id=tile,
+        country_iso=country,
+        attempts=max_attempts,
+        edges_affected=count,
     )
 
 
@@ -181,11 +177,11 @@ def _require_zones(
         )
     unknown = sorted(set(tzid.tolist()) - tz_database_zones())
     if unknown:
-        raise Seg3BError(
-            "S2",
-            "TZ_ASSET_INVALID",
+        raise fail(
             "zone_in_tz_database",
             "tz_world",
             "Use zones of the pinned tz database package, or pin the release tz_world was cut from.",
-            {"tzid": unknown[:5], "count": len(unknown)},
+            in_state="S2",
+            tzid=unknown[:5],
+            count=len(unknown),
         )

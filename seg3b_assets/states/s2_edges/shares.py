@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from seg3b_assets.laws.apportionment import apportion_rows
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import groups, haversine_km, weighted_centroid
 from seg3b_assets.laws.randomness import Stream, country_codes
 from seg3b_assets.policies import CdnCountryWeights, EdgeTopology
@@ -127,13 +127,11 @@ def _same_region(merchants: VirtualMerchants, atlas: CountryAtlas) -> NDArray[np
 
 
 def _no_country(merchants: VirtualMerchants, row: int) -> Seg3BError:
-    return Seg3BError(
-        "S2",
-        "BUDGET_COUNTRY_WEIGHTS_INVALID",
+    return fail(
         "kernel_mass_positive",
         "edge_topology.yaml:country_shares",
         "No country keeps any weight for this merchant: raise decay_km or lower coupling.",
-        {"merchant_id": int(merchants.merchant_id[row])},
+        merchant_id=int(merchants.merchant_id[row]),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from seg3b_assets.contracts import contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
@@ -107,13 +107,12 @@ def require_polygons(edges: EdgeSlots, polygons: CountryPolygons) -> None:
     used = np.flatnonzero(edges.counts.any(axis=0)) if edges.total else np.zeros(0, np.int64)
     absent = [edges.iso[index] for index in used if edges.iso[index] not in polygons.by_country]
     if absent:
-        raise Seg3BError(
-            "S2",
-            "BUDGET_COUNTRY_WEIGHTS_INVALID",
+        raise fail(
             "country_has_polygon",
             "cdn_country_weights.yaml:countries",
             "Take the countries out of the policy or supply their polygons in world_countries.",
-            {"countries": absent[:10], "count": len(absent)},
+            countries=absent[:10],
+            count=len(absent),
         )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seg3b_assets.contracts import contract, require_frame
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_arrow
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import groups, tile_centroid
 from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.laws.randomness import draw_position
@@ -191,13 +191,12 @@ def _part(surface: str, country: str, file: Path) -> pl.DataFrame:
         # Small files by the hundred: pyarrow opens each at half of polars' cost, and workers are many.
         frame = pl.DataFrame(pl.from_arrow(read_arrow(file)))
     except UnreadableTableError as error:
-        raise Seg3BError(
-            "S2",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "parquet_readable",
             str(file),
             "Restore the file from upstream: it is truncated or not parquet.",
-            {"reason": str(error)[:200]},
+            in_state="S2",
+            reason=str(error)[:200],
         ) from error
     declared = contract(surface)
     require_frame(declared, frame, state="S2", name="INPUT_SCHEMA_MISMATCH", place=str(file))
@@ -211,13 +210,15 @@ def _require_country(country: str, frame: pl.DataFrame, file: Path) -> None:
         return
     others = frame.filter(pl.col("country_iso").ne_missing(country))["country_iso"]
     if others.len():
-        raise Seg3BError(
-            "S2",
-            "IDENTITY_MISMATCH",
+        raise fail(
             "path_column",
             f"{file}:country_iso",
             "Take the country's own tiles: the file is named after it, its rows are another one's.",
-            {"column": "country_iso", "expected": country, "found": others[0], "rows": others.len()},
+            in_state="S2",
+            column="country_iso",
+            expected=country,
+            found=others[0],
+            rows=others.len(),
         )
 
 

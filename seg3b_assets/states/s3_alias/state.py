@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.laws.alias import AliasTables, build_tables, encode_slice, quantise, slice_bytes
 from seg3b_assets.laws.apportionment import segment_starts, segment_sums
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import file_digest, sha256_hex, sha256_raw
 from seg3b_assets.policies import AliasLayout
 from seg3b_assets.states.context import StateContext, StateSpec
@@ -99,24 +99,23 @@ def tables_of(
         unsound |= ~(lowest > 0)
     if unsound.any():
         row = int(np.flatnonzero(unsound)[0])
-        raise Seg3BError(
-            "S3",
-            "WEIGHT_VECTOR_INVALID",
+        raise fail(
             "weights_are_a_distribution",
             f"edge_catalogue_3B, merchant {int(merchant_id[row])}",
             "Rebuild the edge catalogue: a merchant's weights must be positive and sum to 1.",
-            {"merchant_id": int(merchant_id[row]), "sum": float(sums[row]), "count": int(unsound.sum())},
+            merchant_id=int(merchant_id[row]),
+            sum=float(sums[row]),
+            count=int(unsound.sum()),
         )
     masses = quantise(weight, cells, layout.quantised_bits)
     if (masses < 0).any():
         row = int(np.searchsorted(np.cumsum(cells), int(np.argmin(masses)), side="right"))
-        raise Seg3BError(
-            "S3",
-            "QUANTISATION_FAILED",
+        raise fail(
             "masses_non_negative",
             f"edge_catalogue_3B, merchant {int(merchant_id[row])}",
             "Raise quantised_bits in alias_layout.yaml: the grid is too coarse for these weights.",
-            {"merchant_id": int(merchant_id[row]), "quantised_bits": layout.quantised_bits},
+            merchant_id=int(merchant_id[row]),
+            quantised_bits=layout.quantised_bits,
         )
     return build_tables(masses, cells, layout.quantised_bits)
 

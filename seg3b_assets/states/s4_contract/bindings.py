@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from seg3b_assets.contracts import all_contracts, contract
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.policies import VirtualRoutingFields
 from seg3b_assets.states.s4_contract.declarations import DeclaredTest, schema_anchor
 
@@ -46,13 +46,12 @@ def check_tests(tests: Sequence[DeclaredTest]) -> None:
         holders = Counter(field.split(".")[1] for field in test.fields)
         unresolved += [key for key in test.join_keys if holders[key] < 2]
         if unresolved:
-            raise Seg3BError(
-                "S4",
-                "TEST_BINDING_INVALID",
+            raise fail(
                 "anchor_resolves",
                 f"virtual_validation_contract_3B:{test.test_id}",
                 "Name datasets of the dictionary, columns of their contracts, and keys two of them share.",
-                {"metric": test.measure.metric, "unresolved": unresolved},
+                metric=test.measure.metric,
+                unresolved=unresolved,
             )
 
 
@@ -79,13 +78,13 @@ def bound_source(policy: VirtualRoutingFields, field: str) -> tuple[str, str]:
     found = column_type(anchor)
     if found == FIELD_TYPES[field] and contract(dataset).producer in ROUTED_FROM:
         return dataset, column
-    raise Seg3BError(
-        "S4",
-        "FIELD_BINDING_INVALID",
+    raise fail(
         "field_resolves",
         f"virtual_routing_fields.yaml:{key}",
         "Bind the field to a published column of S1 to S3, as edge_catalogue_3B.lat_deg.",
-        {"value": anchor, "found": str(found), "expected": str(FIELD_TYPES[field])},
+        value=anchor,
+        found=str(found),
+        expected=str(FIELD_TYPES[field]),
     )
 
 

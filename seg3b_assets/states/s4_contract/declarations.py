@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
 from seg3b_assets.contracts.published import column_anchor
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
 from seg3b_assets.policies.validation import TrafficFamily
@@ -277,19 +277,15 @@ def _check_bound(test: DeclaredTest) -> None:
     rising = all(a < b for a, b in pairwise(values))
     if bound.operator in measure.operators and inside and rising:
         return
-    raise Seg3BError(
-        "S4",
-        "TEST_THRESHOLD_INVALID",
+    raise fail(
         "threshold_in_domain",
         f"virtual_validation.yaml:hard_gates.{test.gate_id}",
         "Give the gate an operator and a threshold that its metric can be held against.",
-        {
-            "metric": measure.metric,
-            "operator": bound.operator,
-            "threshold": list(values),
-            "operators": list(measure.operators),
-            "allowed": [low, None if math.isinf(high) else high],
-        },
+        metric=measure.metric,
+        operator=bound.operator,
+        threshold=list(values),
+        operators=list(measure.operators),
+        allowed=[low, None if math.isinf(high) else high],
     )
 
 

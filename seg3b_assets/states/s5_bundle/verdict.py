@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from seg3b_assets.audit import AuditReport, CheckResult
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 
 SHOWN_CHECKS: Final = 40
 # Digests recorded at publishing differ whenever anything does: they name a fault only if nothing else can.
@@ -29,15 +29,14 @@ def require_realistic(results: pl.DataFrame) -> None:
     shown = ("test_id", "metric", "virtual_class", "measured", "operator", "threshold", "n")
     rows = failed.select(shown).head(SHOWN_CHECKS).to_dicts()
     first = rows[0]
-    raise Seg3BError(
-        "S4",
-        "REALISM_GATE_BLOCKED",
+    raise fail(
         "blocking_row_holds",
         f"virtual_validation_results_3B:{first['metric']} ({first['test_id']})",
         f"It is {first['measured']}, the contract wants {first['operator']} {first['threshold']}. Mend the "
         "posture in policies/, where docs/realism.md says what moves it, or set realism_enforcement_mode to "
         "observe. S0 to S4 are published and can be looked at.",
-        {"failed": failed.height, "rows": rows},
+        failed=failed.height,
+        rows=rows,
     )
 
 
