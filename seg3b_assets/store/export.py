@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import polars as pl
 
 from seg3b_assets.contracts import contract, require_document
 from seg3b_assets.contracts.generation import require_current
@@ -134,7 +135,10 @@ def _write_tree(
     located = {name: snapshot for snapshot in snapshots.values() for name in snapshot.outputs}
     sealed = orjson.loads(located["sealed_inputs_3B"].path("sealed_inputs_3B").read_bytes())
     copied |= input_copies(sealed, root, run, store.home, folder)
-    excerpt = tile_excerpt(located["edge_catalogue_3B"].path("edge_catalogue_3B"), sealed, root.path)
+    catalogue = located["edge_catalogue_3B"]
+    parts = catalogue.outputs["edge_catalogue_3B"].locations(catalogue.root)
+    edges = pl.read_parquet(parts, columns=["country_iso", "hrsl_tile_id"], glob=False)
+    excerpt = tile_excerpt(edges, sealed, root.path)
     path = folder / contract(EXCERPT).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(parquet_bytes(excerpt))

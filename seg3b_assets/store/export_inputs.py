@@ -135,20 +135,17 @@ def _not_sealed(row: Row, location: Path, name: str, found: str | None) -> Seg3B
     )
 
 
-def tile_excerpt(catalogue: Path, sealed: Sequence[Row], upstream: Path) -> pl.DataFrame:
+def tile_excerpt(edges: pl.DataFrame, sealed: Sequence[Row], upstream: Path) -> pl.DataFrame:
     """The used tiles of each country, in the order of the contract ``tile_excerpt``.
 
     Args:
-        catalogue: folder of ``edge_catalogue_3B``.
+        edges: ``country_iso`` and ``hrsl_tile_id`` of ``edge_catalogue_3B``.
     """
     folders = {
         sealed_own_id(row): upstream / str(row["path"]) for row in sealed if sealed_own_id(row) in SURFACES
     }
     used = (
-        pl.read_parquet(
-            sorted(catalogue.glob("*.parquet")), columns=["country_iso", "hrsl_tile_id"], glob=False
-        )
-        .select("country_iso", tile_id=pl.col("hrsl_tile_id").cast(pl.UInt64))
+        edges.select("country_iso", tile_id=pl.col("hrsl_tile_id").cast(pl.UInt64))
         .unique()
         .sort("country_iso", "tile_id")
     )
