@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.audit.alias_tables import CHECKS as _WEIGHT_CHECKS
 from seg3b_assets.audit.alias_tables import audit_tables
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.largest_remainder import place_in_run, run_of
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
@@ -99,6 +100,7 @@ def _read_blob(desk: Desk) -> bytes | None:
     return data
 
 
+@check("S3.alias_rows", "§5 index", "an index row is missing or disagrees with the catalogue")
 def _index_rows(
     desk: Desk, index: pl.DataFrame, rows: pl.DataFrame, catalogue: pl.DataFrame | None, size: int
 ) -> None:
@@ -127,6 +129,7 @@ def _index_rows(
     desk.findings.rows("S3.alias_rows", differs.to_numpy(), lambda row: compared.row(row, named=True))
 
 
+@check("S3.blob_digest", "§5 index", "the blob or its digest was edited", code="DIGEST_COMPONENT_MISMATCH")
 def _blob_digest(desk: Desk, index: pl.DataFrame, blob: bytes) -> None:
     published = index["blob_sha256_hex"][-1] if index.height else None
     recomputed = sha256_hex(blob)
@@ -134,6 +137,7 @@ def _blob_digest(desk: Desk, index: pl.DataFrame, blob: bytes) -> None:
     desk.findings.equal("S3.blob_digest", published, recomputed)
 
 
+@check("S3.alias_bounds", "§5 blob", "slices do not fill the blob, or are not aligned")
 def _bounds(desk: Desk, slices: _Slices, rows: pl.DataFrame, size: int) -> bool:
     """Slices follow one another at the alignment and fill the blob; False when one leaves it."""
     alignment = desk.tree.policies.alias_layout.alignment_bytes
@@ -161,6 +165,7 @@ def _bounds(desk: Desk, slices: _Slices, rows: pl.DataFrame, size: int) -> bool:
     return bool(lies_inside.all())
 
 
+@check("S3.alias_header", "§5 blob", "a slice's header was edited")
 def _headers(desk: Desk, slices: _Slices, blob: bytes) -> None:
     """u32 N, 32, 0, 0, little-endian."""
     words = np.frombuffer(blob[: len(blob) // 4 * 4], "<u4")
@@ -178,6 +183,7 @@ def _headers(desk: Desk, slices: _Slices, blob: bytes) -> None:
     )
 
 
+@check("S3.alias_padding", "§5 blob", "pad bytes are not zero")
 def _padding(desk: Desk, slices: _Slices, blob: bytes) -> None:
     """Every byte between slices, and behind the last, is zero."""
     following = np.append(slices.offset, len(blob))[1:]
@@ -196,6 +202,7 @@ def _padding(desk: Desk, slices: _Slices, blob: bytes) -> None:
         desk.findings.ok("S3.alias_padding")
 
 
+@check("S3.alias_checksum", "§5 index", "a slice or its checksum was edited")
 def _checksums(desk: Desk, slices: _Slices, rows: pl.DataFrame, blob: bytes) -> None:
     view = memoryview(blob)
     bounds = zip(slices.offset.tolist(), slices.end.tolist(), strict=True)
@@ -221,6 +228,7 @@ def _pairs(slices: _Slices, blob: bytes) -> tuple[U32, U32]:
     return words[at], words[at + 1]
 
 
+@check("S3.alias_range", "§5 table", "an alias points outside its table, or a probability is 0")
 def _ranges(desk: Desk, slices: _Slices, prob_q: U32, alias: U32) -> bool:
     """1 ≤ prob_q ≤ 2³² − 1 and alias < N."""
     of_merchant = run_of(slices.slots)
@@ -246,6 +254,18 @@ def _same_slots(catalogue: pl.DataFrame, slices: _Slices) -> bool:
     return merchants.tolist() == slices.merchant_id and np.array_equal(lengths, slices.slots)
 
 
+@check(
+    "S3.universe_components",
+    "§5 universe hash",
+    "a component digest is not that of the bytes",
+    code="DIGEST_COMPONENT_MISMATCH",
+)
+@check(
+    "S3.universe_hash",
+    "§5 universe hash",
+    "the hash is not that of its components",
+    code="DIGEST_COMPONENT_MISMATCH",
+)
 def audit_universe(desk: Desk) -> str | None:
     """The four component digests, from bytes, and the hash over them in name order; the hash as published."""
     document = desk.document(UNIVERSE)
@@ -271,6 +291,7 @@ def audit_universe(desk: Desk) -> str | None:
     return str(document["universe_hash"])
 
 
+@check("S3.gamma_log_empty", "§5 gamma log", "something was written where nothing is drawn")
 def audit_gamma_log(desk: Desk) -> None:
     """S3 draws nothing: its log is there and empty."""
     path = desk.tree.datasets.get(GAMMA_LOG)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.largest_remainder import greatest, least, run_of, run_sums
 from seg3b_assets.audit.tree import Desk
 
@@ -25,6 +26,8 @@ CHECKS: Final = ("S3.alias_distribution", "S3.alias_table")
 _BITS: Final = 32
 
 
+@check("S3.alias_distribution", "§5 decode", "the table decodes to other weights than the catalogue's")
+@check("S3.alias_table", "§5 table", "the table decodes right but is not built in the law's order")
 def audit_tables(desk: Desk, catalogue: pl.DataFrame, slots: I64, prob_q: U32, alias: U32) -> None:
     """What every merchant's table stands for, and that it is the law's.
 

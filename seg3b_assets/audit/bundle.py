@@ -21,9 +21,8 @@ from seg3b_assets.audit.bundle_members import (
     published_table,
     same_as_compared,
 )
-from seg3b_assets.audit.checks import audited_datasets
+from seg3b_assets.audit.checks import audited_datasets, bundle_documents, tree_check
 from seg3b_assets.audit.tree import Desk, read_bounded
-from seg3b_assets.audit.tree_checks import bundle_documents
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id
 from seg3b_assets.laws.hashing import le64, sha256_hex, uer
@@ -101,6 +100,7 @@ def audit_bundle(desk: Desk, policies_known: bool) -> None:
     _manifest(desk)
 
 
+@tree_check("S5.bundle_members", "§7 bundle", "a member is missing, or something else lies in the bundle")
 def _members(desk: Desk, folder: Path) -> dict[str, bytes] | None:
     """Bytes of every file of the bundle; reports files that are none of its members, and missing ones."""
     expected = set(contract(BUNDLE).schema["items"]["enum"])
@@ -127,6 +127,7 @@ def _folder_digest(members: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
+@tree_check("S5.flag", "§7 flag", "the flag is missing or is not of this bundle", code="FLAG_DIGEST_MISMATCH")
 def _flag(desk: Desk, members: Mapping[str, bytes]) -> None:
     """``sha256_hex = `` and SHA-256 over the members' raw bytes in ASCII path order, LF, nothing else."""
     digest = hashlib.sha256()
@@ -140,6 +141,7 @@ def _flag(desk: Desk, members: Mapping[str, bytes]) -> None:
     desk.findings.equal("S5.flag", told, expected, file=FLAG_NAME)
 
 
+@tree_check("S5.bundle_index", "§7 bundle", "index.json does not describe the members")
 def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
     document = desk.document(INDEX)
     if document is None:
@@ -162,6 +164,7 @@ def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
     desk.findings.equal("S5.bundle_index", document["s5_manifest_digest"], digest, key="s5_manifest_digest")
 
 
+@tree_check("S5.carried", "§7 evidence", "a member is not the state's document it repeats")
 def _carried(desk: Desk, members: Mapping[str, bytes]) -> None:
     """Members that repeat an earlier state's document, byte for byte."""
     for name in CARRIED:
@@ -174,6 +177,7 @@ def _carried(desk: Desk, members: Mapping[str, bytes]) -> None:
         )
 
 
+@tree_check("S5.realism_results", "§7 evidence", "a result is not that of virtual_validation_results_3B")
 def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) -> None:
     """What the contract measured, row by row, and whether it let the seed pass."""
     check_id = "S5.realism_results"
@@ -210,6 +214,7 @@ def _value(text: str | None) -> Any:
         return text
 
 
+@tree_check("S5.manifest", "§7 evidence", "a dataset's digest is not that of its bytes")
 def _manifest(desk: Desk) -> None:
     """Every S0 to S4 dataset, with the digest of its bytes, and what a router is bound by."""
     sealed = desk.tree.published

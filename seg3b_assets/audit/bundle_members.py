@@ -12,13 +12,14 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from seg3b_assets.audit.checks import AUDIT_VERSION, check_specs
+from seg3b_assets.audit.checks import check_specs, tree_check
 from seg3b_assets.audit.findings import LogFacts, same
 from seg3b_assets.audit.parquet_files import read_table
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.foreign.reading import UnreadableTableError
+from seg3b_assets.laws.audit_version import AUDIT_VERSION
 
 CONTRACT: Final = "virtual_validation_contract_3B"
 # By module and label: a logged stream's log and draws per event; of another, what its entry says.
@@ -100,6 +101,7 @@ def _all_counted(desk: Desk) -> bool:
     return not any(result.status == "SKIPPED" for result in desk.findings.of(check_specs()))
 
 
+@tree_check("S5.structural_summary", "§7 evidence", "a check or count is not what S5's audit gives")
 def audit_structural(desk: Desk, summary: Mapping[str, Any] | None) -> None:
     """``s5_structural_summary_3B``."""
     check_id = "S5.structural_summary"
@@ -116,6 +118,7 @@ def audit_structural(desk: Desk, summary: Mapping[str, Any] | None) -> None:
             )
 
 
+@tree_check("S5.rng_summary", "§7 evidence", "a total, digest or size is not that of the logs")
 def audit_rng(desk: Desk, summary: Mapping[str, Any] | None) -> None:
     """``s5_rng_summary_3B``."""
     check_id = "S5.rng_summary"
@@ -148,6 +151,7 @@ def _counted(desk: Desk, dataset: str, draws: int) -> dict[str, Any] | None:
     }
 
 
+@tree_check("S5.digest_summary", "§7 evidence", "a digest is not that of the bytes")
 def audit_digests(desk: Desk, summary: Mapping[str, Any] | None) -> None:
     """``s5_digest_summary_3B``."""
     if summary is None:
@@ -177,6 +181,7 @@ def same_as_compared(desk: Desk, check_id: str, digest_id: str, found: object) -
         desk.findings.equal(check_id, found, comparison.recomputed, digest=digest_id)
 
 
+@tree_check("S5.audit", "§7 evidence", "a check, count, digest or figure is not what S5's audit gives")
 def audit_member(desk: Desk, document: Mapping[str, Any] | None, mode: str | None) -> None:
     """The segment's own member: what the layer's summaries have no place for."""
     check_id = "S5.audit"

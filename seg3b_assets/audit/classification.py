@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.row_digests import row_digests
@@ -156,6 +157,7 @@ def read_merchants(desk: Desk) -> pl.DataFrame | None:
     return None if frame is None else frame.sort("merchant_id")
 
 
+@check("S1.merchant_set", "§3 classification", "a merchant was dropped, added or repeated")
 def audit_classification(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
     """S1's merchants, rules, decisions and digests.
 
@@ -189,6 +191,7 @@ def _same_merchants(
         desk.findings.ok(check_id)
 
 
+@check("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have")
 def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
     """rule_id and rule_version name something in the policy, which is the one the row cites."""
     known = [f"{rule.rule_id}|{rule.rule_version}" for rule in policy.rules]
@@ -248,11 +251,16 @@ def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) ->
     )
 
 
+@check("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited")
 def _decisions(desk: Desk, joined: pl.DataFrame, policy: McChannelRules) -> None:
     derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
     _differences(desk, "S1.decision", joined, derived, _DECIDED)
 
 
+@check("S1.lineage_set", "§3 classification", "a merchant's lineage is missing, or somebody else's")
+@check(
+    "S1.lineage", "§3 classification", "rule, reason, rank, propensity or draw is not what the policy gives"
+)
 def audit_lineage(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
     """``virtual_classification_lineage_3B``: a row per merchant, and each what policy and seed give.
 
@@ -287,6 +295,7 @@ def _differences(
     desk.findings.rows(check_id, failing, example)
 
 
+@check("S1.classification_digest", "§3 classification", "the row or its digest was edited afterwards")
 def _digests(desk: Desk, joined: pl.DataFrame) -> None:
     decision_of = {mode: decision for decision, mode in MODES.items()}
     rows = canonical_rows(

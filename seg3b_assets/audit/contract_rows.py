@@ -1,28 +1,45 @@
-"""S4's validation contract and its terms re-audited (law section 6), row by row against policy and registry.
+"""S4's validation contract, its terms and its results re-audited (law section 6), row by row.
 
-A contract row has what the layer publishes, the terms under the same test_id the rest: ids, severities,
-switches, bounds, anchors of the one, operator, bound, gate and rates of the other. What a row asks is
-``questions``' matter.
+A contract row has what the layer publishes, the terms under the same test_id the rest: ids, severities, switches,
+bounds, anchors of the one, operator, bound, gate and rates of the other. A row that keeps its bound and its severity
+may still ask another question: of whom, from which columns. Results are measured again by realism's metrics, one
+registry for everybody; what is not taken on trust is that the published table is what they gave. A tree damaged too
+far to be measured is the other checks' finding.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from seg3b_assets.audit.questions import audit_questions, present
+from seg3b_assets.audit.checks import check
+from seg3b_assets.audit.findings import same
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import all_contracts
-from seg3b_assets.contracts.artefact_registry import own_id
-from seg3b_assets.contracts.published import resolve_anchor
+from seg3b_assets.contracts.artefact_registry import by_own_id, own_id, published_id
+from seg3b_assets.contracts.published import column_anchor, resolve_anchor
+from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
+from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
-from seg3b_assets.realism.measurement import ALL_MERCHANTS
+from seg3b_assets.realism import SeedOutputs, run_contract
+from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, ROUTING_PROBE, Metric
 from seg3b_assets.realism.registry import METRICS
+
+_GLOBAL: Final = "GLOBAL"
+_NOTES: Final = {
+    ALL_EDGES: "every edge of these merchants",
+    ROUTING_PROBE: "picks of the routing probe for these merchants",
+}
+_CLASS_FIELDS: Final = ("edge_merchant_profile_3B.merchant_id", "edge_merchant_profile_3B.virtual_class")
+_CLASS_KEY: Final = "merchant_id"
+
+Row = Mapping[str, Any]
+
 
 CONTRACT: Final = "virtual_validation_contract_3B"
 TERMS: Final = "virtual_validation_terms_3B"
@@ -45,8 +62,83 @@ _ROW_CHECKS: Final = (
     "S4.anchors",
     "S4.terms",
 )
+RESULTS: Final = "virtual_validation_results_3B"
 
-Row = Mapping[str, Any]
+
+@check("S4.rows", "§6 contract", "a row asks something else than its metric is, or a metric has no row")
+def audit_questions(desk: Desk, rows: Sequence[Row]) -> None:
+    """Every metric of a hard gate or the probe has its rows, and every row asks what its metric is."""
+    gated = {gate.metric for gate in desk.tree.policies.virtual_validation.hard_gates.values()}
+    contracted = {
+        name: one
+        for name, one in METRICS.items()
+        if one.compute is not None and (name in gated or one.population == ROUTING_PROBE)
+    }
+    asked = {row["metric"] for row in rows if row["scope"] == _GLOBAL}
+    absent = sorted(contracted.keys() - asked)
+    if absent:
+        desk.findings.fail("S4.rows", len(absent), {"metrics_without_a_row": absent[:3]})
+    for row in rows:
+        metric = contracted.get(row["metric"])
+        if metric is None:
+            continue  # its id, its gate and its family are other checks' findings
+        found = {**present(dict(row)), **present(row["inputs"])}
+        for key, value in _expected(metric, row).items():
+            desk.findings.equal("S4.rows", found.get(key), value, test_id=row["test_id"], key=key)
+    desk.findings.ok("S4.rows")
+
+
+def _expected(metric: Metric, row: Row) -> dict[str, Any]:
+    sliced = row["scope"] != _GLOBAL
+    fields = (*metric.fields, *(_CLASS_FIELDS if sliced else ()))
+    keys = metric.join_keys
+    if sliced and _CLASS_KEY not in keys:
+        keys = (_CLASS_KEY, *keys)
+    datasets = {field.partition(".")[0] for field in fields} | set(metric.artefacts)
+    return {
+        "test_type": metric.family,
+        "description": metric.definition,
+        "target_population": _population(metric, row),
+        "datasets": [
+            {"logical_id": published_id(dataset), "role": _role(metric, dataset)}
+            for dataset in sorted(datasets)
+        ],
+        "fields": [{"schema_anchor": _anchor(field), "role": field} for field in fields],
+        "join_keys": list(keys),
+    }
+
+
+def _population(metric: Metric, row: Row) -> dict[str, Any]:
+    """Everybody the metric is over, or one class; which one is the row's to say, and the families' to count."""
+    found = present(row["target_population"])
+    expected: dict[str, Any] = {"virtual_only": metric.population != ALL_MERCHANTS}
+    if row["scope"] != _GLOBAL:
+        expected["classes"] = found.get("classes", [])[:1]
+    if metric.population in _NOTES:
+        expected["notes"] = _NOTES[metric.population]
+    return expected
+
+
+def _role(metric: Metric, dataset: str) -> str:
+    if dataset in metric.artefacts:
+        return "bytes"
+    measured = any(field.startswith(f"{dataset}.") for field in metric.fields)
+    return "measured" if measured else "population"
+
+
+def _anchor(field: str) -> str:
+    dataset, _, column = field.partition(".")
+    return column_anchor(by_own_id()[dataset].schema_ref, column)
+
+
+def present(value: Any) -> Any:
+    """A value without the null members of its structs, which count as absent. Lists are as they stand: S4 puts
+    no null into one."""
+    if isinstance(value, dict):
+        return {key: present(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [present(inner) for inner in value]
+    return value
 
 
 def audit_contract(desk: Desk) -> pl.DataFrame | None:
@@ -71,6 +163,7 @@ def audit_contract(desk: Desk) -> pl.DataFrame | None:
     return table
 
 
+@check("S4.terms_set", "§6 contract", "a row has no terms, or terms have no row")
 def _one_set(desk: Desk, table: pl.DataFrame, terms: pl.DataFrame) -> None:
     """Each row has its terms, and terms are of a row."""
     without = table.join(terms, on="test_id", how="anti")["test_id"]
@@ -91,6 +184,9 @@ def _known(desk: Desk, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["test_type"] in families and row["metric"] is not None]
 
 
+@check("S4.test_id", "§6 contract", "an id is not that of its row")
+@check("S4.severity", "§6 contract", "a severity is not what the mode asks for")
+@check("S4.enabled", "§6 contract", "a row is switched on or off against the policy")
 def _row(desk: Desk, row: Row, policy: VirtualValidation) -> None:
     name = {"test_id": row["test_id"], "metric": row["metric"]}
     parts = {key: row[key] for key in ("metric", "scope", "test_type")}
@@ -107,6 +203,7 @@ def _row(desk: Desk, row: Row, policy: VirtualValidation) -> None:
     _bounds(desk, row, policy, name)
 
 
+@check("S4.anchors", "§6 contract", "a row names a dataset or column that does not exist")
 def _anchors(desk: Desk, row: Row, name: dict[str, Any]) -> None:
     """Datasets and columns a row names are declared somewhere; a key joins columns of two datasets."""
     inputs = present(row["inputs"])
@@ -126,6 +223,8 @@ def _anchors(desk: Desk, row: Row, name: dict[str, Any]) -> None:
         desk.findings.fail("S4.anchors", max(len(lost), 1), {**name, "unresolved": lost[:5]})
 
 
+@check("S4.thresholds", "§6 contract", "a published bound is not the policy's gate")
+@check("S4.terms", "§6 contract", "a metric is held otherwise than by the policy's gate or the probe's rates")
 def _bounds(desk: Desk, row: Row, policy: VirtualValidation, name: dict[str, Any]) -> None:
     """The terms are the policy's; the contract has the bounds that are published under a name."""
     terms = _expected_terms(row["metric"], policy)
@@ -172,6 +271,7 @@ def _named(metric: str, terms: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+@check("S4.families", "§6 contract", "a family is missing, or the contract has too few rows")
 def _families(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
     """Every family has a row, the contract at least twelve, and a metric sliced by class all classes."""
     counted = Counter(row["test_type"] for row in rows)
@@ -189,6 +289,7 @@ def _families(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation)
             desk.findings.equal("S4.families", slices[row["metric"]], wanted, metric=row["metric"])
 
 
+@check("S4.gate_rows", "§6 contract", "a gate of the policy has no row")
 def _gate_rows(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
     """Each hard gate on a measured number has its one row over everybody.
 
@@ -198,3 +299,68 @@ def _gate_rows(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation
     for gate_id, gate in policy.hard_gates.items():
         wanted = 0 if gate.operator == "bool_true" else 1
         desk.findings.equal("S4.gate_rows", globally[gate.metric], wanted, gate=gate_id, metric=gate.metric)
+
+
+@check("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives")
+def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
+    """Run the contract again.
+
+    Args:
+        tables: merchants, classification, settlement (located), profile and catalogue; None where unreadable.
+    """
+    published, contract, terms = desk.table(RESULTS), desk.table(CONTRACT), desk.table(TERMS)
+    index, blob = desk.table("edge_alias_index_3B"), _blob(desk)
+    if published is None or contract is None or terms is None:
+        return
+    if index is None or blob is None or any(frame is None for frame in tables.values()):
+        desk.findings.skip("a dataset it is measured from is missing or unreadable", "S4.results")
+        return
+    frames = {name: frame for name, frame in tables.items() if frame is not None}
+    try:
+        outputs = SeedOutputs(
+            identity=desk.tree.identity,
+            merchants=frames["merchants"],
+            classification=frames["classification"],
+            settlement=frames["settlement"],
+            profile=frames["profile"],
+            edges=frames["catalogue"],
+            alias_index=index,
+            alias_blob=blob,
+        )
+        again = run_contract(outputs, contract, terms, desk.tree.policies, desk.workers)
+    except (Seg3BError, OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
+        desk.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", "S4.results")
+        return
+    _compare(desk, published, again)
+
+
+def _compare(desk: Desk, published: pl.DataFrame, again: pl.DataFrame) -> None:
+    found = {row["test_id"]: row for row in published.iter_rows(named=True)}
+    expected = {row["test_id"]: row for row in again.iter_rows(named=True)}
+    wrong = [
+        test
+        for test in sorted(found.keys() | expected.keys())
+        if not same(found.get(test), expected.get(test))
+    ]
+    if not wrong:
+        desk.findings.ok("S4.results")
+        return
+    first = wrong[0]
+    desk.findings.fail("S4.results", len(wrong), _difference(first, found.get(first), expected.get(first)))
+
+
+def _difference(
+    test_id: str, found: dict[str, Any] | None, expected: dict[str, Any] | None
+) -> dict[str, Any]:
+    if found is None or expected is None:
+        return {"test_id": test_id, "found": found and "a row", "expected": expected and "a row"}
+    column = next(name for name in expected if not same(found[name], expected[name]))
+    return {"test_id": test_id, "column": column, "found": found[column], "expected": expected[column]}
+
+
+def _blob(desk: Desk) -> bytes | None:
+    path = desk.tree.datasets.get("edge_alias_blob_3B")
+    try:
+        return read_plain(path, MAX_BLOB_BYTES) if path else None
+    except OSError:
+        return None

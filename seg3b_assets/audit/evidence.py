@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.checks import dataset_check, log_aspects, log_check
+from seg3b_assets.audit.checks import dataset_check, log_check
 from seg3b_assets.audit.findings import LogFacts
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.line_diagnosis import diagnose, largest_size, parse_line
+from seg3b_assets.audit.line_diagnosis import diagnose, largest_size, log_aspects, parse_line
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import Field, line_chunks

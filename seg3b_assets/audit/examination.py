@@ -17,14 +17,20 @@ import numpy as np
 import polars as pl
 
 from seg3b_assets.audit.alias_blob import audit_alias, audit_gamma_log, audit_universe
-from seg3b_assets.audit.checks import check_specs
+from seg3b_assets.audit.anchors import expected_settlements
+from seg3b_assets.audit.catalogue import (
+    altered_merchants,
+    audit_index,
+    audit_part_files,
+    audit_rows,
+    ledger_matches,
+    witness_counts,
+)
+from seg3b_assets.audit.checks import check, check_specs
 from seg3b_assets.audit.classification import audit_classification, audit_lineage, read_merchants
-from seg3b_assets.audit.contract_rows import audit_contract
-from seg3b_assets.audit.edges import altered_merchants, audit_rows
+from seg3b_assets.audit.contract_rows import audit_contract, audit_results
 from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
-from seg3b_assets.audit.excerpt import audit_excerpt
 from seg3b_assets.audit.findings import AuditReport, Findings
-from seg3b_assets.audit.index import audit_index, audit_part_files, ledger_matches, witness_counts
 from seg3b_assets.audit.input_findings import audit_findings
 from seg3b_assets.audit.ledger import EdgeLedger, read_ledger
 from seg3b_assets.audit.maps import Maps, read_maps
@@ -38,15 +44,11 @@ from seg3b_assets.audit.profile import (
     located_settlements,
     merchant_facts,
 )
-from seg3b_assets.audit.results import audit_results
 from seg3b_assets.audit.routing import audit_bindings, audit_routing, audit_run_summary
 from seg3b_assets.audit.run_reports import audit_joined, audit_run_reports, audit_warnings
 from seg3b_assets.audit.sealing import audit_seal
-from seg3b_assets.audit.settlement import (
-    audit_settlement,
-    audit_settlement_lineage,
-    expected_settlements,
-)
+from seg3b_assets.audit.settlement import audit_settlement, audit_settlement_lineage
+from seg3b_assets.audit.surface import audit_excerpt
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
 from seg3b_assets.realism import with_countries
 
@@ -153,6 +155,12 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
         audit_rng_row(desk, desk.tree.versions.get("S2"))
 
 
+@check(
+    "S5.examination",
+    "§7 audit",
+    "what lies there is nothing a state writes: it broke the auditor",
+    code="BUNDLE_CONTENT_MISMATCH",
+)
 @contextmanager
 def examining(desk: Desk, part: str) -> Iterator[None]:
     """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it.
@@ -210,6 +218,9 @@ def _audit_edges(desk: Desk, tables: _Tables) -> None:
         audit_evidence(desk, ledger, placement)
 
 
+@check("S1.notes", "§3 classification", "a note stands where S1 writes none")
+@check("S2.notes", "§4 index", "a note stands where S2 writes none")
+@check("S3.notes", "§5 index", "a note stands where S3 writes none")
 def _notes(desk: Desk, tables: _Tables) -> None:
     """Columns for notes stay empty; a settlement's are those of the ingested coordinates."""
     for check_id, frame in (
@@ -266,6 +277,12 @@ def _merchant_data(tables: _Tables) -> MerchantData | None:
     return MerchantData(tables.classification, tables.settlement, tables.merchants, tables.countries)
 
 
+@check(
+    "S5.published_digests",
+    "§7 evidence",
+    "bytes changed after the state that wrote them published them",
+    code="DIGEST_COMPONENT_MISMATCH",
+)
 def _published(desk: Desk) -> None:
     """The digest of every dataset's bytes, against what its state recorded when it published them."""
     digests = desk.findings.digests

@@ -15,10 +15,9 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.audit.checks import audited_datasets
+from seg3b_assets.audit.checks import LAST_REPORT, audited_datasets, bundle_documents
 from seg3b_assets.audit.listing import Listing, Paths
 from seg3b_assets.audit.tree import read_bounded
-from seg3b_assets.audit.tree_checks import LAST_REPORT, bundle_documents
 from seg3b_assets.contracts import DatasetContract, contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.laws.hashing import sha256_hex

@@ -2,6 +2,10 @@
 
 A border that is none is a finding of the audit, and the rest of it goes on with the borders that are sound. What a
 country's tiles are is known only where the surfaces are at hand; an exported tree says it in this document alone.
+
+The gate receipt's notes are made again: where the layer's policies of the root differ from the segment's, zones newer
+than 2A's tz database, and what the document says, in that order. Where a sealed file they rest on is not at hand, only
+the findings are held against them.
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.maps import BORDERS, Maps
-from seg3b_assets.audit.receipt_notes import audit_notes
-from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.audit.tree import Desk, part_files, read_bounded
+from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id, layer_policy_id, sealed_own_id
 from seg3b_assets.laws.map_findings import (
     COUNTRY_LEFT_PRIOR,
     MapFinding,
@@ -21,6 +28,14 @@ from seg3b_assets.laws.map_findings import (
     rings_round_poles,
 )
 from seg3b_assets.laws.polygons import geometries
+from seg3b_assets.laws.tz_database import newer_zones_note
+from seg3b_assets.policies.layer_policies import layer_document, policy_differences
+
+NOTES: Final = "S0.receipt_notes"
+_CACHE: Final = "tz_timetable_cache"
+# What every sentence about a finding begins with.
+_FOUND: Final = re.compile(r"\b(world_countries|tz_world|cdn_country_weights): ")
+
 
 FINDINGS: Final = "input_findings_3B"
 CHECK: Final = "S0.input_findings"
@@ -34,6 +49,66 @@ _SURFACES: Final = {
 }
 
 
+@check(
+    "S0.receipt_notes",
+    "§2 maps",
+    "the receipt's notes are not what the inputs give cause to note",
+    code="INPUT_SCHEMA_MISMATCH",
+)
+def audit_notes(desk: Desk, findings: Mapping[str, Any] | None) -> None:
+    """The receipt's notes against what they follow from.
+
+    Args:
+        findings: the document ``input_findings_3B``, which its own check judges; None where it cannot be read.
+    """
+    receipt = desk.unjudged("s0_gate_receipt_3B")
+    if not isinstance(receipt, dict) or findings is None:
+        desk.findings.skip("the findings or the receipt are not at hand", NOTES)
+        return
+    told = [
+        MapFinding(row["kind"], row["dataset"], row["subject"], tuple(row["others"])).sentence
+        for row in findings["findings"]
+    ]
+    notes, before = receipt.get("notes"), _before_findings(desk)
+    if before is not None:
+        desk.findings.equal(NOTES, notes, "; ".join([*before, *told]) or None)
+        return
+    text, ending = str(notes or ""), "; ".join(told)
+    sound = text == ending or text.endswith(f"; {ending}") if told else not _FOUND.search(text)
+    desk.findings.equal(NOTES, ending if sound else text, ending)
+
+
+def _before_findings(desk: Desk) -> list[str] | None:
+    """Sentences before the findings'; None where something sealed that they rest on is not at hand."""
+    rows = desk.unjudged("sealed_inputs_3B")
+    try:
+        sealed = {sealed_own_id(row) for row in rows}
+        policies = [sentence for name in LAYER_POLICIES for sentence in _differences(desk, name, sealed)]
+        return [*policies, *_newer_zones(desk, sealed)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # whose bytes are not what was sealed is the seal's finding
+
+
+def _differences(desk: Desk, policy_id: str, sealed: set[str]) -> list[str]:
+    """Raises KeyError, OSError or ValueError for a sealed policy of the layer that cannot be read."""
+    own_id = layer_policy_id(policy_id)
+    if own_id not in sealed:
+        return []
+    document = layer_document(desk.tree.inputs[own_id])
+    return policy_differences(policy_id, by_own_id()[policy_id].logical_id, document, desk.tree.policies)
+
+
+def _newer_zones(desk: Desk, sealed: set[str]) -> list[str]:
+    """Raises KeyError, OSError or ValueError for sealed timetables, or zones, that cannot be read."""
+    if _CACHE not in sealed:
+        return []
+    manifest = orjson.loads(read_bounded(desk.tree.inputs[_CACHE] / f"{_CACHE}.json"))
+    zones = desk.input_table(_ZONES, ["tzid"])
+    if zones is None:
+        raise KeyError(_ZONES)
+    return newer_zones_note(str(manifest["tzdb_release_tag"]), set(zones["tzid"].unique().to_list()))
+
+
 def left_prior(desk: Desk) -> frozenset[str]:
     """Countries that left the prior, as the published document says; its own check judges that."""
     document = desk.unjudged(FINDINGS)
@@ -43,6 +118,12 @@ def left_prior(desk: Desk) -> frozenset[str]:
         return frozenset()
 
 
+@check(
+    "S0.input_findings",
+    "§2 maps",
+    "what countries are without, or what is odd about the maps, was edited",
+    code="INPUT_SCHEMA_MISMATCH",
+)
 def audit_findings(desk: Desk, maps: Maps | None) -> None:
     """The document, and the receipt's notes of it."""
     document = desk.document(FINDINGS)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.largest_remainder import place_in_run, run_of
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import joined_bytes
@@ -133,6 +134,7 @@ def _broken_country(slots: _Slots) -> BOOL:
     return falls
 
 
+@check("S2.edge_sequence", "§4 catalogue", "an edge was dropped, added or renumbered")
 def _report_sequence(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, broken: int) -> None:
     """Edges the catalogue lacks and rows that are nobody's; failing those, rows out of sequence."""
     absent = np.flatnonzero(ledger.row < 0)
@@ -151,6 +153,7 @@ def _report_sequence(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, br
         desk.findings.ok("S2.edge_sequence")
 
 
+@check("S2.edge_country", "§4 catalogue", "an edge changed its country, or countries are out of order")
 def _report_countries(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, falls: int) -> None:
     known = np.flatnonzero(ledger.row >= 0)
     listed = catalogue["country_iso"][ledger.row[known]]

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.checks import log_aspects, log_check
+from seg3b_assets.audit.checks import RNG_INVALID, check, log_check
 from seg3b_assets.audit.findings import Findings, LogFacts
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.canonical_rows import CHUNK_ROWS, Field, canonical_rows
@@ -30,7 +30,37 @@ if TYPE_CHECKING:
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
+RNG_ACCOUNTING: Final = "RNG_ACCOUNTING_MISMATCH"
+# aspect, S5 error, likely cause
+_OF_LOG: Final = (
+    ("schema", RNG_INVALID, "a line is no event of the log: wrong type, unknown, repeated or missing key"),
+    ("canonical", RNG_INVALID, "a line holds the right values in other bytes"),
+    ("identity", RNG_INVALID, "a line belongs to another run, world or module"),
+    ("counter", RNG_INVALID, "a counter is not the draw's address, or after is not before + 1"),
+    ("sequence", RNG_ACCOUNTING, "a line was dropped, added or repeated"),
+    ("order", RNG_INVALID, "lines were reordered; counters must rise within a merchant"),
+    ("accounting", RNG_ACCOUNTING, "events, draws or blocks are not what the edges ask for"),
+)
+_OF_JITTER: Final = (
+    ("philox", RNG_INVALID, "a uniform is not Philox at its counter"),
+    ("candidate", RNG_INVALID, "a candidate is not where the uniforms point inside the tile"),
+    ("accepted", RNG_INVALID, "an attempt is accepted or rejected against the country's polygon"),
+    ("zone", RNG_INVALID, "tz_resolution is not what replaying the rule gives"),
+    ("tile", RNG_INVALID, "the line names another tile or country than the edge's"),
+)
+_OF_TILE_ASSIGN: Final = (
+    ("tile", RNG_INVALID, "the tile is not the one Philox's draw falls into"),
+    ("budget", RNG_ACCOUNTING, "edge_budget is not the merchant's edges in that country"),
+)
+_OF_TRACE: Final = (("totals", RNG_ACCOUNTING, "a running total is not the sum of the events so far"),)
+_ASPECTS: Final = {
+    "rng_event_edge_tile_assign_3B": _OF_LOG + _OF_TILE_ASSIGN,
+    "rng_event_edge_jitter_3B": _OF_LOG + _OF_JITTER,
+    "rng_trace_log_3B": _OF_LOG + _OF_TRACE,
+    "rng_audit_log_3B": (*_OF_LOG[:3], *_OF_LOG[4:5]),
+}
 EXAMINED_LINES: Final = 20_000
 # A log this much larger than the edges ask for is not read line by line.
 _SIZE_FACTOR: Final = 4
@@ -91,6 +121,20 @@ class _Lines:
         return self.data[int(self.start[line]) : int(self.end[line])]
 
 
+def log_aspects(dataset_id: str) -> tuple[str, ...]:
+    """Aspects of a log that have a check."""
+    return tuple(aspect for aspect, _, _ in _ASPECTS[dataset_id])
+
+
+def _of_logs(diagnosis: _F) -> _F:
+    """Declare every aspect of every log."""
+    for dataset_id, aspects in _ASPECTS.items():
+        for aspect, code, cause in aspects:
+            check(log_check(dataset_id, aspect), "§1 evidence", cause, code)(diagnosis)
+    return diagnosis
+
+
+@_of_logs
 def diagnose(findings: Findings, path: Path, log: ExpectedLog, facts: LogFacts) -> LogFacts:
     """Report what differs, check by check; the facts with the lines that are really there."""
     if facts.bytes > largest_size(log.lines):

@@ -15,6 +15,7 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.rays import Region
 from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.map_findings import zones_met
@@ -151,6 +152,12 @@ class Maps:
         return zone, how
 
 
+@check(
+    "S0.borders",
+    "§2 maps",
+    "a polygon is none: of another type, crossing itself, out of range",
+    code="INPUT_SCHEMA_MISMATCH",
+)
 def read_maps(desk: Desk) -> Maps | None:
     """The sound polygons, what is none reported; None when the tables are not at hand or unreadable."""
     countries = desk.input_table("world_countries", ["country_iso", "geom"])

@@ -16,13 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from seg3b_assets.audit.edges import MASS_UNITS
+from seg3b_assets.audit.catalogue import MASS_UNITS
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.largest_remainder import run_of, run_sums, share_out, share_out_rows
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.profile import GUARDS, merchant_draws
-from seg3b_assets.audit.tile_centroids import Centroids, no_tile_centroids, tile_centroids
+from seg3b_assets.audit.surface import Centroids, no_tile_centroids, tile_centroids
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import groups, haversine_km, weighted_centroid
 from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE, Stream, country_codes
@@ -254,6 +255,9 @@ def _tempered(masses: I64, least: float) -> I64:
     return powered(steps) if masses.size else masses
 
 
+@check(
+    "S2.country_counts", "§4 country shares", "edges fall over other countries than shares and guards give"
+)
 def _counts(desk: Desk, ledger: EdgeLedger, networks: _Networks) -> BOOL:
     """Edges per country by largest remainder of the merchant's edges; which merchants (merchants,) have them."""
     wanted = share_out_rows(networks.masses, ledger.lengths)
@@ -285,6 +289,7 @@ def _found_counts(ledger: EdgeLedger, iso: list[str]) -> tuple[I64, BOOL]:
     return found, strangers
 
 
+@check("S2.profile_guards", "§4 country shares", "a flag is not what the guards did to the drawn shares")
 def _flags(desk: Desk, ledger: EdgeLedger, networks: _Networks, profile: pl.DataFrame | None) -> None:
     if profile is None:
         desk.findings.skip("the profile is not at hand", GUARD_FLAGS)
@@ -309,6 +314,7 @@ def _flags(desk: Desk, ledger: EdgeLedger, networks: _Networks, profile: pl.Data
         )
 
 
+@check("S2.edge_weight", "§4 weights", "the weight is not that of the draw, though weights still sum to 1")
 def _weights(
     desk: Desk,
     ledger: EdgeLedger,

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps, wrapped
 from seg3b_assets.audit.surface import SurfaceError, Surfaces
@@ -73,6 +74,7 @@ class Placement:
     attempts: Attempts
 
 
+@check("S2.tile_surface", "§4 tiles", "the sealed surface cannot be the one S2 read")
 def recompute_placement(desk: Desk, ledger: EdgeLedger, maps: Maps | None) -> Placement | None:
     """The placement of every edge; None, with the reason reported, when it cannot be recomputed."""
     surfaces = Surfaces(desk)
@@ -182,6 +184,7 @@ def audit_placement(
     _compare_zones(desk, rows, known, ledger, placement)
 
 
+@check("S2.edge_tile", "§4 tiles", "the tile is not the one the draw falls into")
 def _compare_tiles(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
@@ -194,6 +197,9 @@ def _compare_tiles(
     )
 
 
+@check("S2.edge_point", "§4 placement", "the edge is not where its accepted attempt put it")
+@check("S2.edge_in_tile", "§4 placement", "the edge was moved out of its tile")
+@check("S2.edge_in_country", "§4 placement", "the edge was moved out of its country")
 def _compare_points(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement, maps: Maps
 ) -> None:
@@ -230,6 +236,7 @@ def inside(bounds: F64, lon: F64, lat: F64) -> NDArray[np.bool_]:
     return held
 
 
+@check("S2.edge_zone", "§4 zone", "zone or tz_source is not what replaying the rule gives")
 def _compare_zones(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:

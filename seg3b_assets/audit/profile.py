@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from seg3b_assets.audit.edges import MASS_UNITS
-from seg3b_assets.audit.index import same_merchants
+from seg3b_assets.audit.catalogue import MASS_UNITS, same_merchants
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.surface import SURFACES
@@ -55,6 +55,8 @@ class MerchantData:
     countries: pl.DataFrame
 
 
+@check("S2.profile_set", "§4 profile", "a merchant's profile is missing or not one")
+@check("S2.profile_class", "§4 who the merchant is", "class or size is not what the data say")
 def audit_profile(
     desk: Desk, profile: pl.DataFrame | None, catalogue: pl.DataFrame, data: MerchantData | None
 ) -> None:
@@ -109,6 +111,7 @@ def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
     }
 
 
+@check("S2.profile_draws", "§4 budget", "edge_scale or alpha is not the addressed draw")
 def _draws(desk: Desk, profile: pl.DataFrame) -> None:
     for column, expected in merchant_draws(desk, profile["merchant_id"].to_numpy()).items():
         _compare(desk, "S2.profile_draws", profile, column, pl.Series(expected))
@@ -219,6 +222,7 @@ def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology, created_utc:
     return set_so["edges"].fill_null(pl.Series(drawn))
 
 
+@check("S2.profile_budget", "§4 budget", "the merchant has not the edges its draw gives")
 def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
     """edge_budget follows from draws, class and size; a wrong one of those is its own check's finding."""
     if desk.findings.failed("S2.profile_draws") or desk.findings.failed("S2.profile_class"):
@@ -228,6 +232,7 @@ def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
     _compare(desk, "S2.profile_budget", profile, "edge_budget", expected)
 
 
+@check("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges")
 def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> None:
     expected = profile.select("merchant_id").join(
         _recomputed_metrics(catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
@@ -291,6 +296,7 @@ def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl
     return joined.with_columns(**exact)
 
 
+@check("S2.summary", "§4 summary", "a total in s2_summary_3B was edited")
 def audit_summary(
     desk: Desk,
     summary: Any,
@@ -331,6 +337,7 @@ def audit_summary(
         desk.findings.equal("S2.summary", summary.get(key), value, key=key)
 
 
+@check("S2.precheck", "§4 tile surface", "the precheck lists other countries than the edges need")
 def audit_precheck(desk: Desk, precheck: Any, ledger: EdgeLedger) -> None:
     """The precheck names exactly the countries the edges need, all present."""
     if precheck is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
@@ -35,6 +36,19 @@ _MANIFEST_KEYS: Final = {
 }
 
 
+@check("S4.routing_bindings", "§6 routing policy", "a binding is not what policies and datasets give")
+@check(
+    "S4.cdn_key_digest",
+    "§6 cdn_key_digest",
+    "the digest is not that of the country weights",
+    code="DIGEST_COMPONENT_MISMATCH",
+)
+@check(
+    "S4.universe_binding",
+    "§6 routing policy",
+    "the policy routes over another edge universe",
+    code="DIGEST_COMPONENT_MISMATCH",
+)
 def audit_routing(desk: Desk, universe_hash: str | None) -> None:
     """The routing policy against policies and the universe hash.
 
@@ -97,6 +111,7 @@ def _bindings(desk: Desk) -> dict[str, Any]:
     }
 
 
+@check("S4.field_bindings", "§6 routing bindings", "an event field is filled by another column or rule")
 def audit_bindings(desk: Desk) -> None:
     """``virtual_routing_bindings_3B``: each event field, and the column or rule it is filled by."""
     document = desk.document(BINDINGS)
@@ -146,6 +161,7 @@ def cdn_key_digest(policies: PolicySet) -> str:
     return sha256_hex(text.encode())
 
 
+@check("S4.run_summary", "§6 summary", "a total in s4_run_summary_3B was edited")
 def audit_run_summary(desk: Desk) -> None:
     """What ``s4_run_summary_3B`` says S4 compiled from."""
     summary = desk.document("s4_run_summary_3B")

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from seg3b_assets.audit.checks import check, tree_check
 from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.tree import Desk, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
@@ -40,6 +41,10 @@ def report_id(state: str) -> str:
     return f"{state.lower()}_run_report_3B"
 
 
+@check("S1.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
+@check("S2.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
+@check("S3.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
+@check("S4.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
 def audit_run_reports(desk: Desk) -> None:
     """The reports of S1 to S4, after the digests of everything they name are known."""
     for state in STATES:
@@ -89,6 +94,7 @@ def audit_warnings(desk: Desk, classification: pl.DataFrame | None, maps: Maps |
     desk.findings.equal("S1.run_report", report.get("warnings"), expected, key="warnings")
 
 
+@tree_check("S5.run_report", "§8 run report", "S5's run report was edited, or is of another run")
 def audit_last_run_report(desk: Desk) -> None:
     """S5's own report, beside the bundle it names."""
     _report(desk, "S5", [BUNDLE, FLAG])

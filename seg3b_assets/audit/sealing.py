@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import (
@@ -71,6 +72,9 @@ def audit_seal(desk: Desk, policies_known: bool = True) -> None:
     desk.findings.counts["sealed_inputs"] = len(rows)
 
 
+@check(
+    "S0.run_id", "§0 identity", "sealed_inputs_3B was altered, or is of another run", code="IDENTITY_MISMATCH"
+)
 def _run_id(desk: Desk) -> None:
     """run_id follows from the identity and the bytes of ``sealed_inputs_3B.json``."""
     path = desk.tree.datasets.get("sealed_inputs_3B")
@@ -110,6 +114,12 @@ def optional_inputs() -> tuple[str, ...]:
     return (*datasets, *map(layer_policy_id, LAYER_POLICIES))
 
 
+@check(
+    "S0.sealed_set",
+    "§2 seal",
+    "an input the segment reads was left out of the seal",
+    code="REQUIRED_INPUT_NOT_SEALED",
+)
 def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
     required = set(required_inputs())
     absent = sorted(required - set(sealed))
@@ -121,6 +131,7 @@ def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
         desk.findings.ok("S0.sealed_set")
 
 
+@check("S0.sealed_paths", "§2 seal", "a seal names another file, schema, owner or role than the input's")
 def _paths(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     """Each row says of its input what the registry and the contract say: name, path, schema, owner, kind, role."""
     roles = contract("sealed_inputs_3B").schema["x-roles"]
@@ -184,6 +195,12 @@ def _fitting(template: str, path: str, desk: Desk) -> str:
     return "/".join(wanted)
 
 
+@check(
+    "S0.sealed_digests",
+    "§2 seal",
+    "an input changed after sealing, or its seal was forged",
+    code="SEALED_INPUT_DIGEST_MISMATCH",
+)
 def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     """Inputs at hand, hashed again; those away are told in the detail."""
     at_hand = sorted(set(sealed) & set(desk.tree.inputs))
@@ -209,6 +226,12 @@ def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
         desk.findings.equal("S0.sealed_digests", found[logical_id], expected, logical_id=logical_id)
 
 
+@check(
+    "S0.receipt_gates",
+    "§2 gates",
+    "the receipt does not speak of the sealed gates",
+    code="GATE_MISSING_OR_INVALID",
+)
 def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
     for segment in SEGMENTS:
         gate, logical_id = receipt["upstream_gates"][f"segment_{segment}"], f"segment_{segment}_gate"
@@ -229,6 +252,12 @@ def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping
             desk.findings.equal("S0.receipt_gates", gate["sha256_hex"], found, gate=segment)
 
 
+@check(
+    "S0.receipt_policies",
+    "§2 receipt",
+    "the receipt's policy set is not the sealed one",
+    code="IDENTITY_MISMATCH",
+)
 def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bool) -> None:
     policies = [row for row in rows if row["artefact_kind"] in _POLICY_KINDS]
     expected = [{key: row[key] for key in _POLICY_KEYS} for row in policies]
@@ -246,6 +275,12 @@ def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bo
     )
 
 
+@check(
+    "S0.receipt_digests",
+    "§2 receipt",
+    "a digest in the receipt is not the sealed one",
+    code="IDENTITY_MISMATCH",
+)
 def _bound_digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
     """A digest per artefact that was sealed, each its own; none of what was not."""
     expected = {name: str(sealed[own]["sha256_hex"]) for name, own in _BOUND.items() if own in sealed}

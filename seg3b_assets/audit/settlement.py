@@ -1,44 +1,29 @@
 """S1's settlements re-derived (law section 3): legal country, place, zone, ids and digests.
 
-Where an anchor is no place of its country at all is told apart from one that is not the place drawn (``seats``).
+Where an anchor is no place of its country at all is told apart from one that is not the place drawn (``anchors``).
 An ingested anchor must be its row of the sealed coordinates file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, derive_decisions, hash_draws
+from seg3b_assets.audit.anchors import COORDINATES, GAZETTEER, Anchors, anchors_of, gazetteer_of
+from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.maps import OVERRIDE, Maps
-from seg3b_assets.audit.seats import draw_places
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.contracts import contract
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.joined_keys import far_from_zone
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.laws.tz_database import tz_database_zones
-from seg3b_assets.policies import SeatRule
 
 TEXT = NDArray[np.str_]
 
-COORDINATES: Final = "virtual_settlement_coords"
-GAZETTEER: Final = "settlement_gazetteer"
-_GAZETTEER_COLUMNS: Final = ["place_id", "country_iso", "lat_deg", "lon_deg", "population"]
-_COORDINATE_COLUMNS: Final = [
-    "merchant_id",
-    "lat_deg",
-    "lon_deg",
-    "evidence_url",
-    "coord_source",
-    "tzid_settlement",
-    "notes",
-]
 _PLACED: Final = (
     "S1.settlement_coordinate",
     "S1.settlement_place",
@@ -48,26 +33,6 @@ _PLACED: Final = (
     "S1.settlement_country",
     "S1.settlement_zone",
 )
-
-
-@dataclass(frozen=True)
-class _Anchors:
-    """Settlements in ascending merchant_id, beside what they ought to be.
-
-    Attributes:
-        table: the published rows, joined with the merchant's upstream columns.
-        ingested: the coordinates row of each merchant, nulls where there is none.
-        legal: legal country of each merchant; that of an ingested anchor is not known and empty.
-    """
-
-    table: pl.DataFrame
-    ingested: pl.DataFrame
-    legal: TEXT
-
-    @property
-    def from_file(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self.ingested["lat_deg"].is_not_null().to_numpy()
-        return found
 
 
 def audit_settlement(
@@ -90,11 +55,11 @@ def audit_settlement(
     _same_merchants(desk, table, classification)
     _site_ids(desk, table)
     _tz_policy(desk, table)
-    gazetteer = _gazetteer(desk)
+    gazetteer = gazetteer_of(desk)
     if merchants is None or gazetteer is None:
         desk.findings.skip("merchants or gazetteer are not at hand", *_PLACED)
         return
-    anchors = _anchors(desk, table, merchants)
+    anchors = anchors_of(desk, table, merchants)
     _coordinates(desk, anchors, gazetteer)
     if expected is None:
         desk.findings.skip("polygons are not at hand", "S1.settlement_place")
@@ -110,65 +75,10 @@ def audit_settlement(
     _zones(desk, anchors, maps)
 
 
-def expected_settlements(
-    desk: Desk, merchants: pl.DataFrame | None, maps: Maps | None
-) -> pl.DataFrame | None:
-    """Where every merchant that the policy makes virtual ought to be settled; None where that cannot be told.
-
-    An anchor that is drawn is in the merchant's legal country. An ingested one is at home where home's polygon
-    covers it, else in the first country, in ISO order, whose polygon does.
-
-    Args:
-        merchants: the upstream table.
-
-    Returns:
-        merchant_id, country ("" for none), decided_by, place_id, lat_deg and lon_deg of a drawn place.
-    """
-    if merchants is None or maps is None:
-        return None
-    seed = desk.tree.identity.seed
-    decided = derive_decisions(MerchantFacts.of(merchants), desk.tree.policies.mcc_channel_rules, seed)
-    anchors = _anchors(desk, merchants.filter(decided["is_virtual"]).select("merchant_id"), merchants)
-    lon, lat = (anchors.ingested[name].fill_null(0.0).to_numpy() for name in ("lon_deg", "lat_deg"))
-    home = anchors.table["home_country_iso"].to_numpy().astype("U2")
-    covered, first = maps.covered(home, lon, lat), maps.country_of(lon, lat)
-    how = np.where(covered, "HOME", np.where(first == "", "NOWHERE", "POLYGON"))
-    country = np.where(anchors.from_file, np.where(covered, home, first), anchors.legal)
-    expected = pl.DataFrame(
-        {
-            "merchant_id": anchors.table["merchant_id"],
-            "country": pl.Series(country.tolist(), dtype=pl.String),
-            "decided_by": pl.Series(np.where(anchors.from_file, how, "DRAWN").tolist(), dtype=pl.String),
-        }
-    )
-    return expected.join(_draws(desk, anchors), on="merchant_id", how="left", maintain_order="left")
-
-
-def _gazetteer(desk: Desk) -> pl.DataFrame | None:
-    """The places; none in a world that has none, and None where they are not at hand."""
-    found = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
-    if found is None and desk.lawfully_without(GAZETTEER):
-        dtypes = contract(GAZETTEER).polars_schema
-        return pl.DataFrame(schema={name: dtypes[name] for name in _GAZETTEER_COLUMNS})
-    return found
-
-
-def _draws(desk: Desk, anchors: _Anchors) -> pl.DataFrame:
-    """merchant_id, place_id, lat_deg, lon_deg of every anchor that is drawn and not ingested."""
-    drawn_for = ~anchors.from_file
-    gazetteer = _gazetteer(desk)
-    ids = anchors.table["merchant_id"].filter(pl.Series(drawn_for)).to_numpy()
-    if gazetteer is None:
-        schema = {
-            "merchant_id": pl.UInt64,
-            "place_id": pl.String,
-            "lat_deg": pl.Float64,
-            "lon_deg": pl.Float64,
-        }
-        return pl.DataFrame(schema=schema)
-    return draw_places(desk, ids, anchors.legal[drawn_for], gazetteer)
-
-
+@check("S1.settlement_lineage_set", "§3 settlement", "a settlement without its country, or a country of none")
+@check(
+    "S1.settlement_lineage", "§3 settlement", "the country is not that the anchor was drawn for, or lies in"
+)
 def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected: pl.DataFrame | None) -> None:
     """``virtual_settlement_lineage_3B``: a row per virtual merchant; country and place are those of the draw.
 
@@ -188,7 +98,7 @@ def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected:
         decided_by="decided_by",
         place_id="place_id",
     )
-    if _gazetteer(desk) is None:
+    if gazetteer_of(desk) is None:
         desk.findings.skip("the gazetteer is not at hand", checks[1])
         return
     joined = lineage.join(wanted, on="merchant_id", how="inner", suffix="_expected", maintain_order="left")
@@ -200,6 +110,7 @@ def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected:
     desk.findings.rows(checks[1], np.logical_or.reduce(wrong), lambda row: joined.row(row, named=True))
 
 
+@check("S1.settlement_set", "§3 settlement", "a virtual merchant without its one settlement")
 def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFrame | None) -> None:
     if classification is None:
         desk.findings.skip("the classification is not at hand", "S1.settlement_set")
@@ -216,12 +127,14 @@ def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFram
         desk.findings.ok("S1.settlement_set")
 
 
+@check("S1.settlement_site_id", "§3 settlement", "the id is not the merchant's")
 def _site_ids(desk: Desk, table: pl.DataFrame) -> None:
     names = table.select(pl.concat_str(pl.lit("3B.SETTLEMENT\x1f"), pl.col("merchant_id"))).to_series()
     expected = row_digests(names).str.slice(-16)
     _compare_column(desk, "S1.settlement_site_id", table, "settlement_site_id", expected)
 
 
+@check("S1.tz_policy_digest", "§3 settlement", "the zone policies are not those of the row")
 def _tz_policy(desk: Desk, table: pl.DataFrame) -> None:
     files = desk.tree.policies.files
     digest = sha256_json({name: files[name].sha256 for name in ("tz_nudge", "tz_overrides")})
@@ -243,42 +156,9 @@ def _compare_column(desk: Desk, check_id: str, table: pl.DataFrame, column: str,
     )
 
 
-def _anchors(desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame) -> _Anchors:
-    joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
-    coordinates = desk.input_table(COORDINATES, _COORDINATE_COLUMNS)
-    if coordinates is None:
-        coordinates = pl.DataFrame(
-            schema={"merchant_id": pl.UInt64, "lat_deg": pl.Float64, "lon_deg": pl.Float64}
-            | dict.fromkeys(_COORDINATE_COLUMNS[3:], pl.String)
-        )
-    of_merchant = joined.select("merchant_id").join(
-        coordinates.unique("merchant_id", keep="first", maintain_order=True),
-        on="merchant_id",
-        how="left",
-        maintain_order="left",
-    )
-    legal = legal_countries(
-        MerchantFacts.of(joined.select(MERCHANT_COLUMNS)),
-        desk.tree.policies.settlement.seat_rules,
-        desk.tree.identity.seed,
-    )
-    return _Anchors(joined, of_merchant, legal)
-
-
-def legal_countries(facts: MerchantFacts, rules: tuple[SeatRule, ...], seed: int) -> TEXT:
-    """Where each merchant is legally seated: home, or what the first seat rule that takes it picks."""
-    legal = facts.home.copy()
-    # Backwards, so that the rule asked first has the last word.
-    for rule in reversed(rules):
-        taken = np.flatnonzero(facts.drawn(rule.rule_id, rule.propensity, seed, facts.fits(rule.match)))
-        bounds = np.cumsum([seat.weight for seat in rule.jurisdictions])
-        uniform = hash_draws(f"{rule.rule_id}#pick", seed, facts.merchant_id[taken])
-        seat = np.searchsorted(bounds[:-1], uniform * bounds[-1], side="right")
-        legal[taken] = np.array([seat.country_iso for seat in rule.jurisdictions])[seat]
-    return legal
-
-
-def _coordinates(desk: Desk, anchors: _Anchors, gazetteer: pl.DataFrame) -> None:
+@check("S1.settlement_coordinate", "§3 settlement", "the anchor is no place of its country, nor ingested")
+@check("S1.settlement_coord_digest", "§3 settlement", "the anchor or its digest was edited")
+def _coordinates(desk: Desk, anchors: Anchors, gazetteer: pl.DataFrame) -> None:
     """The point is a place of the legal country, or the ingested one; the digest names that very source."""
     places = gazetteer.rename({"country_iso": "legal"})
     points = (
@@ -308,7 +188,8 @@ def _coordinates(desk: Desk, anchors: _Anchors, gazetteer: pl.DataFrame) -> None
     desk.findings.rows("S1.settlement_coord_digest", ~digested, example)
 
 
-def _drawn_places(desk: Desk, anchors: _Anchors, drawn: pl.DataFrame) -> None:
+@check("S1.settlement_place", "§3 settlement", "the anchor is not the place the draw gives")
+def _drawn_places(desk: Desk, anchors: Anchors, drawn: pl.DataFrame) -> None:
     """The point of every drawn anchor is that of the place the merchant's draw gives.
 
     Args:
@@ -343,7 +224,8 @@ def _same(left: pl.DataFrame, right: pl.DataFrame, columns: tuple[str, ...]) -> 
     return all_same
 
 
-def _sources(desk: Desk, anchors: _Anchors) -> None:
+@check("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one")
+def _sources(desk: Desk, anchors: Anchors) -> None:
     """coord_source_id and _version, evidence and notes are those of the anchor's source."""
     inputs, from_file = desk.tree.inputs, pl.Series(anchors.from_file)
     digest = desk.tree.digest_of(inputs[COORDINATES]) if COORDINATES in inputs else ""
@@ -359,7 +241,10 @@ def _sources(desk: Desk, anchors: _Anchors) -> None:
         _compare_column(desk, "S1.settlement_source", anchors.table, column, expected[column])
 
 
-def _evidence(desk: Desk, anchors: _Anchors, maps: Maps | None) -> None:
+@check(
+    "S1.settlement_evidence", "§3 settlement", "an anchor drawn, or off its zone, where policy refuses that"
+)
+def _evidence(desk: Desk, anchors: Anchors, maps: Maps | None) -> None:
     """Where the policy refuses a missing coordinate, every anchor is an ingested one; where it refuses a point off its
     zone, none is.
     """
@@ -385,7 +270,8 @@ def _evidence(desk: Desk, anchors: _Anchors, maps: Maps | None) -> None:
     )
 
 
-def _countries(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
+@check("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country")
+def _countries(desk: Desk, anchors: Anchors, maps: Maps) -> None:
     """A drawn anchor lies in its legal country; an ingested one is used as it is."""
     lon, lat = anchors.table["lon_deg"].to_numpy(), anchors.table["lat_deg"].to_numpy()
     covered = maps.covered(anchors.legal, lon, lat)
@@ -401,7 +287,8 @@ def _countries(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
     )
 
 
-def _zones(desk: Desk, anchors: _Anchors, maps: Maps) -> None:
+@check("S1.settlement_zone", "§3 settlement", "the zone is not what polygons and overrides give")
+def _zones(desk: Desk, anchors: Anchors, maps: Maps) -> None:
     table, from_file = anchors.table, anchors.from_file
     by_hand = desk.tree.policies.tz_overrides.named(desk.tree.identity.created_utc)
     named = by_hand.of(table["merchant_id"].to_numpy())

@@ -3,6 +3,11 @@
 An excerpt holds the used tiles only, each with the weight that lies before it; a draw that falls between them
 is a draw no honest edge made. A surface that is not the sealed one is held against the excerpt and believed no
 further: it is one finding, not one for every edge.
+
+No digest in a tree covers an excerpt. What the tree itself shows: weights and order are those of some surface, ids and
+bounds of one raster, every tile is one that an edge is drawn into. That they are the sealed surface's own rows only the
+surface shows; without it the check is SKIPPED and says so. In a world without a gazetteer countries are where their
+tiles are: recomputed where the surfaces are at hand; an exported tree has S2's own, in its summary, and says so.
 """
 
 from __future__ import annotations
@@ -10,24 +15,149 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.excerpt import BOUNDS, compare_excerpt, read_excerpt
+from seg3b_assets.audit.checks import check, tree_check
+from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_arrow
+from seg3b_assets.laws.geography import tile_centroid
 from seg3b_assets.laws.path_names import COUNTRY
 from seg3b_assets.laws.randomness import draw_position
+from seg3b_assets.laws.raster import off_raster
 
-U64 = NDArray[np.uint64]
+if TYPE_CHECKING:
+    from seg3b_assets.audit.ledger import EdgeLedger
+    from seg3b_assets.audit.placement import Placement
+
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 BOOL = NDArray[np.bool_]
 
+EXCERPT: Final = "tile_excerpt"
+SOUND: Final = "tree.tile_excerpt"
+SEALED: Final = "tree.tile_excerpt_sealed"
+USED: Final = "tree.tile_excerpt_used"
+BOUNDS: Final = ["min_lon_deg", "max_lon_deg", "min_lat_deg", "max_lat_deg"]
+NOT_SEALED: Final = (
+    "tiles are those of the tree's excerpt, which no digest covers; --upstream holds them against the surface"
+)
+_WEIGHTS: Final = ["weight_before", "weight_fp", "country_weight"]
+
+
+U64 = NDArray[np.uint64]
 SURFACES: Final = ("tile_weights", "tile_index", "tile_bounds")
+Centroids = dict[str, tuple[float, float]]
+CHECK: Final = "S2.country_centroids"
+_SURFACES: Final = ("tile_weights", "tile_bounds")
+
+
+@tree_check(
+    "tree.tile_excerpt", "§4 tiles", "a tile's weight, id or bounds were edited", code="S2_CONTRACT_VIOLATION"
+)
+def read_excerpt(desk: Desk) -> pl.DataFrame | None:
+    """The tree's excerpt; None without one, or, reported, when it cannot be an excerpt of any surface."""
+    if desk.tree.excerpt is None:
+        return None
+    frame = desk.frame(EXCERPT, desk.tree.excerpt, SOUND)
+    if frame is None:
+        return None
+    desk.findings.skip(NOT_SEALED, SEALED)
+    end = pl.col("weight_before") + pl.col("weight_fp")
+    same_country = pl.col("country_iso") == pl.col("country_iso").shift()
+    wrong = frame.select(
+        (
+            (pl.col("weight_fp") == 0)
+            | (end > pl.col("country_weight"))
+            | ~pl.col("country_weight").is_in([10**power for power in range(20)])
+            | (same_country & (pl.col("weight_before") < end.shift()))
+            | (same_country & (pl.col("country_weight") != pl.col("country_weight").shift()))
+        ).fill_null(False)
+    ).to_series()
+    aside = np.zeros(frame.height, bool)
+    if _on_raster(desk):
+        aside = off_raster(frame["tile_id"].to_numpy(), *(frame[name].to_numpy() for name in BOUNDS))
+    faulty = wrong.to_numpy() | aside
+    desk.findings.rows(
+        SOUND,
+        faulty,
+        lambda row: {
+            **frame.row(row, named=True),
+            "reason": "its bounds are not where its id lies" if aside[row] else "its weight fits no surface",
+        },
+    )
+    return None if faulty.any() else frame
+
+
+def _on_raster(desk: Desk) -> bool:
+    """Whether S2, which had the surface, found its ids to follow a raster; where nobody says so they must."""
+    summary = desk.unjudged("s2_summary_3B")
+    return not (isinstance(summary, dict) and summary.get("tile_ids_on_raster") is False)
+
+
+@tree_check(
+    "tree.tile_excerpt_sealed",
+    "§4 tiles",
+    "the run was made on tiles that were never sealed",
+    code="S2_CONTRACT_VIOLATION",
+)
+def compare_excerpt(desk: Desk, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:
+    """One country's rows of the excerpt are rows of its sealed surface."""
+    wanted = excerpt["tile_id"].to_numpy()
+    row = np.minimum(np.searchsorted(tiles.tile_id, wanted), tiles.tile_id.shape[0] - 1)
+    expected = np.stack([tiles.before[row], tiles.after[row] - tiles.before[row]], axis=1)
+    found = np.stack([excerpt[name].to_numpy() for name in _WEIGHTS[:2]], axis=1)
+    bounds = np.stack([excerpt[name].to_numpy() for name in BOUNDS], axis=1)
+    differs = (tiles.tile_id[row] != wanted) | (expected != found).any(axis=1)
+    differs |= (bounds != tiles.bounds[row]).any(axis=1)
+    differs |= excerpt["country_weight"].to_numpy() != tiles.total
+    desk.findings.rows(
+        SEALED,
+        differs,
+        lambda at: {
+            "surface": {
+                "tile_id": int(tiles.tile_id[row[at]]),
+                "weight_before": int(expected[at, 0]),
+                "weight_fp": int(expected[at, 1]),
+                "country_weight": tiles.total,
+                **dict(zip(BOUNDS, tiles.bounds[row[at]].tolist(), strict=True)),
+            },
+            "found": excerpt.row(at, named=True),
+        },
+    )
+
+
+@tree_check(
+    "tree.tile_excerpt_used",
+    "§4 tiles",
+    "a tile was put in that no edge is drawn into",
+    code="S2_CONTRACT_VIOLATION",
+)
+def audit_excerpt(desk: Desk, ledger: EdgeLedger, placement: Placement | None) -> None:
+    """The excerpt holds the tiles that edges are drawn into, and no others."""
+    if desk.tree.excerpt is None or desk.findings.failed(SOUND):
+        return
+    frame = desk.frame(EXCERPT, desk.tree.excerpt, SOUND)
+    if frame is None or placement is None:
+        desk.findings.skip("the placement could not be recomputed", USED)
+        return
+    names = ["country_iso", "tile_id"]
+    drawn = pl.DataFrame(
+        {
+            "country_iso": ledger.country_text.filter(pl.Series(placement.drawn)),
+            "tile_id": placement.tile_id[placement.drawn],
+        }
+    ).unique()
+    idle = frame.select(names).join(drawn, on=names, how="anti").with_columns(reason=pl.lit("no edge's tile"))
+    lost = drawn.join(frame, on=names, how="anti").with_columns(reason=pl.lit("an edge's tile is missing"))
+    odd = pl.concat([idle, lost]).sort(names)
+    desk.findings.rows(USED, np.ones(odd.height, bool), lambda row: odd.row(row, named=True))
 
 
 class SurfaceError(Exception):
@@ -149,3 +279,43 @@ def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDA
         return columns
     order = np.argsort(tile_id, kind="stable")
     return {name: values[order] for name, values in columns.items()}
+
+
+@check("S2.country_centroids", "§4 country shares", "a country is not where its tiles are")
+def tile_centroids(desk: Desk) -> Centroids | None:
+    """By country of the prior; what S2 published is held against it. None where neither is to be had."""
+    said = _said(desk)
+    if not desk.tree.has(*_SURFACES):
+        desk.findings.skip("tile surfaces are not at hand: countries are where the summary says", CHECK)
+        return (
+            None
+            if said is None
+            else {str(code): (float(lon), float(lat)) for code, (lon, lat) in said.items()}
+        )
+    left = left_prior(desk)
+    prior = sorted(row.country_iso for row in desk.tree.policies.cdn_country_weights.countries)
+    found = {code: _centroid(desk, code) for code in prior if code not in left}
+    expected = {code: list(point) for code, point in found.items()}
+    desk.findings.equal(CHECK, said, expected, document="s2_summary_3B")
+    return found
+
+
+def no_tile_centroids(desk: Desk) -> None:
+    """In a world with a gazetteer S2 publishes none."""
+    desk.findings.equal(CHECK, _said(desk), None, document="s2_summary_3B")
+
+
+def _said(desk: Desk) -> Any:
+    summary = desk.unjudged("s2_summary_3B")
+    return summary.get("country_centroids") if isinstance(summary, dict) else None
+
+
+def _centroid(desk: Desk, country: str) -> tuple[float, float]:
+    weights = read_arrow(desk.tree.inputs["tile_weights"] / f"part-{country}.parquet")
+    files = part_files(desk.tree.inputs["tile_bounds"] / f"country={country}")
+    bounds = pa.concat_tables([read_arrow(file) for file in files])
+    tile_id, known = (table["tile_id"].to_numpy().astype(np.uint64) for table in (weights, bounds))
+    order = np.argsort(known, kind="stable")
+    row = order[np.searchsorted(known[order], tile_id)]
+    lon, lat = (bounds[name].to_numpy()[row] for name in ("centroid_lon_deg", "centroid_lat_deg"))
+    return tile_centroid(lon, lat, weights["weight_fp"].to_numpy().astype(np.int64))

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from seg3b_assets.audit.checks import tree_check
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.sealing import SEGMENTS
 from seg3b_assets.audit.tree import read_bounded
@@ -61,6 +62,18 @@ def upstream_of(findings: Findings, root: Path | None, identity: RunIdentity) ->
     return root
 
 
+@tree_check(
+    "S0.upstream_inputs",
+    "§2 seal",
+    "an input was forged together with its seal",
+    code="SEALED_INPUT_DIGEST_MISMATCH",
+)
+@tree_check(
+    "S0.upstream_gates",
+    "§2 gates",
+    "an upstream bundle does not hold what its flag says",
+    code="UPSTREAM_HASH_MISMATCH",
+)
 def audit_upstream(
     findings: Findings,
     sealed: Sequence[Mapping[str, Any]],

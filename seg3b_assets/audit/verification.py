@@ -9,45 +9,54 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from seg3b_assets.audit.bundle import audit_bundle, sealed_digests
-from seg3b_assets.audit.checks import audited_datasets
+from seg3b_assets.audit.checks import (
+    audited_datasets,
+    check_specs,
+    tree_check,
+    tree_specs,
+)
 from seg3b_assets.audit.examination import examine, examining
-from seg3b_assets.audit.exported import BUNDLE, FLAG, POLICIES, RUN_RECEIPT, ExportedTree, disagreements
-from seg3b_assets.audit.findings import AuditReport, Findings
-from seg3b_assets.audit.listing import Folders, Stamp
+from seg3b_assets.audit.exported import FLAG, POLICIES, ExportedTree, disagreements
+from seg3b_assets.audit.findings import AuditReport, CheckSpec, Findings
+from seg3b_assets.audit.listing import Folders
+from seg3b_assets.audit.receipt import (
+    EXPORT_RECEIPT,
+    altered_files,
+    judge_bytes,
+    judge_carried,
+    judge_receipt,
+    judge_states,
+)
 from seg3b_assets.audit.run_reports import audit_last_run_report
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
-from seg3b_assets.audit.tree import AuditTree, Desk, path_digests, read_bounded
-from seg3b_assets.audit.tree_checks import (
-    ANCHOR,
-    AT_HAND,
-    DATASETS,
-    FILES,
-    FLAG_EXPECTED,
-    IDENTITY,
-    LAST_REPORT,
-    LAYOUT,
-    RECEIPT,
-    STATE_DIGESTS,
-    verify_specs,
-)
-from seg3b_assets.audit.tree_checks import POLICIES as POLICY_CHECK
+from seg3b_assets.audit.tree import AuditTree, Desk
 from seg3b_assets.audit.upstream import GATES, INPUTS, audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.contracts.generation import require_current
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json, stated_digest
+from seg3b_assets.laws.hashing import stated_digest
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet
 from seg3b_assets.realism.policy_reading import load_policies
 
-EXPORT_RECEIPT: Final = "export_receipt"
-STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")
+IDENTITY: Final = "tree.identity"
+LAYOUT: Final = "tree.layout"
+POLICY_CHECK: Final = "tree.policies"
+AT_HAND: Final = "S0.sealed_at_hand"
+FLAG_EXPECTED: Final = "tree.flag"
+# Asked only where somebody says which flag to expect.
+ANCHOR: Final = CheckSpec(
+    FLAG_EXPECTED,
+    "§7 flag",
+    "FLAG_DIGEST_MISMATCH",
+    "the tree is another run than the one expected, or a forgery",
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,11 @@ class Verification:
     def holds(self, strict: bool = False) -> bool:
         """Whether nothing failed and, when strict, nothing was skipped."""
         return not self.report.failed and not (strict and self.report.skipped)
+
+
+def verify_specs() -> tuple[CheckSpec, ...]:
+    """Every check of ``seg3b verify``, by check_id: those of S5's audit, of the tree and of the bundle."""
+    return tuple(sorted((*check_specs(), *tree_specs()), key=lambda spec: spec.check_id))
 
 
 def verify(
@@ -106,8 +120,8 @@ def verify(
     require_current(_versions(tree), str(root))
     _judge_identity(findings, tree, identity)
     _judge_layout(findings, tree)
-    _judge_receipt(findings, tree, identity)
-    _judge_carried(findings, tree)
+    judge_receipt(findings, tree, identity)
+    judge_carried(findings, tree)
     upstream = upstream_of(findings, upstream, identity)
     loaded, trusted = _policies(findings, tree, policies)
     read = {name: loaded.files[name].path for name in SEALED_POLICIES} if trusted else {}
@@ -130,12 +144,12 @@ def verify(
                 findings, tree.sealed, held.inputs, upstream, identity, reach or Reach.of(upstream)
             )
     _examine(desk, trusted)
-    _judge_bytes(findings, tree, held)
+    judge_bytes(findings, tree, held)
     with examining(desk, "digests of the states"):
-        _judge_states(desk, tree)
+        judge_states(desk, tree)
     flag = _flag(held)
     _judge_flag(findings, flag, expect)
-    for path in _altered(tree):
+    for path in altered_files(tree):
         findings.fail(LAYOUT, 1, {"path": path, "reason": "it was changed while the tree was verified"})
     return Verification(identity, findings.report(), flag, tuple(_anchors(findings, upstream, expect)))
 
@@ -145,23 +159,6 @@ def _anchors(findings: Findings, upstream: Path | None, expect: str | None) -> I
         yield "upstream"
     if expect is not None and not findings.failed(FLAG_EXPECTED):
         yield "flag"
-
-
-def _altered(tree: ExportedTree) -> Iterator[str]:
-    """Files written to since they were listed; one that was only linked elsewhere, which touches it too, is none."""
-    listed = (tree.receipt or {}).get("files")
-    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-    stated = {row.get("path"): row.get("sha256_hex") for row in rows}
-    if tree.receipt is not None:
-        # No file lists its own digest: where it is what it was read as, it has one form.
-        stated[RUN_RECEIPT] = sha256_json(tree.receipt)
-    for path in tree.listing.changed():
-        try:
-            same = path in stated and file_digest(tree.listing.root / path) == stated[path]
-        except OSError:
-            same = False
-        if not same:
-            yield path
 
 
 def _flag(held: AuditTree) -> str | None:
@@ -194,6 +191,9 @@ def _examine(desk: Desk, policies_known: bool) -> None:
         audit_last_run_report(desk)
 
 
+@tree_check(
+    "tree.identity", "§0 identity", "receipts and paths speak of different runs", code="IDENTITY_MISMATCH"
+)
 def _judge_identity(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:
     """Every witness says what most of them say."""
     found = list(disagreements(tree.witnesses, identity))
@@ -202,6 +202,7 @@ def _judge_identity(findings: Findings, tree: ExportedTree, identity: RunIdentit
     findings.ok(IDENTITY)
 
 
+@tree_check("tree.layout", "§0 identity", "a file, folder or link that no dataset and no input of the run is")
 def _judge_layout(findings: Findings, tree: ExportedTree) -> None:
     """Regular files in the contract's paths, and nothing else."""
     for path, reason in tree.listing.strange.items():
@@ -215,99 +216,12 @@ def _judge_layout(findings: Findings, tree: ExportedTree) -> None:
     findings.ok(LAYOUT)
 
 
-def _judge_carried(findings: Findings, tree: ExportedTree) -> None:
-    """An export that lost its receipt or its inputs is no tree that never had them: what nobody can look at is told."""
-    for path in tree.lacking() if tree.is_export else ():
-        check_id = RECEIPT if path == RUN_RECEIPT else FILES
-        findings.fail(check_id, 1, {"path": path, "reason": "every export carries it, and this one lacks it"})
-
-
-def _judge_receipt(findings: Findings, tree: ExportedTree, identity: RunIdentity) -> None:
-    """The receipt of an export: its shape, its lineage, and every file it lists."""
-    receipt = tree.receipt
-    if receipt is None or "files" not in receipt:
-        told = "it is there and cannot be read" if tree.listing.is_file(RUN_RECEIPT) else "not in the tree"
-        if tree.listing.is_file(RUN_RECEIPT) and receipt is None:
-            findings.fail(RECEIPT, 1, {"file": RUN_RECEIPT, "reason": "no JSON object"})
-        findings.skip(f"{RUN_RECEIPT} of an export: {told}", RECEIPT, FILES, DATASETS)
-        return
-    violations = contract(EXPORT_RECEIPT).check_document(receipt)
-    for violation in violations:
-        findings.fail(RECEIPT, violation.count, {"file": RUN_RECEIPT, **violation.record()})
-    if violations:
-        findings.skip("the receipt breaks its contract", FILES, DATASETS)
-        return
-    written = canonical_json(receipt)
-    on_disk = read_bounded(tree.listing.root / RUN_RECEIPT)
-    findings.equal(RECEIPT, on_disk == written, True, what="canonical JSON, every key once")
-    keys = {state: row["key"] for state, row in receipt["states"].items()}
-    expected = {
-        "run_id": identity.run_id,
-        "sealed_inputs_digest": identity.sealed_inputs_digest,
-        "lineage_id": sha256_json(keys),
-    }
-    for key, value in expected.items():
-        findings.equal(RECEIPT, receipt[key], value, key=key)
-    findings.equal(RECEIPT, sorted(keys), list(STATES), key="states")
-    _judge_files(findings, tree, receipt)
-    held = tree.datasets()
-    absent = [name for name in audited_datasets() if name not in held]
-    if absent:
-        findings.fail(DATASETS, len(absent), {"missing": absent[:5]})
-    findings.ok(DATASETS)
-
-
-def _judge_files(findings: Findings, tree: ExportedTree, receipt: Mapping[str, Any]) -> None:
-    listed = {row["path"]: row for row in receipt["files"]}
-    for path in sorted(listed.keys() | (tree.listing.files.keys() - {RUN_RECEIPT})):
-        row, size = listed.get(path), tree.listing.files.get(path)
-        if row is None or size is None:
-            findings.fail(FILES, 1, {"path": path, "reason": "not listed" if row is None else "missing"})
-        elif size != row["size_bytes"]:
-            findings.fail(FILES, 1, {"path": path, "expected": row["size_bytes"], "found": size})
-    findings.ok(FILES)
-
-
-def _judge_bytes(findings: Findings, tree: ExportedTree, held: AuditTree) -> None:
-    """Every listed file has its digest; that of a dataset of one file was computed in the audit."""
-    if findings.failed(RECEIPT) or tree.receipt is None or "files" not in tree.receipt:
-        return
-    root = tree.listing.root
-    known = {
-        path.relative_to(root).as_posix(): findings.digests[name]
-        for name, path in held.datasets.items()
-        if name in findings.digests and path.is_file()
-    }
-    hashed: dict[Stamp, str] = {}  # names of one file are hashed once: a tree may have many of a large one
-    for row in tree.receipt["files"]:
-        path = row["path"]
-        if tree.listing.files.get(path) != row["size_bytes"]:
-            continue  # reported with the sizes
-        stamp = tree.listing.stamps[path]
-        try:
-            found = known.get(path) or hashed.get(stamp) or hashed.setdefault(stamp, file_digest(root / path))
-        except OSError as error:
-            found = f"unreadable: {error.strerror}"
-        if found != row["sha256_hex"]:
-            findings.fail(FILES, 1, {"path": path, "expected": row["sha256_hex"], "found": found})
-
-
-def _judge_states(desk: Desk, tree: ExportedTree) -> None:
-    """What each state published, as the receipt has it: one digest over those of its datasets."""
-    findings, receipt = desk.findings, tree.receipt
-    if findings.failed(RECEIPT) or receipt is None or "states" not in receipt:
-        findings.skip(f"{RUN_RECEIPT} of an export is not in the tree, or breaks its contract", STATE_DIGESTS)
-        return
-    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG, LAST_REPORT)}
-    known = dict(findings.digests)
-    known |= path_digests(desk, [name for name in (FLAG, LAST_REPORT) if name in desk.tree.datasets])
-    for state in STATES:
-        digests = {name: known.get(name) for name, producer in outputs.items() if producer == state}
-        if None not in digests.values():  # what is missing or unreadable has been reported
-            found = receipt["states"][state]["digest"]
-            findings.equal(STATE_DIGESTS, found, sha256_json(digests), state=state)
-
-
+@tree_check(
+    "tree.policies",
+    "§2 seal",
+    "a policy of the tree was edited or is not readable",
+    code="POLICY_SCHEMA_INVALID",
+)
 def _policies(findings: Findings, tree: ExportedTree, elsewhere: Path) -> tuple[PolicySet, bool]:
     """The tree's policies, or else those of ``elsewhere`` if they are the sealed ones; whether they are known."""
     folder = tree.listing.root / POLICIES
@@ -354,6 +268,12 @@ def _versions(tree: ExportedTree) -> dict[str, str]:
     return {state: row["code_version"] for state, row in receipt["states"].items()}
 
 
+@tree_check(
+    "S0.sealed_at_hand",
+    "§2 seal",
+    "--upstream names what the tree does not carry",
+    code="REQUIRED_INPUT_NOT_SEALED",
+)
 def _judge_inputs(findings: Findings, tree: ExportedTree, held: AuditTree) -> None:
     """Which sealed inputs nobody could hash again."""
     absent = [row["logical_id"] for row in tree.sealed if sealed_own_id(row) not in held.inputs]

@@ -7,7 +7,7 @@ from typing import Final
 
 from seg3b_assets.audit.checks import check_specs
 from seg3b_assets.audit.findings import CheckSpec
-from seg3b_assets.audit.tree_checks import verify_specs
+from seg3b_assets.audit.verification import verify_specs
 from seg3b_assets.laws.errors import ANY_STATE, OF_STATE
 from seg3b_assets.reference.markdown import code, page, table
 

@@ -18,12 +18,11 @@ from typer.testing import CliRunner
 
 from seg3b_assets.audit import exported as whose
 from seg3b_assets.audit import upstream as root_of
-from seg3b_assets.audit import verification
+from seg3b_assets.audit import receipt, verification
 from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.listing import Folders, Listing, Paths
-from seg3b_assets.audit.tree_checks import verify_specs
-from seg3b_assets.audit.verification import verify
+from seg3b_assets.audit.verification import verify, verify_specs
 from seg3b_assets.cli import app
 from seg3b_assets.consume import open_run
 from seg3b_assets.laws.errors import Seg3BError
@@ -136,8 +135,8 @@ def test_a_file_of_many_names_is_hashed_once(
         hashed.append(path)
         return original(path)
 
-    original = verification.file_digest
-    monkeypatch.setattr(verification, "file_digest", counted)
+    original = receipt.file_digest
+    monkeypatch.setattr(receipt, "file_digest", counted)
     found = verify(tree.root, SHIPPED)
     assert failed(found) == ["tree.layout"]  # strange they are, and have the bytes that are listed
     assert len([path for path in hashed if path.parent == folder]) == 1

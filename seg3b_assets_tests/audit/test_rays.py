@@ -14,7 +14,7 @@ from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.maps import ZoneMap, only_zone, read_maps, wrapped
 from seg3b_assets.audit.rays import Region
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.audit.tree_checks import verify_specs
+from seg3b_assets.audit.verification import verify_specs
 from seg3b_assets.laws.zones import ZoneResolver
 
 RING = shapely.Polygon([(0, 0), (10, 0), (10, 10), (0, 10)], [[(2, 2), (8, 2), (8, 8), (2, 8)]])

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from seg3b_assets.audit.checks import AUDIT_VERSION
 from seg3b_assets.audit.verification import verify
 from seg3b_assets.cli import app
+from seg3b_assets.laws.audit_version import AUDIT_VERSION
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.states.s5_bundle.state import STATE

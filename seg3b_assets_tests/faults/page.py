@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from seg3b_assets.audit.tree_checks import verify_specs
+from seg3b_assets.audit.verification import verify_specs
 from seg3b_assets_tests.faults.library import library
 
 _HEAD = """# Faults we plant

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from seg3b_assets.laws.audit_version import AUDIT_VERSION
 from seg3b_assets.states.context import StateContext, StateSpec
 from seg3b_assets.states.run_report import publish_run_report
 
@@ -83,7 +84,7 @@ SEALED: Final = (
 
 STATE: Final = StateSpec(
     name="S5",
-    code_version="2.7.0",
+    code_version=AUDIT_VERSION,
     reads=(*SEALED, *PUBLISHED),
     writes=(BUNDLE, FLAG, "s5_run_report_3B"),
     objective="audit S0 to S4 from the bytes on disk, then seal the evidence and write the flag",
