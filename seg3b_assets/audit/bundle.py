@@ -17,7 +17,6 @@ from seg3b_assets.audit.bundle_members import (
     audit_member,
     audit_rng,
     audit_structural,
-    compare_rows,
     published_table,
     same_as_compared,
 )
@@ -159,7 +158,7 @@ def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
         for name in sorted(members)
         if name not in (FLAG_NAME, INDEX_NAME)
     ]
-    compare_rows(desk, "S5.bundle_index", document["members"], expected, "path")
+    desk.findings.compare_keyed("S5.bundle_index", document["members"], expected, "path")
     digest = sha256_hex(members.get(f"{MANIFEST}.json", b""))
     desk.findings.equal("S5.bundle_index", document["s5_manifest_digest"], digest, key="s5_manifest_digest")
 
@@ -192,7 +191,7 @@ def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) ->
         return
     rows = table.select(_RESULT_COLUMNS).to_dicts()
     expected = [{**row, "threshold": _value(row["threshold"])} for row in rows]
-    compare_rows(desk, check_id, summary["results"], expected, "test_id")
+    desk.findings.compare_keyed(check_id, summary["results"], expected, "test_id")
     blocking = [row for row in rows if row["severity"] == "BLOCKING"]
     failed = [row for row in blocking if row["status"] == "FAIL"]
     totals = {

@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from seg3b_assets.audit.checks import check_specs, tree_check
-from seg3b_assets.audit.findings import LogFacts, same
+from seg3b_assets.audit.findings import LogFacts
 from seg3b_assets.audit.parquet_files import read_table
 from seg3b_assets.audit.tree import Desk, read_bounded
 from seg3b_assets.contracts import contract
@@ -110,7 +110,7 @@ def audit_structural(desk: Desk, summary: Mapping[str, Any] | None) -> None:
     desk.findings.equal(check_id, summary["status"], "PASS", key="status")
     kept = ("check_id", "status", "affected_count")
     expected = [{key: row[key] for key in kept} for row in _sound_checks(desk, summary["checks"])]
-    compare_rows(desk, check_id, summary["checks"], expected, "check_id")
+    desk.findings.compare_keyed(check_id, summary["checks"], expected, "check_id")
     if _all_counted(desk):
         for name, counted in _COUNTS.items():
             desk.findings.equal(
@@ -133,7 +133,7 @@ def audit_rng(desk: Desk, summary: Mapping[str, Any] | None) -> None:
     known = {row["substream_label"] for row in expected}
     unknown = {label for _, label in _STREAMS} - known  # logs that are not at hand
     listed = [row for row in summary["streams"] if row["substream_label"] not in unknown]
-    compare_rows(desk, check_id, listed, expected, "substream_label")
+    desk.findings.compare_keyed(check_id, listed, expected, "substream_label")
 
 
 def _counted(desk: Desk, dataset: str, draws: int) -> dict[str, Any] | None:
@@ -190,7 +190,9 @@ def audit_member(desk: Desk, document: Mapping[str, Any] | None, mode: str | Non
     version = desk.tree.versions.get("S5", AUDIT_VERSION)
     for key, value in (("status", "PASS"), ("audit_version", version)):
         desk.findings.equal(check_id, document[key], value, key=key)
-    compare_rows(desk, check_id, document["checks"], _sound_checks(desk, document["checks"]), "check_id")
+    desk.findings.compare_keyed(
+        check_id, document["checks"], _sound_checks(desk, document["checks"]), "check_id"
+    )
     _audit_digests(desk, document["digests"])
     for logical_id, found in document["logs"].items():
         facts = desk.findings.logs.get(own_id(logical_id))
@@ -224,7 +226,7 @@ def _audit_digests(desk: Desk, listed: Rows) -> None:
     ]
     if not _all_counted(desk):
         listed = [row for row in listed if row["digest_id"] in known]
-    compare_rows(desk, "S5.audit", listed, expected, "digest_id")
+    desk.findings.compare_keyed("S5.audit", listed, expected, "digest_id")
 
 
 def _lane(facts: LogFacts) -> dict[str, Any]:
@@ -258,20 +260,3 @@ def published_table(desk: Desk, dataset: str, columns: Sequence[str]) -> pl.Data
         return None
     sound = frame is not None and all(frame.schema.get(name) == dtypes[name] for name in columns)
     return frame if sound else None
-
-
-def compare_rows(desk: Desk, check_id: str, found: Rows, expected: Rows, key: str) -> None:
-    """Rows against rows by key: PASS when all agree, else their number and the first difference."""
-    left, right = ({str(row[key]): row for row in rows} for rows in (found, expected))
-    wrong = [name for name in sorted(left.keys() | right.keys()) if not same(left.get(name), right.get(name))]
-    if not wrong:
-        desk.findings.ok(check_id)
-        return
-    name = wrong[0]
-    a, b = left.get(name), right.get(name)
-    if a is None or b is None:
-        example = {key: name, "found": "a row" if a else None, "expected": "a row" if b else None}
-    else:
-        column = next(field for field in sorted(a.keys() | b.keys()) if not same(a.get(field), b.get(field)))
-        example = {key: name, "field": column, "found": a.get(column), "expected": b.get(column)}
-    desk.findings.fail(check_id, len(wrong), example)

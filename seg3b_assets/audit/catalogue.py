@@ -60,23 +60,10 @@ def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> pl.Series:
         edge_digest=digest_of(pl.concat_str(row_expressions(_digested(catalogue)))),
     )
     for column in digests.columns:
-        _report(desk, f"S2.{column}", catalogue, column, digests[column])
+        desk.findings.compare(f"S2.{column}", catalogue, {column: digests[column]}, _NAMED)
     _policy_version(desk, catalogue)
     _ranks(desk, catalogue, audit_masses(desk, catalogue))
     return digests["edge_digest"]
-
-
-def _report(desk: Desk, check_id: str, catalogue: pl.DataFrame, column: str, expected: pl.Series) -> None:
-    found = catalogue[column]
-    desk.findings.rows(
-        check_id,
-        found.ne_missing(expected).to_numpy(),
-        lambda row: {
-            **catalogue.select(_NAMED).row(row, named=True),
-            "expected": expected[row],
-            "found": found[row],
-        },
-    )
 
 
 def _little_endian(seq: pl.Series) -> pl.Series:
@@ -92,7 +79,7 @@ def _little_endian(seq: pl.Series) -> pl.Series:
 def _policy_version(desk: Desk, catalogue: pl.DataFrame) -> None:
     version = desk.tree.policies.cdn_country_weights.version
     expected = pl.repeat(version, catalogue.height, dtype=pl.String, eager=True)
-    _report(desk, "S2.cdn_policy_version", catalogue, "cdn_policy_version", expected)
+    desk.findings.compare("S2.cdn_policy_version", catalogue, {"cdn_policy_version": expected}, _NAMED)
 
 
 @check("S2.edge_mass", "§4 weights", "a weight is no multiple of 1e-12, or a merchant's do not sum to 1")
@@ -128,7 +115,7 @@ def _ranks(desk: Desk, catalogue: pl.DataFrame, mass: I64) -> None:
     _, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
     rank = np.empty(catalogue.height, np.int64)
     rank[by_weight["row"].to_numpy()] = place_in_run(lengths)
-    _report(desk, "S2.sampling_rank", catalogue, "sampling_rank", pl.Series(rank))
+    desk.findings.compare("S2.sampling_rank", catalogue, {"sampling_rank": pl.Series(rank)}, _NAMED)
 
 
 def _digested(catalogue: pl.DataFrame) -> dict[str, Field]:
@@ -171,16 +158,7 @@ def _counts(desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> Non
     compared = counted.join(
         merchants.select("merchant_id", "edge_count_total"), on="merchant_id", how="full", coalesce=True
     ).sort("merchant_id")
-    differs = compared["edges"].ne_missing(compared["edge_count_total"]).to_numpy()
-    desk.findings.rows(
-        "S2.index_merchants",
-        differs,
-        lambda row: {
-            "merchant_id": compared["merchant_id"][row],
-            "expected": compared["edges"][row],
-            "found": compared["edge_count_total"][row],
-        },
-    )
+    desk.findings.compare("S2.index_merchants", compared, {"edge_count_total": compared["edges"]})
 
 
 def _raw(text: str | None) -> bytes:
@@ -289,22 +267,10 @@ def witness_counts(frame: pl.DataFrame | None, column: str) -> pl.DataFrame | No
     return frame.filter(pl.col("merchant_id").is_not_null()).select("merchant_id", edges=pl.col(column))
 
 
-def same_merchants(
-    desk: Desk, check_id: str, found: NDArray[np.uint64], expected: NDArray[np.uint64]
-) -> None:
-    """PASS when both hold the same merchants."""
-    missing, extra = np.setdiff1d(expected, found), np.setdiff1d(found, expected)
-    if missing.size or extra.size:
-        example = {"missing": missing[:2].tolist(), "unknown": extra[:2].tolist()}
-        desk.findings.fail(check_id, int(missing.size + extra.size), example)
-    else:
-        desk.findings.ok(check_id)
-
-
 @check("S2.merchant_set", "§4 catalogue", "a virtual merchant without edges, or edges of another")
 def ledger_matches(desk: Desk, ledger: EdgeLedger, settlement: pl.DataFrame | None) -> None:
     """Every settled merchant has edges, and nobody else."""
     if settlement is None:
         desk.findings.skip("settlements are not at hand", "S2.merchant_set")
         return
-    same_merchants(desk, "S2.merchant_set", ledger.merchants, settlement["merchant_id"].to_numpy())
+    desk.findings.same_set("S2.merchant_set", pl.Series(ledger.merchants), settlement["merchant_id"].unique())

@@ -7,7 +7,6 @@ one matrix of merchants by deciders in the law's order, and the first yes in a r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -169,26 +168,12 @@ def audit_classification(desk: Desk, table: pl.DataFrame | None, merchants: pl.D
         return
     desk.findings.counts["merchants"] = table.height
     desk.findings.counts["virtual_merchants"] = int(table["is_virtual"].sum())
-    _same_merchants(desk, table, merchants)
+    desk.findings.same_set("S1.merchant_set", table["merchant_id"], merchants["merchant_id"])
     joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
     policy = desk.tree.policies.mcc_channel_rules
     _lineage(desk, table, policy)
     _decisions(desk, joined, policy)
     _digests(desk, joined)
-
-
-def _same_merchants(
-    desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame, check_id: str = "S1.merchant_set"
-) -> None:
-    missing = merchants.join(table, on="merchant_id", how="anti")["merchant_id"]
-    extra = table.join(merchants, on="merchant_id", how="anti")["merchant_id"]
-    repeated = table.height - table["merchant_id"].n_unique()
-    count = len(missing) + len(extra) + repeated
-    if count:
-        example = {"missing": missing[:2].to_list(), "unknown": extra[:2].to_list(), "repeated": repeated}
-        desk.findings.fail(check_id, count, example)
-    else:
-        desk.findings.ok(check_id)
 
 
 @check("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have")
@@ -254,7 +239,7 @@ def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) ->
 @check("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited")
 def _decisions(desk: Desk, joined: pl.DataFrame, policy: McChannelRules) -> None:
     derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
-    _differences(desk, "S1.decision", joined, derived, _DECIDED)
+    desk.findings.compare("S1.decision", joined, derived.select(_DECIDED))
 
 
 @check("S1.lineage_set", "§3 classification", "a merchant's lineage is missing, or somebody else's")
@@ -271,28 +256,11 @@ def audit_lineage(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFram
     if table is None or merchants is None:
         desk.findings.skip("lineage or merchants are not at hand", *checks)
         return
-    _same_merchants(desk, table, merchants, "S1.lineage_set")
+    desk.findings.same_set("S1.lineage_set", table["merchant_id"], merchants["merchant_id"])
     joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
     policy = desk.tree.policies.mcc_channel_rules
     derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
-    _differences(desk, "S1.lineage", joined, derived, _LINEAGE)
-
-
-def _differences(
-    desk: Desk, check_id: str, joined: pl.DataFrame, derived: pl.DataFrame, columns: Sequence[str]
-) -> None:
-    differs = {name: joined[name].ne_missing(derived[name]).to_numpy() for name in columns}
-    failing = np.logical_or.reduce(list(differs.values()))
-
-    def example(row: int) -> dict[str, object]:
-        names = [name for name in columns if differs[name][row]]
-        return {
-            "merchant_id": joined["merchant_id"][row],
-            "expected": {name: derived[name][row] for name in names},
-            "found": {name: joined[name][row] for name in names},
-        }
-
-    desk.findings.rows(check_id, failing, example)
+    desk.findings.compare("S1.lineage", joined, derived.select(_LINEAGE))
 
 
 @check("S1.classification_digest", "§3 classification", "the row or its digest was edited afterwards")
@@ -308,14 +276,4 @@ def _digests(desk: Desk, joined: pl.DataFrame) -> None:
             "policy_sha256": desk.tree.policies.files["mcc_channel_rules"].sha256,
         }
     )
-    expected = row_digests(rows)
-    found = joined["classification_digest"]
-    desk.findings.rows(
-        "S1.classification_digest",
-        found.ne_missing(expected).to_numpy(),
-        lambda row: {
-            "merchant_id": joined["merchant_id"][row],
-            "expected": expected[row],
-            "found": found[row],
-        },
-    )
+    desk.findings.compare("S1.classification_digest", joined, {"classification_digest": row_digests(rows)})

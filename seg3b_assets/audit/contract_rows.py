@@ -17,7 +17,6 @@ from typing import Any, Final
 import polars as pl
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.findings import same
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id, published_id
@@ -331,31 +330,7 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
     except (Seg3BError, OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
         desk.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", "S4.results")
         return
-    _compare(desk, published, again)
-
-
-def _compare(desk: Desk, published: pl.DataFrame, again: pl.DataFrame) -> None:
-    found = {row["test_id"]: row for row in published.iter_rows(named=True)}
-    expected = {row["test_id"]: row for row in again.iter_rows(named=True)}
-    wrong = [
-        test
-        for test in sorted(found.keys() | expected.keys())
-        if not same(found.get(test), expected.get(test))
-    ]
-    if not wrong:
-        desk.findings.ok("S4.results")
-        return
-    first = wrong[0]
-    desk.findings.fail("S4.results", len(wrong), _difference(first, found.get(first), expected.get(first)))
-
-
-def _difference(
-    test_id: str, found: dict[str, Any] | None, expected: dict[str, Any] | None
-) -> dict[str, Any]:
-    if found is None or expected is None:
-        return {"test_id": test_id, "found": found and "a row", "expected": expected and "a row"}
-    column = next(name for name in expected if not same(found[name], expected[name]))
-    return {"test_id": test_id, "column": column, "found": found[column], "expected": expected[column]}
+    desk.findings.compare_keyed("S4.results", published.to_dicts(), again.to_dicts(), "test_id")
 
 
 def _blob(desk: Desk) -> bytes | None:

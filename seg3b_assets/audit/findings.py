@@ -7,17 +7,19 @@ SKIPPED with the reason, never silently absent. Results are in check_id order, w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.clipping import clipped, clipped_text
 
 Status = Literal["PASS", "FAIL", "SKIPPED"]
 Example = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
 
 NOT_REACHED: Final = "what it checks could not be read"
 
@@ -183,6 +185,64 @@ class Findings:
         count = int(np.count_nonzero(failing))
         if count:
             self.fail(check_id, count, example(int(np.argmax(failing))))
+        else:
+            self.ok(check_id)
+
+    def compare(
+        self,
+        check_id: str,
+        found: pl.DataFrame,
+        expected: Mapping[str, pl.Series] | pl.DataFrame,
+        named: Sequence[str] | Callable[[int], Example] = ("merchant_id",),
+    ) -> None:
+        """PASS when columns are as they ought to be, row by row, nulls alike; else the rows that differ in any.
+
+        Args:
+            found: the table. expected: by name of the column, row for row.
+            named: columns of ``found``, or a function of a row's position, that say in an example whose row it is.
+        """
+        columns = {
+            name: expected[name]
+            for name in (expected.columns if isinstance(expected, pl.DataFrame) else expected)
+        }
+        differs = {name: found[name].ne_missing(column).to_numpy() for name, column in columns.items()}
+
+        def example(row: int) -> Example:
+            name = next(name for name in differs if differs[name][row])
+            whose = named(row) if callable(named) else found.select(named).row(row, named=True)
+            return {**whose, "column": name, "expected": columns[name][row], "found": found[name][row]}
+
+        self.rows(check_id, np.logical_or.reduce(list(differs.values())), example)
+
+    def compare_keyed(self, check_id: str, found: Rows, expected: Rows, key: str) -> None:
+        """PASS when documents' rows agree by key; else how many do not, and the first difference."""
+        left, right = ({str(row[key]): row for row in rows} for rows in (found, expected))
+        wrong = [
+            name for name in sorted(left.keys() | right.keys()) if not same(left.get(name), right.get(name))
+        ]
+        if not wrong:
+            self.ok(check_id)
+            return
+        a, b = left.get(wrong[0]), right.get(wrong[0])
+        if a is None or b is None:
+            facts = {"found": "a row" if a else None, "expected": "a row" if b else None}
+        else:
+            column = next(one for one in sorted(a.keys() | b.keys()) if not same(a.get(one), b.get(one)))
+            facts = {"column": column, "found": a.get(column), "expected": b.get(column)}
+        self.fail(check_id, len(wrong), {key: wrong[0], **facts})
+
+    def same_set(self, check_id: str, found: pl.Series, expected: pl.Series) -> None:
+        """PASS when a column of keys holds each of those expected once, and nothing else."""
+        missing = expected.filter(~expected.is_in(found.implode()))
+        unknown = found.filter(~found.is_in(expected.implode()))
+        repeated = len(found) - found.n_unique()
+        if count := len(missing) + len(unknown) + repeated:
+            example = {
+                "missing": missing[:2].to_list(),
+                "unknown": unknown[:2].to_list(),
+                "repeated": repeated,
+            }
+            self.fail(check_id, count, example)
         else:
             self.ok(check_id)
 

@@ -299,19 +299,9 @@ def _flags(desk: Desk, ledger: EdgeLedger, networks: _Networks, profile: pl.Data
         | {f"guard_{name}": pl.Series(networks.touched[name], dtype=pl.Boolean) for name in GUARDS}
     )
     both = profile.join(drawn, on="merchant_id", how="inner", suffix="_drawn", maintain_order="left")
-    for name in GUARDS:
-        column = f"guard_{name}"
-        found, expected = both[column], both[f"{column}_drawn"]
-        desk.findings.rows(
-            GUARD_FLAGS,
-            found.ne_missing(expected).to_numpy(),
-            lambda row, column=column, found=found, expected=expected: {  # type: ignore[misc]
-                "merchant_id": both["merchant_id"][row],
-                "column": column,
-                "expected": expected[row],
-                "found": found[row],
-            },
-        )
+    flags = [f"guard_{name}" for name in GUARDS]
+    expected = both.select(pl.col(f"{flag}_drawn").alias(flag) for flag in flags)
+    desk.findings.compare(GUARD_FLAGS, both, expected)
 
 
 @check("S2.edge_weight", "§4 weights", "the weight is not that of the draw, though weights still sum to 1")

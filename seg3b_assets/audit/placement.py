@@ -188,13 +188,9 @@ def audit_placement(
 def _compare_tiles(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
-    found, expected = rows["hrsl_tile_id"], pl.Series(placement.tile_id[known]).cast(pl.String)
+    expected = pl.Series(placement.tile_id[known]).cast(pl.String)
     expected = expected.set(pl.Series(~placement.drawn[known]), NO_TILE)
-    desk.findings.rows(
-        "S2.edge_tile",
-        (found != expected).to_numpy(),
-        lambda at: {**ledger.name(known[at]), "expected": expected[at], "found": found[at]},
-    )
+    desk.findings.compare("S2.edge_tile", rows, {"hrsl_tile_id": expected}, lambda at: ledger.name(known[at]))
 
 
 @check("S2.edge_point", "§4 placement", "the edge is not where its accepted attempt put it")
@@ -241,16 +237,8 @@ def _compare_zones(
     desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
     """The zone is that of the accepted point; a moved edge is reported once, as moved."""
-    tzid, source = rows["tzid_operational"], rows["tz_source"]
-    expected = pl.Series(placement.tzid[known].tolist(), dtype=pl.String)
-    expected_source = pl.Series(placement.tz_source[known].tolist(), dtype=pl.String)
-    differs = tzid.ne_missing(expected) | source.ne_missing(expected_source)
-    desk.findings.rows(
-        "S2.edge_zone",
-        differs.to_numpy(),
-        lambda at: {
-            **ledger.name(known[at]),
-            "expected": {"tzid": expected[at], "tz_source": expected_source[at]},
-            "found": {"tzid": tzid[at], "tz_source": source[at]},
-        },
-    )
+    expected = {
+        "tzid_operational": pl.Series(placement.tzid[known].tolist(), dtype=pl.String),
+        "tz_source": pl.Series(placement.tz_source[known].tolist(), dtype=pl.String),
+    }
+    desk.findings.compare("S2.edge_zone", rows, expected, lambda at: ledger.name(known[at]))

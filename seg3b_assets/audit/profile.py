@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from seg3b_assets.audit.catalogue import MASS_UNITS, same_merchants
+from seg3b_assets.audit.catalogue import MASS_UNITS
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
@@ -46,7 +46,7 @@ class MerchantData:
 
     Attributes:
         classification, settlement, merchants: S1's tables and the upstream one.
-        countries: merchant_id and country, where each ought to be settled (``settlement.expected_settlements``).
+        countries: merchant_id and country, where each ought to be settled (``anchors.expected_settlements``).
     """
 
     classification: pl.DataFrame
@@ -63,12 +63,7 @@ def audit_profile(
     """Every row and column of ``edge_merchant_profile_3B``, guard flags apart."""
     if profile is None:
         return
-    same_merchants(
-        desk,
-        "S2.profile_set",
-        profile["merchant_id"].to_numpy(),
-        catalogue["merchant_id"].unique().to_numpy(),
-    )
+    desk.findings.same_set("S2.profile_set", profile["merchant_id"], catalogue["merchant_id"].unique())
     _draws(desk, profile)
     if data is None:
         desk.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
@@ -78,24 +73,9 @@ def audit_profile(
     if facts is None:
         desk.findings.skip("outlets or zones are not at hand", "S2.profile_class")
     else:
-        for column in ("virtual_class", "size_bucket"):
-            _compare(desk, "S2.profile_class", profile, column, facts[column])
+        desk.findings.compare("S2.profile_class", profile, facts.select("virtual_class", "size_bucket"))
     _budgets(desk, profile)
     _metrics(desk, profile, catalogue, known)
-
-
-def _compare(desk: Desk, check_id: str, profile: pl.DataFrame, column: str, expected: pl.Series) -> None:
-    found = profile[column]
-    desk.findings.rows(
-        check_id,
-        found.ne_missing(expected).to_numpy(),
-        lambda row: {
-            "merchant_id": profile["merchant_id"][row],
-            "column": column,
-            "expected": expected[row],
-            "found": found[row],
-        },
-    )
 
 
 def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
@@ -113,8 +93,8 @@ def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
 
 @check("S2.profile_draws", "§4 budget", "edge_scale or alpha is not the addressed draw")
 def _draws(desk: Desk, profile: pl.DataFrame) -> None:
-    for column, expected in merchant_draws(desk, profile["merchant_id"].to_numpy()).items():
-        _compare(desk, "S2.profile_draws", profile, column, pl.Series(expected))
+    expected = merchant_draws(desk, profile["merchant_id"].to_numpy())
+    desk.findings.compare("S2.profile_draws", profile, pl.DataFrame(expected))
 
 
 def _truncated_lognormal(uniform: F64, law: Any) -> F64:
@@ -229,7 +209,7 @@ def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
         desk.findings.skip("the profile's draws or classes failed their own check", "S2.profile_budget")
         return
     expected = expected_budgets(profile, desk.tree.policies.edge_topology, desk.tree.identity.created_utc)
-    _compare(desk, "S2.profile_budget", profile, "edge_budget", expected)
+    desk.findings.compare("S2.profile_budget", profile, {"edge_budget": expected})
 
 
 @check("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges")
@@ -237,8 +217,7 @@ def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlem
     expected = profile.select("merchant_id").join(
         _recomputed_metrics(catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
     )
-    for column in ("edge_budget", *_SHARES):
-        _compare(desk, "S2.profile_metrics", profile, column, expected[column])
+    desk.findings.compare("S2.profile_metrics", profile, expected.select("edge_budget", *_SHARES))
     for column, units in _SNAPPED.items():
         # Sums in another order may round to the neighbouring grid point; still a value is on the grid.
         found, wanted = profile[column].to_numpy(), expected[column].to_numpy()

@@ -89,9 +89,7 @@ def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected:
     if lineage is None or expected is None:
         desk.findings.skip("merchants, polygons or the lineage are not at hand", *checks)
         return
-    missing = expected.join(lineage, on="merchant_id", how="anti").height
-    odd = lineage.join(expected, on="merchant_id", how="anti").height
-    desk.findings.equal(checks[0], {"missing": missing, "not_virtual": odd}, {"missing": 0, "not_virtual": 0})
+    desk.findings.same_set(checks[0], lineage["merchant_id"], expected["merchant_id"])
     wanted = expected.select(
         "merchant_id",
         settlement_country_iso=pl.when(pl.col("country") != "").then("country"),
@@ -101,13 +99,11 @@ def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected:
     if gazetteer_of(desk) is None:
         desk.findings.skip("the gazetteer is not at hand", checks[1])
         return
+    names = [name for name in wanted.columns if name != "merchant_id"]
     joined = lineage.join(wanted, on="merchant_id", how="inner", suffix="_expected", maintain_order="left")
-    wrong = [
-        joined[name].ne_missing(joined[f"{name}_expected"]).to_numpy()
-        for name in wanted.columns
-        if name != "merchant_id"
-    ]
-    desk.findings.rows(checks[1], np.logical_or.reduce(wrong), lambda row: joined.row(row, named=True))
+    desk.findings.compare(
+        checks[1], joined, joined.select(pl.col(f"{name}_expected").alias(name) for name in names)
+    )
 
 
 @check("S1.settlement_set", "§3 settlement", "a virtual merchant without its one settlement")
@@ -115,23 +111,15 @@ def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFram
     if classification is None:
         desk.findings.skip("the classification is not at hand", "S1.settlement_set")
         return
-    virtual = classification.filter("is_virtual")
-    missing = virtual.join(table, on="merchant_id", how="anti")["merchant_id"]
-    extra = table.join(virtual, on="merchant_id", how="anti")["merchant_id"]
-    repeated = table.height - table["merchant_id"].n_unique()
-    count = len(missing) + len(extra) + repeated
-    if count:
-        example = {"missing": missing[:2].to_list(), "not_virtual": extra[:2].to_list(), "repeated": repeated}
-        desk.findings.fail("S1.settlement_set", count, example)
-    else:
-        desk.findings.ok("S1.settlement_set")
+    virtual = classification.filter("is_virtual")["merchant_id"]
+    desk.findings.same_set("S1.settlement_set", table["merchant_id"], virtual)
 
 
 @check("S1.settlement_site_id", "§3 settlement", "the id is not the merchant's")
 def _site_ids(desk: Desk, table: pl.DataFrame) -> None:
     names = table.select(pl.concat_str(pl.lit("3B.SETTLEMENT\x1f"), pl.col("merchant_id"))).to_series()
     expected = row_digests(names).str.slice(-16)
-    _compare_column(desk, "S1.settlement_site_id", table, "settlement_site_id", expected)
+    desk.findings.compare("S1.settlement_site_id", table, {"settlement_site_id": expected})
 
 
 @check("S1.tz_policy_digest", "§3 settlement", "the zone policies are not those of the row")
@@ -139,21 +127,7 @@ def _tz_policy(desk: Desk, table: pl.DataFrame) -> None:
     files = desk.tree.policies.files
     digest = sha256_json({name: files[name].sha256 for name in ("tz_nudge", "tz_overrides")})
     expected = pl.repeat(digest, table.height, dtype=pl.String, eager=True)
-    _compare_column(desk, "S1.tz_policy_digest", table, "tz_policy_digest", expected)
-
-
-def _compare_column(desk: Desk, check_id: str, table: pl.DataFrame, column: str, expected: pl.Series) -> None:
-    found = table[column]
-    desk.findings.rows(
-        check_id,
-        found.ne_missing(expected).to_numpy(),
-        lambda row: {
-            "merchant_id": table["merchant_id"][row],
-            "column": column,
-            "expected": expected[row],
-            "found": found[row],
-        },
-    )
+    desk.findings.compare("S1.tz_policy_digest", table, {"tz_policy_digest": expected})
 
 
 @check("S1.settlement_coordinate", "§3 settlement", "the anchor is no place of its country, nor ingested")
@@ -237,8 +211,7 @@ def _sources(desk: Desk, anchors: Anchors) -> None:
         evidence_url=pl.col("evidence_url"),
         notes=pl.col("notes") if "notes" in anchors.ingested.columns else pl.lit(None, pl.String),
     )
-    for column in expected.columns:
-        _compare_column(desk, "S1.settlement_source", anchors.table, column, expected[column])
+    desk.findings.compare("S1.settlement_source", anchors.table, expected)
 
 
 @check(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from seg3b_assets.audit import exported as whose
-from seg3b_assets.audit import upstream as root_of
 from seg3b_assets.audit import receipt, verification
+from seg3b_assets.audit import upstream as root_of
 from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.listing import Folders, Listing, Paths
