@@ -15,11 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, derive_decisions, hash_draws
+from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.maps import Maps
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.geography import groups
-from seg3b_assets.laws.randomness import SETTLEMENT_PICK, Stream, draw_position
+from seg3b_assets.laws.randomness import SETTLEMENT_PICK
 from seg3b_assets.laws.snapping import snap
 from seg3b_assets.policies import SeatRule, Settlement
 
@@ -168,20 +169,20 @@ def draw_places(
         gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
     """
     places, law = gazetteer.sort("place_id"), desk.tree.policies.settlement
-    stream = Stream.of(desk.tree.identity, SETTLEMENT_PICK)
+    draws = Draws(desk, SETTLEMENT_PICK, "S1.settlement_place", sampled=4)
     of_country = {str(code): at for code, at in groups(places["country_iso"].to_numpy().astype("U2"))}
     people = places["population"].cast(pl.Float64).to_numpy()
     chosen = np.full(merchant_id.shape[0], -1, np.int64)
     for code, at in groups(legal):
         here = of_country.get(str(code))
         if here is not None:
-            chosen[at] = here[_seat(law, stream, merchant_id[at], people[here])]
+            chosen[at] = here[_seat(law, draws, merchant_id[at], people[here])]
     row = pl.DataFrame({"merchant_id": merchant_id, "row": chosen})
     numbered = places.select("place_id", "lat_deg", "lon_deg").with_row_index("row").cast({"row": pl.Int64})
     return row.join(numbered, on="row", how="left", maintain_order="left").drop("row")
 
 
-def _seat(law: Settlement, stream: Stream, merchant_id: U64, people: F64) -> I64:
+def _seat(law: Settlement, draws: Draws, merchant_id: U64, people: F64) -> I64:
     """Place of each merchant of one country; places are in place_id order."""
     raw = (people + law.draw.population_offset) ** law.draw.population_exponent
     weight = np.maximum(np.rint(raw / raw.max() * WEIGHT_UNITS), 1.0).astype(np.uint64)
@@ -189,8 +190,8 @@ def _seat(law: Settlement, stream: Stream, merchant_id: U64, people: F64) -> I64
     grown = np.floor(snap(law.capacity.per_million * (people / 1e6) ** law.capacity.exponent))
     room = np.maximum(grown, law.capacity.minimum).astype(np.int64).tolist()
     attempts = np.arange(law.draw.max_attempts, dtype=np.uint64)
-    words, _ = stream.words(merchant_id[:, None], attempts[None, :])
-    positions, edges = draw_position(words, bounds[-1]).tolist(), bounds.tolist()
+    words, _ = draws.words(merchant_id[:, None], attempts[None, :])
+    positions, edges = draws.positions(words, int(bounds[-1])).tolist(), bounds.tolist()
     load = [0] * len(room)
     seats: list[int] = []
     # Whether a place is full depends on everyone served before: sequential by law.

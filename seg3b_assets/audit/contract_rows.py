@@ -1,10 +1,8 @@
-"""S4's validation contract, its terms and its results re-audited (law section 6), row by row.
+"""S4's validation contract and its terms re-audited (law section 6), row by row.
 
 A contract row has what the layer publishes, the terms under the same test_id the rest: ids, severities, switches,
 bounds, anchors of the one, operator, bound, gate and rates of the other. A row that keeps its bound and its severity
-may still ask another question: of whom, from which columns. Results are measured again by realism's metrics, one
-registry for everybody; what is not taken on trust is that the published table is what they gave. A tree damaged too
-far to be measured is the other checks' finding.
+may still ask another question: of whom, from which columns.
 """
 
 from __future__ import annotations
@@ -21,11 +19,8 @@ from seg3b_assets.audit.tree import Desk
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id, published_id
 from seg3b_assets.contracts.published import column_anchor, resolve_anchor
-from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
-from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
-from seg3b_assets.realism import SeedOutputs, run_contract
 from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, ROUTING_PROBE, Metric
 from seg3b_assets.realism.registry import METRICS
 
@@ -61,7 +56,6 @@ _ROW_CHECKS: Final = (
     "S4.anchors",
     "S4.terms",
 )
-RESULTS: Final = "virtual_validation_results_3B"
 
 
 @check("S4.rows", "§6 contract", "a row asks something else than its metric is, or a metric has no row")
@@ -298,44 +292,3 @@ def _gate_rows(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation
     for gate_id, gate in policy.hard_gates.items():
         wanted = 0 if gate.operator == "bool_true" else 1
         desk.findings.equal("S4.gate_rows", globally[gate.metric], wanted, gate=gate_id, metric=gate.metric)
-
-
-@check("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives")
-def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
-    """Run the contract again.
-
-    Args:
-        tables: merchants, classification, settlement (located), profile and catalogue; None where unreadable.
-    """
-    published, contract, terms = desk.table(RESULTS), desk.table(CONTRACT), desk.table(TERMS)
-    index, blob = desk.table("edge_alias_index_3B"), _blob(desk)
-    if published is None or contract is None or terms is None:
-        return
-    if index is None or blob is None or any(frame is None for frame in tables.values()):
-        desk.findings.skip("a dataset it is measured from is missing or unreadable", "S4.results")
-        return
-    frames = {name: frame for name, frame in tables.items() if frame is not None}
-    try:
-        outputs = SeedOutputs(
-            identity=desk.tree.identity,
-            merchants=frames["merchants"],
-            classification=frames["classification"],
-            settlement=frames["settlement"],
-            profile=frames["profile"],
-            edges=frames["catalogue"],
-            alias_index=index,
-            alias_blob=blob,
-        )
-        again = run_contract(outputs, contract, terms, desk.tree.policies, desk.workers)
-    except (Seg3BError, OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
-        desk.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", "S4.results")
-        return
-    desk.findings.compare_keyed("S4.results", published.to_dicts(), again.to_dicts(), "test_id")
-
-
-def _blob(desk: Desk) -> bytes | None:
-    path = desk.tree.datasets.get("edge_alias_blob_3B")
-    try:
-        return read_plain(path, MAX_BLOB_BYTES) if path else None
-    except OSError:
-        return None

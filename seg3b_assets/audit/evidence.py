@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import dataset_check, log_check
+from seg3b_assets.audit.draws import attempt_addresses
 from seg3b_assets.audit.findings import LogFacts
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.line_diagnosis import diagnose, largest_size, log_aspects, parse_line
@@ -28,7 +29,7 @@ from seg3b_assets.laws.canonical_rows import Field, line_chunks
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.plain_files import open_plain
-from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, jitter_index
+from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN
 
 U64 = NDArray[np.uint64]
 
@@ -70,7 +71,7 @@ class ExpectedLog:
 def expected_logs(ledger: EdgeLedger, placement: Placement, identity: RunIdentity) -> tuple[ExpectedLog, ...]:
     """Tile assignment, jitter and trace, in that order."""
     at = placement.attempts.edge
-    low = jitter_index(ledger.address[at], placement.attempts.attempt)
+    low = attempt_addresses(ledger.address[at], placement.attempts.attempt)
     tile = _counters(ledger.merchant_id, ledger.address)
     jitter = _counters(ledger.merchant_id[at], low)
     counter_keys = ("substream_label", "rng_counter_before_hi", "rng_counter_before_lo")

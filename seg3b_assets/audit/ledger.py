@@ -16,10 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
+from seg3b_assets.audit.draws import SLOTS, edge_addresses
 from seg3b_assets.audit.largest_remainder import place_in_run, run_of
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.canonical_rows import joined_bytes
-from seg3b_assets.laws.randomness import SLOT_BITS, edge_address
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -230,9 +230,7 @@ def _ledger(slots: _Slots) -> EdgeLedger:
     slot = np.arange(country.shape[0]) - np.repeat(runs, run_lengths)
     codes = found.astype(np.uint64)
     address = (
-        edge_address(codes[country], np.minimum(slot, 2**SLOT_BITS - 1))
-        if codes.size
-        else np.zeros(0, np.uint64)
+        edge_addresses(codes[country], np.minimum(slot, SLOTS - 1)) if codes.size else np.zeros(0, np.uint64)
     )
     return EdgeLedger(
         iso=iso,

@@ -18,15 +18,16 @@ from scipy.special import gammaincinv
 
 from seg3b_assets.audit.catalogue import MASS_UNITS
 from seg3b_assets.audit.checks import check
+from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.largest_remainder import run_of, run_sums, share_out, share_out_rows
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
-from seg3b_assets.audit.profile import GUARDS, merchant_draws
+from seg3b_assets.audit.profile import GUARDS, distances_km, merchant_draws
 from seg3b_assets.audit.surface import Centroids, no_tile_centroids, tile_centroids
 from seg3b_assets.audit.tree import Desk
-from seg3b_assets.laws.geography import groups, haversine_km, weighted_centroid
-from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE, Stream, country_codes
+from seg3b_assets.laws.geography import groups, weighted_centroid
+from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE
 from seg3b_assets.laws.snapping import SCALAR_UNITS
 from seg3b_assets.policies.edge_topology import CountryShares
 from seg3b_assets.policies.edge_topology import Guards as GuardLaw
@@ -40,6 +41,8 @@ WEIGHTS: Final = "S2.edge_weight"
 GUARD_FLAGS: Final = "S2.profile_guards"
 SHARE_UNITS: Final = 10**9
 _TEMPER_STEPS: Final = 2**20
+# A step of the centroids' grid, 1e-9 degrees, in radians.
+_CENTROID_SLACK: Final = 2e-11
 _NOWHERE: Final = (np.nan, np.nan)
 _GAZETTEER: Final = ["country_iso", "lon_deg", "lat_deg", "population"]
 
@@ -103,7 +106,7 @@ def audit_networks(
 
 def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
     """Blend, Dirichlet, guards."""
-    policies, identity = desk.tree.policies, desk.tree.identity
+    policies = desk.tree.policies
     law = policies.edge_topology.country_shares
     left = left_prior(desk)
     countries = sorted(policies.cdn_country_weights.countries, key=lambda row: row.country_iso)
@@ -117,13 +120,16 @@ def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
     prior = np.array([float(row.weight) for row in countries])
     if left:
         prior = prior / math.fsum(prior.tolist())
-    blend = _blend(facts, iso, prior, region, np.array([centroids.get(code, _NOWHERE) for code in iso]), law)
+    east, north = np.array([centroids.get(code, _NOWHERE) for code in iso]).T
+    lon, lat = (facts[name].to_numpy()[:, None] for name in ("lon_deg", "lat_deg"))
+    blend = _blend(facts, iso, prior, region, distances_km(desk, COUNTS, lon, lat, east, north), law)
     drawn = blend
     if law.allocation == "dirichlet":
         kappa = _by_class(facts, law, "concentration")
         alpha = merchant_draws(desk, ids)["alpha"]
         shape = (kappa * alpha)[:, None] * (blend / SHARE_UNITS)
-        uniform = Stream.of(identity, COUNTRY_ALLOC).uniform(ids[:, None], country_codes(iso)[None, :])
+        codes = np.array([256 * ord(code[0]) + ord(code[1]) for code in iso], np.uint64)
+        uniform = Draws(desk, COUNTRY_ALLOC, COUNTS).uniform(ids[:, None], codes[None, :])
         gamma = np.where(shape > 0, gammaincinv(np.where(shape > 0, shape, 1.0), uniform), 0.0)
         # Where every quantile underflows the expectation stands.
         gamma = np.where((gamma.sum(axis=1) > 0)[:, None], gamma, blend)
@@ -144,10 +150,29 @@ def _country_centroids(desk: Desk) -> Centroids | None:
     no_tile_centroids(desk)
     lon, lat = gazetteer["lon_deg"].to_numpy(), gazetteer["lat_deg"].to_numpy()
     people = np.maximum(gazetteer["population"].to_numpy(), 1).astype(np.float64)
-    return {
-        str(code): weighted_centroid(lon[at], lat[at], people[at])
-        for code, at in groups(gazetteer["country_iso"].to_numpy().astype("U2"))
-    }
+    found: Centroids = {}
+    for code, at in groups(gazetteer["country_iso"].to_numpy().astype("U2")):
+        found[str(code)] = weighted_centroid(lon[at], lat[at], people[at])
+        _centroid_again(desk, str(code), found[str(code)], (lon[at], lat[at], people[at]))
+    return found
+
+
+def _centroid_again(desk: Desk, code: str, found: tuple[float, float], places: tuple[F64, F64, F64]) -> None:
+    """The places pull evenly to both sides of the centroid: no part of the weighted sum of vectors lies across it."""
+    (east, north), (lon, lat, people) = np.radians(found), places
+    along, up = np.radians(lon) - east, np.radians(lat)
+    side, level = np.cos(up) * np.sin(along), np.cos(up) * np.cos(along)
+    across, above, towards = (
+        float((people * part).sum())
+        for part in (
+            side,
+            np.sin(up) * np.cos(north) - level * np.sin(north),
+            np.sin(up) * np.sin(north) + level * np.cos(north),
+        )
+    )
+    if not max(abs(across), abs(above)) <= _CENTROID_SLACK * towards:
+        example = {"country_iso": code, "centroid": list(found), "route": "sideways pull of the places"}
+        desk.findings.fail(COUNTS, 1, example)
 
 
 def _blend(
@@ -155,14 +180,12 @@ def _blend(
     iso: list[str],
     prior: F64,
     region: NDArray[np.str_],
-    centroid: F64,
+    distance: F64,
     law: CountryShares,
 ) -> I64:
     """(1 − λ)·prior + λ·kernel, kernel ∝ prior^k · exp(−d/τ) · boosts, as masses (merchants, countries)."""
     decay, coupling = (_by_class(facts, law, key)[:, None] for key in ("decay_km", "coupling"))
     home = facts["country"].to_numpy().astype("U2")[:, None] == np.array(iso)[None, :]
-    lon, lat = (facts[name].to_numpy()[:, None] for name in ("lon_deg", "lat_deg"))
-    distance = haversine_km(lon, lat, centroid[None, :, 0], centroid[None, :, 1])
     distance = np.where(home, 0.0, np.nan_to_num(distance, nan=np.inf))
     region_of = dict(zip(iso, region.tolist(), strict=True))
     of_home = np.array([region_of.get(code, "") for code in facts["country"].to_list()], dtype=region.dtype)
@@ -349,7 +372,7 @@ def _masses(
     tile = placement.tile_weight[at]
     heaviest = np.maximum.reduceat(tile, starts)[group]
     tilt = (tile / np.maximum(heaviest, 1)) ** law.tile_population_exponent
-    uniform = Stream.of(desk.tree.identity, WEIGHT_SHAPE).uniform(ledger.merchant_id[at], ledger.address[at])
+    uniform = Draws(desk, WEIGHT_SHAPE, WEIGHTS).uniform(ledger.merchant_id[at], ledger.address[at])
     drawn = np.rint(gammaincinv(law.concentration, uniform) * tilt * SCALAR_UNITS).astype(np.int64)
     drawn = np.where(run_sums(drawn, cells)[group] == 0, 1, drawn)
     of_country = run_sums(drawn, cells).astype(np.float64)

@@ -16,18 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
+from seg3b_assets.audit.draws import Draws, attempt_addresses, unit
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps, wrapped
 from seg3b_assets.audit.surface import SurfaceError, Surfaces
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import groups
-from seg3b_assets.laws.randomness import (
-    EDGE_JITTER,
-    EDGE_TILE_ASSIGN,
-    Stream,
-    jitter_index,
-    unit_interval,
-)
+from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -97,8 +92,9 @@ class _Recomputation:
     def __init__(self, desk: Desk, ledger: EdgeLedger, maps: Maps, surfaces: Surfaces) -> None:
         n, world = ledger.total, desk.tree.identity
         self._desk, self._ledger, self._maps, self._surfaces = desk, ledger, maps, surfaces
-        self._jitter = Stream.of(world, EDGE_JITTER)
-        self._words = Stream.of(world, EDGE_TILE_ASSIGN).words(ledger.merchant_id, ledger.address)[0]
+        self._jitter = Draws(desk, EDGE_JITTER, "S2.jitter.philox", sampled=2)
+        self._tiles = Draws(desk, EDGE_TILE_ASSIGN, "S2.edge_tile")
+        self._words = self._tiles.words(ledger.merchant_id, ledger.address)[0]
         self._max_attempts = desk.tree.policies.edge_topology.placement.max_attempts
         self.tile_id, self.bounds = np.zeros(n, np.uint64), np.full((n, 4), np.nan)
         self.drawn = np.zeros(n, bool)
@@ -129,7 +125,7 @@ class _Recomputation:
         if iso not in self._maps.countries:
             raise SurfaceError(f"{iso}: the country has no polygon")
         tiles = self._surfaces.country(iso)
-        row, self.drawn[at] = tiles.pick(self._words[at])
+        row, self.drawn[at] = tiles.pick(self._tiles, self._words[at])
         row, at = row[self.drawn[at]], at[self.drawn[at]]
         self.tile_id[at], self.bounds[at] = tiles.tile_id[row], tiles.bounds[row]
         self.tile_weight[at] = (tiles.after[row] - tiles.before[row]).astype(np.int64)
@@ -146,8 +142,8 @@ class _Recomputation:
         for attempt in range(1, self._max_attempts + 1):
             if not at.size:
                 break
-            index = jitter_index(self._ledger.address[at], attempt)
-            u_lon, u_lat = map(unit_interval, self._jitter.words(self._ledger.merchant_id[at], index))
+            index = attempt_addresses(self._ledger.address[at], attempt)
+            u_lon, u_lat = map(unit, self._jitter.words(self._ledger.merchant_id[at], index))
             lon, lat = candidate(self.bounds[at], u_lon, u_lat)
             accepted = self._maps.countries[iso].covers(lon, lat)
             tried.append(Attempts(at, np.full(at.shape[0], attempt), u_lon, u_lat, lon, lat, accepted))

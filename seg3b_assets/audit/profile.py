@@ -16,12 +16,13 @@ from scipy.special import ndtr, ndtri
 
 from seg3b_assets.audit.catalogue import MASS_UNITS
 from seg3b_assets.audit.checks import check
+from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.surface import SURFACES
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import haversine_km
-from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE, Stream
+from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE
 from seg3b_assets.laws.raster import ids_on_raster
 from seg3b_assets.laws.snapping import DISTANCE_UNITS, SCALAR_UNITS, snap
 from seg3b_assets.policies import SIZE_BUCKETS, VIRTUAL_CLASSES, EdgeTopology
@@ -30,6 +31,8 @@ F64 = NDArray[np.float64]
 U64 = NDArray[np.uint64]
 
 GUARDS: Final = ("sparse_tail", "min_support", "country_cap", "tempering")
+# Mean radius of the WGS 84 ellipsoid (IUGG).
+_RADIUS_KM: Final = 6371.0088
 _SHARES: Final = ("merchant_top1_share", "merchant_top1_country_share", "settlement_overlap")
 _SNAPPED: Final = {
     "merchant_hhi": SCALAR_UNITS,
@@ -86,7 +89,9 @@ def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
         "alpha": (PROFILE_NOISE, topology.country_shares.profile_noise),
     }
     return {
-        column: _truncated_lognormal(Stream.of(desk.tree.identity, label).uniform(merchant_id, 0), law)
+        column: _truncated_lognormal(
+            Draws(desk, label, "S2.profile_draws").uniform(merchant_id, np.zeros(1, np.uint64)), law
+        )
         for column, (label, law) in laws.items()
     }
 
@@ -215,7 +220,7 @@ def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
 @check("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges")
 def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> None:
     expected = profile.select("merchant_id").join(
-        _recomputed_metrics(catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
+        _recomputed_metrics(desk, catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
     )
     desk.findings.compare("S2.profile_metrics", profile, expected.select("edge_budget", *_SHARES))
     for column, units in _SNAPPED.items():
@@ -234,7 +239,7 @@ def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlem
         )
 
 
-def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl.DataFrame:
+def _recomputed_metrics(desk: Desk, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl.DataFrame:
     """One row per merchant of the catalogue: edges, shares, concentration, overlap, distance."""
     mass = (pl.col("edge_weight") * MASS_UNITS).round().cast(pl.Int64, strict=False)
     anchors = settlement.select(
@@ -243,9 +248,8 @@ def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl
     edges = catalogue.select("merchant_id", "country_iso", "lon_deg", "lat_deg", mass=mass).join(
         anchors, on="merchant_id", how="left", maintain_order="left"
     )
-    distance = haversine_km(
-        *(edges[name].to_numpy() for name in ("home_lon", "home_lat", "lon_deg", "lat_deg"))
-    )
+    places = [edges[name].to_numpy() for name in ("home_lon", "home_lat", "lon_deg", "lat_deg")]
+    distance = distances_km(desk, "S2.profile_metrics", *places)
     at_home = (pl.col("country_iso") == pl.col("country")).fill_null(False)
     per_merchant = (
         edges.with_columns(distance=pl.Series(distance))
@@ -273,6 +277,28 @@ def _recomputed_metrics(catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl
     # polars divides by a constant as × its rounded reciprocal; a share is the correctly rounded quotient.
     exact = {name: pl.Series(joined[name].to_numpy() / MASS_UNITS) for name in _SHARES}
     return joined.with_columns(**exact)
+
+
+def distances_km(desk: Desk, check_id: str, lon_a: F64, lat_a: F64, lon_b: F64, lat_b: F64) -> F64:
+    """The law's great-circle distances, which broadcast; one that is not what vectors give is a finding."""
+    distance = haversine_km(lon_a, lat_a, lon_b, lat_b)
+    again = far_apart_km(lon_a, lat_a, lon_b, lat_b)
+    wrong = (np.abs(distance - again) > 2.0 / DISTANCE_UNITS) | (np.isnan(distance) != np.isnan(again))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        example = {"expected": float(again.flat[at]), "found": float(distance.flat[at]), "route": "vectors"}
+        desk.findings.fail(check_id, int(wrong.sum()), example)
+    return distance
+
+
+def far_apart_km(lon_a: F64, lat_a: F64, lon_b: F64, lat_b: F64) -> F64:
+    """Great-circle distance by the angle of two unit vectors, atan2(|a × b|, a · b), well-conditioned everywhere."""
+    along_a, up_a, along_b, up_b = map(np.radians, (lon_a, lat_a, lon_b, lat_b))
+    turn = along_b - along_a
+    east = np.cos(up_b) * np.sin(turn)
+    north = np.cos(up_a) * np.sin(up_b) - np.sin(up_a) * np.cos(up_b) * np.cos(turn)
+    towards = np.sin(up_a) * np.sin(up_b) + np.cos(up_a) * np.cos(up_b) * np.cos(turn)
+    return np.asarray(_RADIUS_KM * np.arctan2(np.hypot(east, north), towards))
 
 
 @check("S2.summary", "§4 summary", "a total in s2_summary_3B was edited")

@@ -23,13 +23,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check, tree_check
+from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.input_findings import left_prior
 from seg3b_assets.audit.tree import Desk, part_files
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.geography import tile_centroid
 from seg3b_assets.laws.path_names import COUNTRY
-from seg3b_assets.laws.randomness import draw_position
 from seg3b_assets.laws.raster import off_raster
 
 if TYPE_CHECKING:
@@ -180,11 +180,11 @@ class CountryTiles:
     bounds: F64
     total: int
 
-    def pick(self, words: U64) -> tuple[NDArray[np.int64], BOOL]:
+    def pick(self, draws: Draws, words: U64) -> tuple[NDArray[np.int64], BOOL]:
         """Row of the tile each draw falls into, and whether there is one."""
         if not self.tile_id.size:
             return np.zeros(words.shape[0], np.int64), np.zeros(words.shape[0], bool)
-        position = draw_position(words, np.uint64(self.total))
+        position = draws.positions(words, self.total)
         row = np.searchsorted(self.after, position, side="right")
         row = np.minimum(row, self.tile_id.shape[0] - 1)
         return row, (self.before[row] <= position) & (position < self.after[row])
