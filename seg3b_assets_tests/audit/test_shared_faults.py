@@ -21,11 +21,12 @@ import polars as pl
 import pytest
 import shapely
 
-from seg3b_assets.laws import alias, apportionment, polygons, zones
+from seg3b_assets.laws import alias, apportionment, geography, polygons, randomness, zones
 from seg3b_assets.laws.apportionment import rank_in_segment, segment_ids, segment_sums
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.zones import NUDGE, OVERRIDE, POLYGON, ZoneResolver
 from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.realism import gates, order_statistics
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
 from seg3b_assets_tests.faults.specimen import SEED, Specimen, small_policies
@@ -175,6 +176,30 @@ def nearest_zone(rows: Any, lon: Any, lat: Any) -> Any:
     return tzid
 
 
+def nine_rounds(key: int, high: Any, low: Any) -> Any:
+    """Philox with a round too few."""
+    with mock.patch.object(randomness, "ROUNDS", 9):
+        return TRUE_ROUNDS(key, high, low)
+
+
+def on_a_round_earth(*places: Any) -> Any:
+    """Distances on a sphere of 6,371 km."""
+    return np.round(TRUE_DISTANCE(*places) * (6371.0 / 6371.0088), 6)
+
+
+def spread_of_a_sample(counts: Any) -> float:
+    """A coefficient of variation that divides by n − 1."""
+    n = counts.shape[0]
+    return TRUE_SPREAD(counts) * float(np.sqrt(n / (n - 1)))
+
+
+def outside_at_its_end(value: float, ends: Any) -> tuple[float, float]:
+    """A value that is its bound misses it."""
+    return (1e-9, 1.0) if value in ends else TRUE_MISS(value, ends)
+
+
+TRUE_ROUNDS, TRUE_DISTANCE = randomness._rounds, geography.haversine_km
+TRUE_SPREAD, TRUE_MISS = order_statistics.counts_cv, gates._miss
 TRUE_TABLES, TRUE_QUANTISE = alias.build_tables, alias.quantise
 TRUE_SETTLE, TRUE_COVER = apportionment.settle, zones.sole_cover
 TRUE_POLYGONS = polygons.polygons_of
@@ -187,6 +212,14 @@ FAULTS = {
     "rounded up, then trimmed": ("S2.country_counts", TRUE_SETTLE, rounded_up_then_trimmed),
     "holes ignored": ("S2.edge_zone", TRUE_POLYGONS, holes_filled),
     "the nearest zone": ("S2.edge_zone", TRUE_COVER, nearest_zone),
+}
+
+# What the table of docs/independence.md says of the rest that is shared.
+SHARED = {
+    "a round too few": ("S2.edge_tile", TRUE_ROUNDS, nine_rounds),
+    "another radius": ("S2.profile_metrics", TRUE_DISTANCE, on_a_round_earth),
+    "another mean of squares": ("S4.results", TRUE_SPREAD, spread_of_a_sample),
+    "a bound outside itself": ("S4.results", TRUE_MISS, outside_at_its_end),
 }
 
 
@@ -217,6 +250,16 @@ def test_without_a_fault_the_run_of_equal_weights_is_sealed(sealed_equal: Settin
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_that_states_and_audit_share_is_refused(sealed: Settings, tmp_path: Path, name: str) -> None:
     check, true, changed = FAULTS[name]
+    with everywhere(changed, true):
+        assert check in attempt(sealed, tmp_path)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", SHARED)
+def test_a_fault_of_what_is_shared_is_refused_by_the_second_route(
+    sealed: Settings, tmp_path: Path, name: str
+) -> None:
+    check, true, changed = SHARED[name]
     with everywhere(changed, true):
         assert check in attempt(sealed, tmp_path)
 
