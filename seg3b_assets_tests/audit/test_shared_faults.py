@@ -26,7 +26,7 @@ from seg3b_assets.laws.apportionment import rank_in_segment, segment_ids, segmen
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.zones import NUDGE, OVERRIDE, POLYGON, ZoneResolver
 from seg3b_assets.pipeline import SeedRun
-from seg3b_assets.realism import gates, order_statistics
+from seg3b_assets.realism import order_statistics
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
 from seg3b_assets_tests.faults.specimen import SEED, Specimen, small_policies
@@ -193,13 +193,8 @@ def spread_of_a_sample(counts: Any) -> float:
     return TRUE_SPREAD(counts) * float(np.sqrt(n / (n - 1)))
 
 
-def outside_at_its_end(value: float, ends: Any) -> tuple[float, float]:
-    """A value that is its bound misses it."""
-    return (1e-9, 1.0) if value in ends else TRUE_MISS(value, ends)
-
-
 TRUE_ROUNDS, TRUE_DISTANCE = randomness._rounds, geography.haversine_km
-TRUE_SPREAD, TRUE_MISS = order_statistics.counts_cv, gates._miss
+TRUE_SPREAD = order_statistics.counts_cv
 TRUE_TABLES, TRUE_QUANTISE = alias.build_tables, alias.quantise
 TRUE_SETTLE, TRUE_COVER = apportionment.settle, zones.sole_cover
 TRUE_POLYGONS = polygons.polygons_of
@@ -219,7 +214,6 @@ SHARED = {
     "a round too few": ("S2.edge_tile", TRUE_ROUNDS, nine_rounds),
     "another radius": ("S2.profile_metrics", TRUE_DISTANCE, on_a_round_earth),
     "another mean of squares": ("S4.results", TRUE_SPREAD, spread_of_a_sample),
-    "a bound outside itself": ("S4.results", TRUE_MISS, outside_at_its_end),
 }
 
 
