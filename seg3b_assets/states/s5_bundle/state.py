@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from seg3b_assets.contracts import all_contracts
+from seg3b_assets.contracts.dictionary import UPSTREAM
 from seg3b_assets.laws.audit_version import AUDIT_VERSION
+from seg3b_assets.policies import SEALED_POLICIES
 from seg3b_assets.states.context import StateContext, StateSpec
 from seg3b_assets.states.run_report import publish_run_report
 
@@ -18,69 +21,22 @@ if TYPE_CHECKING:
 
 BUNDLE: Final = "validation_bundle_3B"
 FLAG: Final = "passed_flag_3B"
+AUDITED: Final = ("S0", "S1", "S2", "S3", "S4")
 
-PUBLISHED: Final = (
-    "sealed_inputs_3B",
-    "s0_gate_receipt_3B",
-    "input_findings_3B",
-    "virtual_classification_3B",
-    "virtual_classification_lineage_3B",
-    "virtual_settlement_3B",
-    "virtual_settlement_lineage_3B",
-    "edge_catalogue_3B",
-    "edge_catalogue_index_3B",
-    "edge_merchant_profile_3B",
-    "s2_summary_3B",
-    "tile_surface_partition_precheck_3B",
-    "rng_event_edge_tile_assign_3B",
-    "rng_event_edge_jitter_3B",
-    "rng_trace_log_3B",
-    "rng_audit_log_3B",
-    "edge_alias_blob_3B",
-    "edge_alias_index_3B",
-    "edge_universe_hash_3B",
-    "gamma_draw_log_3B",
-    "virtual_routing_policy_3B",
-    "virtual_routing_bindings_3B",
-    "virtual_validation_contract_3B",
-    "virtual_validation_terms_3B",
-    "virtual_validation_results_3B",
-    "s4_run_summary_3B",
-    "s1_run_report_3B",
-    "s2_run_report_3B",
-    "s3_run_report_3B",
-    "s4_run_report_3B",
-)
+_INDEX: Final = "validation_index_"
+
+
+def _sealed_id(upstream: str) -> str:
+    """What S0 seals of an upstream dataset: itself, or the gate that a segment's bundle is."""
+    return f"segment_{upstream.removeprefix(_INDEX)}_gate" if upstream.startswith(_INDEX) else upstream
+
+
+# All that was sealed and all that was published: a dataset is audited because the dictionary has it.
 SEALED: Final = (
-    "alias_layout",
-    "cdn_country_weights",
-    "edge_topology",
-    "mcc_channel_rules",
-    "route_rng",
-    "settlement",
-    "tz_nudge",
-    "tz_overrides",
-    "virtual_routing_fields",
-    "virtual_validation",
-    "segment_1A_gate",
-    "segment_1B_gate",
-    "segment_2A_gate",
-    "segment_3A_gate",
-    "run_receipt",
-    "transaction_schema_merchant_ids",
-    "outlet_catalogue",
-    "site_locations",
-    "site_timezones",
-    "tz_timetable_cache",
-    "zone_alloc",
-    "tile_index",
-    "tile_bounds",
-    "tile_weights",
-    "world_countries",
-    "tz_world",
-    "settlement_gazetteer",
-    "virtual_settlement_coords",
+    *SEALED_POLICIES,
+    *(_sealed_id(each.id) for each in all_contracts().values() if each.producer == UPSTREAM),
 )
+PUBLISHED: Final = tuple(each.id for each in all_contracts().values() if each.producer in AUDITED)
 
 STATE: Final = StateSpec(
     name="S5",
