@@ -266,6 +266,11 @@ class Findings:
             found = self._results.get(check_id)
         return found is not None and found.status == "FAIL"
 
+    def reached(self, check_id: str) -> bool:
+        """Whether anything was found of a check."""
+        with self._lock:
+            return check_id in self._results
+
     def of(self, specs: Iterable[CheckSpec]) -> list[CheckResult]:
         """What these checks found so far; one that nothing reached is SKIPPED."""
         with self._lock:

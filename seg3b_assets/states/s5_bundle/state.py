@@ -36,7 +36,9 @@ SEALED: Final = (
     *SEALED_POLICIES,
     *(_sealed_id(each.id) for each in all_contracts().values() if each.producer == UPSTREAM),
 )
-PUBLISHED: Final = tuple(each.id for each in all_contracts().values() if each.producer in AUDITED)
+PUBLISHED: Final = tuple(
+    each.id for each in all_contracts().values() if each.producer in AUDITED and each.status == "active"
+)
 
 STATE: Final = StateSpec(
     name="S5",

@@ -33,8 +33,8 @@ def test_s0_stages_the_bytes_its_digest_is_of(tmp_path: Path) -> None:
 
 def test_s1_stages_its_tables_and_they_agree(tmp_path: Path) -> None:
     staged = staged_run(s1_classification, write_root(tmp_path / "upstream", Tables(VIRTUAL)), tmp_path)
-    names = s1_classification.STATE.writes[:-1]
-    classified, lineage, settled, countries = (staged.table(name) for name in names)
+    tables = ("classification", "classification_lineage", "settlement", "settlement_lineage")
+    classified, lineage, settled, countries = (staged.table(f"virtual_{name}_3B") for name in tables)
     assert lineage["rule_id"].to_list() == classified["rule_id"].to_list()
     virtual = classified.filter("is_virtual")
     assert virtual.height
