@@ -43,6 +43,7 @@ SHARE_UNITS: Final = 10**9
 _TEMPER_STEPS: Final = 2**20
 # A step of the centroids' grid, 1e-9 degrees, in radians.
 _CENTROID_SLACK: Final = 2e-11
+_CANCELLED: Final = 1e-12
 _NOWHERE: Final = (np.nan, np.nan)
 _GAZETTEER: Final = ["country_iso", "lon_deg", "lat_deg", "population"]
 
@@ -170,7 +171,9 @@ def _centroid_again(desk: Desk, code: str, found: tuple[float, float], places: t
             np.sin(up) * np.sin(north) + level * np.cos(north),
         )
     )
-    if not max(abs(across), abs(above)) <= _CENTROID_SLACK * towards:
+    # Where places all but cancel out, what is left has no direction worth a name.
+    slack = _CENTROID_SLACK * towards + _CANCELLED * float(people.sum())
+    if not max(abs(across), abs(above)) <= slack:
         example = {"country_iso": code, "centroid": list(found), "route": "sideways pull of the places"}
         desk.findings.fail(COUNTS, 1, example)
 

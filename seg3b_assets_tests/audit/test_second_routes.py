@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seg3b_assets.audit.alias_tables import on_grid, unlawful
+from seg3b_assets.audit.draws import attempt_addresses, edge_addresses, philox, spread, stream_key, unit
 from seg3b_assets.audit.largest_remainder import run_sums, share_out, share_out_rows
+from seg3b_assets.audit.profile import far_apart_km
 from seg3b_assets.laws.alias import build_tables, quantise
 from seg3b_assets.laws.apportionment import apportion
+from seg3b_assets.laws.geography import haversine_km
+from seg3b_assets.laws.identity import RunIdentity
 
 runs = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=8), min_size=1, max_size=6)
 
@@ -94,3 +100,42 @@ def test_no_other_table_is_lawful_whatever_the_order_it_was_paired_in(parts: lis
         if same:
             prob_q[0] ^= 2
             assert unlawful(mass, slots, bits, np.maximum(prob_q, 1), alias).any()
+
+
+KNOWN = json.loads((Path(__file__).parents[1] / "laws" / "known_answers.json").read_text(encoding="utf-8"))
+
+
+def test_philox_of_plain_integers_gives_the_published_words() -> None:
+    assert [f"{word:016x}" for word in philox(0, 0, 0)] == KNOWN["philox_zero"]
+    for row in KNOWN["streams"]:
+        world = (row["seed"], row["parameter_hash"], row["manifest_fingerprint"])
+        identity = RunIdentity(*world, "2026-01-01T00:00:00.000000Z", "0" * 64)
+        key = stream_key(identity, row["label"])
+        words = philox(key, row["merchant_id"], row["index"])
+        assert (f"{key:016x}", f"{words[0]:016x}", f"{words[1]:016x}") == (row["key"], row["x0"], row["x1"])
+        assert [repr(float(u)) for u in unit(np.array(words, np.uint64))] == [row["u0"], row["u1"]]
+
+
+def test_addresses_are_the_published_ones_and_uniforms_stay_below_one() -> None:
+    for row in KNOWN["edge_addresses"]:
+        address = edge_addresses(np.array([row["cc"]], np.uint64), np.array([row["slot"]]))
+        assert int(address[0]) == row["address"]
+        assert int(attempt_addresses(address, row["attempt"])[0]) == row["jitter_index"]
+    assert unit(np.array([2**64 - 1], np.uint64)).tolist() == [1.0 - 2.0**-53]
+
+
+def test_a_sample_has_both_ends() -> None:
+    assert (spread(0, 4), spread(1, 4), spread(3, 4), spread(10, 4)) == ([], [0], [0, 1, 2], [0, 3, 6, 9])
+
+
+places = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
+
+
+@given(places, places)
+def test_vectors_and_haversines_tell_one_distance_short_of_the_antipode(
+    one: tuple[float, float], other: tuple[float, float]
+) -> None:
+    found, law = (
+        float(way(*(np.array([x]) for x in (*one, *other)))[0]) for way in (far_apart_km, haversine_km)
+    )
+    assert abs(found - law) <= 2e-6 or found > 3.13 * 6371.0088
