@@ -1,19 +1,28 @@
-"""The code location Dagster loads: puts the orchestration together, and does nothing else."""
+"""The code location Dagster loads: puts the orchestration together, and has Dagster changed where ``patches`` says."""
 
 from __future__ import annotations
+
+import gc
 
 import dagster as dg
 
 from seg3b_assets.orchestration.assets import STATE_ASSETS
 from seg3b_assets.orchestration.automation import keep_up_to_date
 from seg3b_assets.orchestration.certification import certification_3B
-from seg3b_assets.orchestration.gate_checks import realism_gates
-from seg3b_assets.orchestration.jobs import certification, observe_sources, realism_checks, seed_pipeline
-from seg3b_assets.orchestration.lanes import LANE_JOBS, materialize_stale
-from seg3b_assets.orchestration.realism_guard import realism_guard
+from seg3b_assets.orchestration.gate_checks import realism_gates, realism_guard
+from seg3b_assets.orchestration.jobs import (
+    LANE_JOBS,
+    certification,
+    four_seed_sweep,
+    materialize_stale,
+    nightly_certification,
+    observe_sources,
+    realism_checks,
+    seed_pipeline,
+)
+from seg3b_assets.orchestration.patches import patch_dagster
 from seg3b_assets.orchestration.rerun_plan import rerun_plan_3B
 from seg3b_assets.orchestration.resources import Installation
-from seg3b_assets.orchestration.schedules import four_seed_sweep, nightly_certification
 from seg3b_assets.orchestration.sensors import move_refs_after_runs, watch_sources
 from seg3b_assets.orchestration.sources import policies, upstream
 
@@ -33,3 +42,7 @@ defs = dg.Definitions(
     resources={"installation": Installation()},
     executor=dg.in_process_executor,
 )
+
+patch_dagster()
+# Dagster and all this are a hundred thousand objects that stay: no collection goes through them again.
+gc.freeze()

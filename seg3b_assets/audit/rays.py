@@ -9,7 +9,6 @@ Source: Shimrat, "Algorithm 112", CACM 5(8), 1962; error bound: Shewchuk, DCG 18
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,8 +90,3 @@ def _pairs(segment: I64, first: I64, count: I64) -> tuple[I64, I64]:
     ends = np.cumsum(count)
     total = int(ends[-1]) if ends.size else 0
     return np.repeat(segment, count), np.arange(total) - np.repeat(ends - count - first, count)
-
-
-def regions(polygons: Iterable[shapely.Geometry]) -> list[Region]:
-    """Each polygon taken apart."""
-    return [Region.of(polygon) for polygon in polygons]

@@ -15,7 +15,7 @@ from seg3b_assets.bench.seed_runs import measure_seed
 from seg3b_assets.doors import through_door
 
 # By name, because this module knows nothing of dagster.
-OVERHEAD = "seg3b_assets.orchestration.overhead"
+OVERHEAD = "seg3b_assets.bench.dagster_overhead"
 
 
 def main(

@@ -4,10 +4,9 @@ What a score and a verdict are is ``realism``; how a seed is run is ``pipeline``
 several seeds and processes, and the documents of ``docs/realism.md`` get a place in the home. No dagster.
 """
 
+from seg3b_assets.certification.evidence import GATE_MATRIX
 from seg3b_assets.certification.lineages import SeedLineage
-from seg3b_assets.certification.matrix import GATE_MATRIX
-from seg3b_assets.certification.outcome import CertificationRun, SeedsFailedError
-from seg3b_assets.certification.run import CODE_VERSION, certify
+from seg3b_assets.certification.run import CODE_VERSION, CertificationRun, SeedsFailedError, certify
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
 
 __all__ = [

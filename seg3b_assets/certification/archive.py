@@ -2,6 +2,9 @@
 
 A folder appears whole, by one rename, and is not changed afterwards. ``certification.json`` lists what is in
 it with digests; a folder that no longer holds what it lists is set aside and written again.
+
+What a home knows of a certification besides lies with its reports (``reports/{certification_id}/standing.json``):
+whether it is the policy's, what scoring it took, which run was good before it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,10 +25,39 @@ from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
 from seg3b_assets.store.backend import open_home
 from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
-from seg3b_assets.store.certifications import MANIFEST, STAGED, have_certification, is_file_name
-from seg3b_assets.store.writing import flush_folder, reported_writes
+from seg3b_assets.store.certifications import (
+    MANIFEST,
+    STAGED,
+    Certifications,
+    KeptCertification,
+    have_certification,
+    is_file_name,
+)
+from seg3b_assets.store.writing import flush_folder, replace_file, reported_writes
 
 STATE: Final = "S5"
+REPORTS: Final = "reports"
+STANDING: Final = "standing.json"
+# Where an earlier release kept the scoring's time.
+_SCORING: Final = "scoring.json"
+LATEST: Final = "latest"
+POLICY_SCOPE, NAMED_SCOPE = "policy", "named"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a home knows of a certification that does not follow from its lineages.
+
+    Attributes:
+        scope: ``policy`` for the policy's seeds over what is in force, ``named`` for any other; "" where an earlier
+            release did not say.
+        scoring_s: wall seconds of scoring; None where nobody recorded them.
+        last_good_before: lineage id by seed, of the last good run before it.
+    """
+
+    scope: str = ""
+    scoring_s: float | None = None
+    last_good_before: Mapping[int, str] = field(default_factory=dict)
 
 
 class Archive:
@@ -89,6 +122,34 @@ class Archive:
             flush_folder(target.parent)
             return self._published(target, manifest, files)
 
+    def standing(self, certification_id: str) -> Standing:
+        """What the home knows of a certification; nothing of one it knows nothing of."""
+        found = self._noted(certification_id, STANDING) or self._noted(certification_id, _SCORING)
+        before = found.get("last_good_before") or {}
+        return Standing(
+            str(found.get("scope", "")),
+            found.get("scoring_s"),
+            {int(seed): str(lineage_id) for seed, lineage_id in before.items()},
+        )
+
+    def note(self, certification_id: str, standing: Standing) -> None:
+        """Keep what the home knows of a certification.
+
+        Raises:
+            Seg3BError: ``OUTPUT_WRITE_FAILED``.
+        """
+        path = self._home / REPORTS / certification_id / STANDING
+        record = {**asdict(standing), "last_good_before": _by_text(standing.last_good_before)}
+        with reported_writes(STATE, path), exclusive(self._home / "locks" / f"{REPORTS}.lock"):
+            replace_file(path, canonical_json(record))
+
+    def _noted(self, certification_id: str, name: str) -> dict[str, Any]:
+        try:
+            value = orjson.loads(read_regular(self._home / REPORTS / certification_id / name))
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
     def _published(self, target: Path, manifest: bytes, files: Mapping[str, bytes]) -> Path:
         """The certification, published for all who share the home."""
         place = f"{CERTIFICATIONS}/{target.name}"
@@ -105,6 +166,41 @@ class Archive:
         quarantine = self._home / "quarantine"
         make_private(quarantine)
         target.rename(quarantine / f"certification-{target.name}-{secrets.token_hex(4)}")
+
+
+def certification_named(home: Path, name: str) -> KeptCertification:
+    """The certification whose id begins with ``name``; ``latest`` is the policy's written last, or any other.
+
+    Raises:
+        Seg3BError: ``INPUT_OPEN_FAILED`` where there is none, or more than one.
+    """
+    certifications = Certifications(home)
+    kept = certifications.every()
+    if name == LATEST:
+        found = _latest(home, certifications.by_age())
+    else:
+        found = [one for one in kept if one.certification_id.startswith(name.lower())]
+    if len(found) == 1:
+        return found[0]
+    raise Seg3BError(
+        STATE,
+        "INPUT_OPEN_FAILED",
+        "one_certification",
+        f"{name} in {open_home(home).place(CERTIFICATIONS)}",
+        "Make one with seg3b certify, or give more digits of its id.",
+        {"found": [one.certification_id for one in found], "kept": len(kept)},
+    )
+
+
+def _latest(home: Path, by_age: Sequence[KeptCertification]) -> list[KeptCertification]:
+    """The last of the policy's certifications, or of those that do not say; the last of all where there is none."""
+    archive = Archive(home)
+    ours = [one for one in by_age if archive.standing(one.certification_id).scope != NAMED_SCOPE]
+    return list((ours or by_age)[-1:])
+
+
+def _by_text(lineages: Mapping[int, str]) -> dict[str, str]:
+    return {str(seed): lineage_id for seed, lineage_id in lineages.items()}
 
 
 def _intact(folder: Path) -> bool:

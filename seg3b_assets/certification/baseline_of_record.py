@@ -13,22 +13,22 @@ from typing import Any
 
 import orjson
 
-from seg3b_assets.certification.report import certification_named
-from seg3b_assets.certification.yardsticks import OF_RECORD
+from seg3b_assets.certification.archive import certification_named
+from seg3b_assets.certification.documents import SeedDocument
+from seg3b_assets.certification.evidence import metrics_file_name
+from seg3b_assets.certification.references import OF_RECORD, metric_values
 from seg3b_assets.doors import EXIT_USAGE, through_door
-from seg3b_assets.realism import metrics_file_name
-from seg3b_assets.realism.report import metric_values
 from seg3b_assets.terminal import complain
 
 
-def figures(documents: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+def figures(documents: Mapping[int, SeedDocument]) -> dict[str, Any]:
     """Metrics and verdict by seed.
 
     Args:
         documents: the metrics document of each seed.
     """
     seeds = {
-        str(seed): {"metrics": dict(metric_values(document)), "verdict": document["verdict"]}
+        str(seed): {"metrics": dict(metric_values(document)), "verdict": document.verdict}
         for seed, document in sorted(documents.items())
     }
     return {"policies": "policies/baseline", "seeds": seeds}
@@ -37,7 +37,7 @@ def figures(documents: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 def write(home: Path) -> None:
     """Write the file of record from the newest certification of a home."""
     kept = certification_named(home, "latest")
-    documents = {seed: kept.document(metrics_file_name(seed)) for seed in kept.lineages}
+    documents = {seed: SeedDocument.of(kept.document(metrics_file_name(seed))) for seed in kept.lineages}
     OF_RECORD.write_bytes(orjson.dumps(figures(documents), option=orjson.OPT_INDENT_2) + b"\n")
 
 

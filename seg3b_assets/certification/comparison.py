@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.realism import METRICS, metrics_file_name
+from seg3b_assets.certification.evidence import metrics_file_name
+from seg3b_assets.inputs.published import Published
+from seg3b_assets.realism import METRICS
 from seg3b_assets.realism.gates import hold
 from seg3b_assets.realism.measurement import Measurement
 from seg3b_assets.realism.metrics import CLASS_POPULATION
-from seg3b_assets.store import KeptRun, Published, Runs, Snapshot, Store
+from seg3b_assets.store import KeptRun, Runs, Snapshot, Store
 from seg3b_assets.store.certifications import Certifications, KeptCertification
 from seg3b_assets.store.compare import Change, LineageComparison, compare_lineages, compare_policies
 from seg3b_assets.store.outputs import ContractLookup

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seg3b_assets.certification.evidence import CROSS_SEED_SUMMARY, metrics_file_name
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies.loader import SEALED_POLICIES
-from seg3b_assets.realism import CROSS_SEED_SUMMARY, PASS_B, PASS_BPLUS, metrics_file_name
+from seg3b_assets.realism import PASS_B, PASS_BPLUS
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.store import KeptRun, RefName, Refs, Runs, Store
 from seg3b_assets.store.certifications import Certifications, KeptCertification

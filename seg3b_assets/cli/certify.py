@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +37,9 @@ from seg3b_assets.doors import EXIT_REALISM, EXIT_STRUCTURAL
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.terminal import log_to_stderr, say
 
+if TYPE_CHECKING:
+    from seg3b_assets.settings import Settings
+
 
 def certify(
     context: typer.Context,
@@ -54,6 +57,12 @@ def certify(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Score again even what is kept, and compare the bytes.")
     ] = False,
+    require_policy_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--require-policy-seeds", help="Refuse other seeds than those the certification policy asks for."
+        ),
+    ] = False,
     no_digest_cache: NoDigestCache = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -61,13 +70,18 @@ def certify(
 ) -> None:
     """Bring seeds up to date, hold them against the gates, judge them together, and keep the evidence.
 
-    Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 3 a seed failed for another reason. With --json:
-    {verdict, grade_a, seeds{seed: verdict}, cross_seed, confidence, margins{seed: {gate: margin}},
-    summary_path, wall_s, report_path}, under an overlay also overlay{folder, base, changes[{policy, key, was, now}]};
-    or {error, seeds{seed: {error}}}.
+    The certification is of the policy's seeds over the policies and upstream in force; any other is kept and reported
+    by its id, and moves no ref.
+
+    Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 2 other seeds than required, 3 a seed failed for another
+    reason. With --json: {verdict, grade_a, scope, seeds_required, seeds{seed: verdict}, cross_seed, confidence,
+    margins{seed: {gate: margin}}, summary_path, wall_s, report_path}, under an overlay also
+    overlay{folder, base, changes[{policy, key, was, now}]}; or {error, seeds{seed: {error}}}.
     """
     log_to_stderr(verbose)
     wanted = seed_list(seeds)
+    if len(set(wanted)) != len(wanted):
+        raise typer.BadParameter("a seed is given twice", param_hint="--seeds")
     with reported(as_json, debug):
         settings = settings_from(
             home=home,
@@ -81,12 +95,13 @@ def certify(
         )
         from seg3b_assets.certification import SeedsFailedError
         from seg3b_assets.certification import certify as certify_seeds
-        from seg3b_assets.certification.presentation import WIDTH, show_certification
-        from seg3b_assets.certification.report import report_of
         from seg3b_assets.pipeline.lanes import open_lane
         from seg3b_assets.progress import progress_for_terminal
-        from seg3b_assets.store.refs import after_certification, move_refs
+        from seg3b_assets.report.terminal import WIDTH, show_certification
+        from seg3b_assets.report.written import report_of
 
+        if require_policy_seeds:
+            _require_policy_seeds(settings, wanted)
         overlay = overlay_told(settings.policies, as_json)
         open_lane(settings, "certification", context.obj)
         try:
@@ -94,10 +109,8 @@ def certify(
         except SeedsFailedError as failed:
             _report_seeds(failed.errors, as_json, debug)
             raise typer.Exit(EXIT_STRUCTURAL) from failed
-        # Before the refs move: the report tells what changed against the last good run, which this may become.
         written = report_of(settings, run)
-        move_refs(settings.home, after_certification(run.complete, run.passed, settings.moves_heads))
-        report_to_dagster(settings, run.complete, run, written.html)
+        report_to_dagster(settings, run.complete, run, written)
         if as_json:
             print_json({**run.as_json(), "report_path": str(written.html), **overlay})
         else:
@@ -105,6 +118,15 @@ def certify(
             say(f"report     {written.html}")
         if not run.passed:
             raise typer.Exit(EXIT_REALISM)
+
+
+def _require_policy_seeds(settings: Settings, wanted: Sequence[int]) -> None:
+    from seg3b_assets.realism.policy_reading import load_policies
+
+    required = load_policies(settings.policies).certification.seeds
+    if wanted and set(wanted) != set(required):
+        asked = ", ".join(str(seed) for seed in required)
+        raise typer.BadParameter(f"the certification policy asks for {asked}", param_hint="--seeds")
 
 
 def _report_seeds(errors: Mapping[int, Seg3BError], as_json: bool, debug: bool) -> None:

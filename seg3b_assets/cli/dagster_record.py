@@ -13,18 +13,19 @@ from seg3b_assets.terminal import complain
 
 if TYPE_CHECKING:
     from seg3b_assets.certification import CertificationRun
+    from seg3b_assets.report.written import Report
     from seg3b_assets.settings import Settings
 
 # By name, so that neither the house nor a command without DAGSTER_HOME knows of dagster.
-REPORTER: Final = "seg3b_assets.orchestration.command_line"
-FAULTS: Final = "seg3b_assets.orchestration.history_faults"
+REPORTER: Final = "seg3b_assets.orchestration.record"
+FAULTS: Final = "seg3b_assets.orchestration.quick_history"
 
 
 def report_to_dagster(
     settings: Settings,
     seeds: Iterable[int],
     certification: CertificationRun | None = None,
-    page: Path | None = None,
+    page: Report | None = None,
 ) -> None:
     """Report what is in force for these seeds, if there is a Dagster home and it watches over this one.
 

@@ -18,12 +18,16 @@ def report(
     certification: Annotated[
         str,
         typer.Option(
-            metavar="ID|latest", help="Which certification: the start of its id, or the one written last."
+            metavar="ID|latest",
+            help="Which certification: the start of its id, or the policy's written last.",
         ),
     ] = "latest",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also put a copy here; .html, .json or .md says which form."),
+        typer.Option(
+            metavar="FILE",
+            help="Also put a copy here, as .html, .json, .md, or .csv (the gates by seed).",
+        ),
     ] = None,
     home: Home = None,
     policies: Policies = None,
@@ -34,12 +38,13 @@ def report(
 
     With --json: {certification_id, verdict, grade_a, report_path, json_path, markdown_path, out_path, reused}.
     """
-    if out is not None and out.suffix not in (".html", ".json", ".md"):
-        raise typer.BadParameter(f"{out.name} ends neither in .html nor in .json or .md", param_hint="--out")
     with reported(as_json, debug):
         settings = settings_from(home=home, policies=policies)
-        from seg3b_assets.certification.report import certification_named, copy_to, write_report
+        from seg3b_assets.certification.archive import certification_named
+        from seg3b_assets.report.written import FORMS, copy_to, write_report
 
+        if out is not None and out.suffix not in FORMS:
+            raise typer.BadParameter(f"{out.name} ends in none of {', '.join(FORMS)}", param_hint="--out")
         kept = certification_named(settings.home, certification)
         written = write_report(settings, kept)
         copied = None if out is None else copy_to(written, out.absolute())

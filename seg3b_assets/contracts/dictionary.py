@@ -103,11 +103,6 @@ class DatasetContract:
         """
         return self.path.format_map(self._values(self.path, identity, tokens))
 
-    def relative_files(self, identity: object, **tokens: object) -> str:
-        """The path of its one file, or the glob of its files (tile surfaces have a token ``country_iso``)."""
-        template = self.path + self.files if self.path.endswith("/") else self.path
-        return template.format_map(self._values(template, identity, tokens))
-
     def _values(self, template: str, identity: object, tokens: Mapping[str, object]) -> dict[str, object]:
         values = {}
         for _, token, _, _ in Formatter().parse(template):

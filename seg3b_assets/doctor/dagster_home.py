@@ -20,7 +20,7 @@ from seg3b_assets.shipped import shipped
 
 AREA: Final = "dagster"
 # By name: only orchestration knows of dagster, and it may not be installed.
-FAULTS: Final = "seg3b_assets.orchestration.history_faults"
+FAULTS: Final = "seg3b_assets.orchestration.quick_history"
 CONFIGURATION: Final = "dagster.yaml"
 STORAGE: Final = "QuickSqliteStorage"
 _DATABASES: Final = ("history", "schedules")

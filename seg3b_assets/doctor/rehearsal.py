@@ -16,6 +16,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.doctor.finding import Finding, fine, looked, of_error
 from seg3b_assets.doctor.inputs import not_looked_at
 from seg3b_assets.doctor.roots import Root
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.states import s0_gate, s1_classification, s2_edges
 from seg3b_assets.states.context import Lanes, StateContext
@@ -28,7 +29,6 @@ from seg3b_assets.states.s1_classification.settlement import COORDINATES, settle
 from seg3b_assets.states.s2_edges import state as s2
 from seg3b_assets.states.s2_edges.surface import SURFACES
 from seg3b_assets.store.outputs import FileRecord
-from seg3b_assets.store.published import Published
 from seg3b_assets.store.staging import Staging
 
 if TYPE_CHECKING:

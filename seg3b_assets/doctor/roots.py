@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
 from seg3b_assets.doctor.finding import ODD, Finding, fine, looked, odd, of_error
+from seg3b_assets.inputs.sealed import SealedInput, SealedInputs
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity, WorldIdentity
@@ -33,7 +34,6 @@ from seg3b_assets.states.s0_gate.seal import ROW_ORDER, bundle_folder, gate_rece
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_ID, RECEIPT_NAME, read_receipt, resolve_upstream
 from seg3b_assets.states.s0_gate.vouched import Vouched, uncertified, unvouched, vouched
 from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
-from seg3b_assets.states.sealed import SealedInput, SealedInputs
 from seg3b_assets.store import DigestCache
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from seg3b_assets.laws.hashing import le64, sha256_raw
 
 HEX64 = re.compile(r"[a-f0-9]{64}")
-HEX32 = re.compile(r"[a-f0-9]{32}")
 RFC3339_MICROS = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 UINT64_MAX = 2**64 - 1
 

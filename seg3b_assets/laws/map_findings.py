@@ -6,7 +6,7 @@ name the tz database has replaced. None of it stops a run, and none of it should
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -112,8 +112,3 @@ def zones_met(polygons: Geometries, zones: Geometries) -> np.ndarray[Any, np.dty
     found, _ = shapely.STRtree(zones).query(polygons, predicate="intersects")
     met[found] = True
     return met
-
-
-def sentences(findings: Sequence[MapFinding]) -> Iterator[str]:
-    """Every finding in words, in their order."""
-    return (finding.sentence for finding in findings)

@@ -5,21 +5,10 @@ policies and upstream artefacts as observed sources. What a state computes, when
 is in force is the pipeline's and the store's business: see ``docs/decisions/0001-dagster-over-the-store.md``.
 """
 
-import gc
 import warnings
 
 import dagster as dg
 
-# Dagster is a hundred thousand objects that stay; no collection while the rest loads goes through them again.
-gc.freeze()
-
-from seg3b_assets.orchestration.forked_workers import fork_run_workers  # noqa: E402
-from seg3b_assets.orchestration.quick_history import make_history_quick  # noqa: E402
-
 # Observed sources of several keys are a beta feature of the pinned Dagster; its users need not hear of it.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-
-make_history_quick()
-fork_run_workers()
-gc.freeze()

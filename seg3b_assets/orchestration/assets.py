@@ -10,11 +10,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from seg3b_assets.orchestration.datasets import state_dataset
-from seg3b_assets.orchestration.failures import explained_failures
-from seg3b_assets.orchestration.lineage import StateAssets, state_assets
-from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.lineage import SEEDS, StateAssets, state_assets
 from seg3b_assets.orchestration.reporting import Event
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.run_log import explained_failures
 from seg3b_assets.orchestration.structural_checks import structural_checks, structural_results
 
 GROUPS = {

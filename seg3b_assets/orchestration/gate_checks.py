@@ -1,27 +1,84 @@
-"""Realism gates as asset checks: one per gate, on the asset whose output it measures.
+"""Realism gates as asset checks: one per gate, on the asset whose output it measures; and the guard in front of S5.
 
-One step judges a lineage once and answers for every gate that was asked for. A hard gate that fails is an
-ERROR where the policy enforces realism and a WARN where it observes; a stretch gate is a WARN. None of them
-stops anything: what stands in front of S5 is ``realism_guard``.
+Which gates there are is read from the two policies that declare them when the code location loads; their bounds when
+a check runs. One step judges a lineage once and answers for every gate that was asked for. A hard gate that fails is
+an ERROR where the policy enforces realism and a WARN where it observes; a stretch gate is a WARN. None of them stops
+anything. ``realism_guard`` does: it says what S5 would say by itself, across runs and without Dagster too; here it is
+seen before S5 starts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
-from seg3b_assets.orchestration.failures import explained_failures
-from seg3b_assets.orchestration.gate_definitions import GateDefinition, gate_definitions
-from seg3b_assets.orchestration.gate_evidence import evidence
-from seg3b_assets.orchestration.judgement import Judgement, judge
-from seg3b_assets.orchestration.markdown import percent, table, text
-from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.orchestration.lineage import SEEDS, certification_policy
 from seg3b_assets.orchestration.resources import Installation
-from seg3b_assets.realism import METRICS, Condition, GateResult
+from seg3b_assets.orchestration.run_log import explained_failures
+from seg3b_assets.policies import VirtualValidation
+from seg3b_assets.realism import METRICS, Condition, GateResult, blocking_failures
+from seg3b_assets.realism.judgement import Judgement, PublishedSeed, judge
+from seg3b_assets.realism.policy_reading import load_policy
+from seg3b_assets.report.gate_evidence import evidence
+from seg3b_assets.report.markdown import grid_markdown
+from seg3b_assets.report.tables import plain_grid
+from seg3b_assets.report.wording import bound, margin, number
+from seg3b_assets.settings import Settings
+from seg3b_assets.shipped import shipped
+
+
+@dataclass(frozen=True)
+class GateDefinition:
+    """One gate as a check.
+
+    Attributes:
+        gate_id: ``3B-V01``.
+        dataset: the asset it is checked on.
+        metrics: what it holds.
+        hard: whether it belongs to the sealed policy.
+    """
+
+    gate_id: str
+    dataset: str
+    metrics: tuple[str, ...]
+    hard: bool
+
+    @property
+    def check_name(self) -> str:
+        """``gate_3B_V01``: Dagster allows letters, digits and underscores."""
+        return f"gate_{self.gate_id.replace('-', '_')}"
+
+
+def gate_definitions() -> tuple[GateDefinition, ...]:
+    """Every hard gate, then every stretch gate that is not the tighter bound of a hard gate's own id."""
+    hard, stretch = _virtual_validation().hard_gates, certification_policy().stretch_gates
+    return (
+        *(
+            GateDefinition(gate_id, rule.dataset, (rule.metric,), hard=True)
+            for gate_id, rule in sorted(hard.items())
+        ),
+        *(
+            GateDefinition(gate_id, hard[rule.hard_gates[0]].dataset, tuple(rule.metrics), hard=False)
+            for gate_id, rule in sorted(stretch.items())
+            # A band of a gate that there is not is S0's to refuse; a code location loads without it.
+            if gate_id not in hard and rule.hard_gates[0] in hard
+        ),
+    )
+
+
+def _virtual_validation() -> VirtualValidation:
+    """The policy in force or, while that one cannot be read, the shipped one: S0 is who refuses it."""
+    try:
+        return load_policy(Settings.from_environment().policies, VirtualValidation)
+    except Seg3BError:
+        return load_policy(shipped("policies"), VirtualValidation)
+
 
 GATES = gate_definitions()
 Sought = tuple[str, bool]
-SIGNS = {">=": "≥", "<=": "≤", "range": "in", "bool_true": "is"}
 
 
 def _spec(gate: GateDefinition) -> dg.AssetCheckSpec:
@@ -102,16 +159,16 @@ def _sentence(gate: GateResult) -> str:
         return (
             f"{name} is not applicable: there is nothing to measure. It blocks nothing and certifies nothing."
         )
-    told = f"{name} is {text(condition.observed)}, bound {_bound(condition)}"
+    told = f"{name} is {number(condition.observed)}, bound {bound(condition)}"
     if condition.passed and condition.operator == "bool_true":
         return f"{name} holds."
     if condition.passed:
-        return told + ("." if condition.margin is None else f": holds, margin {percent(condition.margin)}.")
+        return told + ("." if condition.margin is None else f": holds, margin {margin(condition.margin)}.")
     where = f"Look first at {gate.state}, {gate.lane} ({gate.fault_domain})."
     if condition.operator == "bool_true":
         return f"{name} does not hold. {where}"
     miss = "" if condition.miss_pct is None else f" ({condition.miss_pct:.1f} % of the bound)"
-    return f"{told}: missed by {text(condition.miss_abs)}{miss}. {where}"
+    return f"{told}: missed by {number(condition.miss_abs)}{miss}. {where}"
 
 
 def _metadata(
@@ -121,7 +178,7 @@ def _metadata(
     metric = METRICS[condition.metric]
     facts: dict[str, Any] = {
         "measured": condition.observed,
-        "threshold": _bound(condition),
+        "threshold": bound(condition),
         "margin": condition.margin,
         "miss": condition.miss_abs,
         "miss_pct": condition.miss_pct,
@@ -150,7 +207,7 @@ def _bounds(gate: GateDefinition, judgement: Judgement) -> str:
         for gate_id, found in gates.items():
             conditions = [each for each in found.conditions if _concerns(found, gate)]
             rows += [(gate_id, level, *_condition_row(condition)) for condition in conditions]
-    return table(("gate", "level", "metric", "bound", "measured", "margin", "holds"), rows)
+    return _table(("gate", "level", "metric", "bound", "measured", "margin", "holds"), rows)
 
 
 def _concerns(found: GateResult, gate: GateDefinition) -> bool:
@@ -160,9 +217,9 @@ def _concerns(found: GateResult, gate: GateDefinition) -> bool:
 def _condition_row(condition: Condition) -> tuple[Any, ...]:
     return (
         condition.metric,
-        _bound(condition),
+        bound(condition),
         condition.observed,
-        percent(condition.margin),
+        margin(condition.margin),
         condition.passed,
     )
 
@@ -193,7 +250,7 @@ def _by_class(gate: GateDefinition, judgement: Judgement) -> str | None:
         for name, size in classes.items()
         for metric in metrics
     ]
-    return table(("virtual class", "merchants", "metric", "measured", "hard bound"), rows)
+    return _table(("virtual class", "merchants", "metric", "measured", "hard bound"), rows)
 
 
 def _class_verdict(gate: GateResult | None) -> str:
@@ -202,5 +259,77 @@ def _class_verdict(gate: GateResult | None) -> str:
     return "n/a" if gate.passed is None else "holds" if gate.passed else "missed"
 
 
-def _bound(condition: Condition) -> str:
-    return f"{SIGNS[condition.operator]} {text(condition.threshold)}"
+GUARD = "realism_guard"
+RESULTS = "virtual_validation_results_3B"
+SHOWN = 40
+
+
+@dg.asset_check(
+    asset=RESULTS,
+    name=GUARD,
+    description="No BLOCKING row of the validation contract fails. In front of S5: while one does, no bundle "
+    "is sealed and no flag is written. Where the policy observes, the same rows warn.",
+    blocking=True,
+    partitions_def=SEEDS,
+)
+def realism_guard(context: dg.AssetCheckExecutionContext, installation: Installation) -> dg.AssetCheckResult:
+    """Read the results of the seed's lineage and look for rows that failed."""
+    with explained_failures():
+        return guard_result(installation.published_seed(context))
+
+
+def guard_result(seed: PublishedSeed) -> dg.AssetCheckResult:
+    """What stands in front of S5 in this lineage. Before S4 ran it does not pass, and there is nothing to stop.
+
+    Raises:
+        Seg3BError: what reading the results raises.
+    """
+    if not seed.published.has(RESULTS):
+        return _guarded(
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"What is published of this seed ends with {seed.last_state}: S4 has measured nothing.",
+        )
+    results = seed.published.table(RESULTS)
+    blocking = blocking_failures(results)
+    missed = results.filter(pl.col("status").is_in(["FAIL", "WARN"]))
+    mode = seed.policies.virtual_validation.realism_enforcement_mode
+    return _guarded(
+        passed=missed.is_empty() if mode == "observe" else blocking.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN if blocking.is_empty() else dg.AssetCheckSeverity.ERROR,
+        description=_guard_told(results.height, blocking.height, missed.height),
+        metadata=_guard_facts(results, missed, mode),
+    )
+
+
+def _guarded(**found: Any) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(asset_key=RESULTS, check_name=GUARD, **found)
+
+
+def _guard_told(rows: int, blocking: int, missed: int) -> str:
+    if blocking:
+        return f"{blocking} BLOCKING rows of {rows} fail: S5 refuses to seal this lineage."
+    if missed:
+        return f"{missed} of {rows} rows miss their bound and none of them is BLOCKING: S5 may go on."
+    return f"All {rows} rows of the contract hold or are not applicable."
+
+
+def _guard_facts(results: pl.DataFrame, missed: pl.DataFrame, mode: str) -> dict[str, Any]:
+    counted = results.group_by("severity", "status").len("rows").sort("severity", "status")
+    facts: dict[str, Any] = {
+        "mode": mode,
+        "rows": results.height,
+        "missed": missed.height,
+        "by severity": dg.MetadataValue.md(_table(("severity", "status", "rows"), counted.iter_rows())),
+    }
+    if missed.height:
+        shown = missed.select(
+            "metric", "virtual_class", "test_id", "severity", "measured", "operator", "threshold", "n"
+        )
+        rows = shown.head(SHOWN).rows()
+        facts["rows that miss"] = dg.MetadataValue.md(_table(shown.columns, rows))
+    return facts
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    return grid_markdown(plain_grid(header, rows))

@@ -6,6 +6,8 @@ everything its state reads, and besides: the sealed inputs (every key holds thei
 dataset (published together with it), and, from S2 on, the edge catalogue. An upstream artefact that a state does
 not read reaches it through the sealed inputs: Dagster looks partitioned parents up one by one, and all of them
 for all datasets would make a page of stale causes take seconds.
+
+Partitions are the certification policy's seeds; the command line runs any other seed without Dagster.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import dagster as dg
+
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.laws.hashing import sha256_json
-from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
+from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES, Certification
+from seg3b_assets.realism.policy_reading import load_policy
+from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateSpec
 from seg3b_assets.states.registry import states
 from seg3b_assets.states.s0_gate.bundles import SEGMENTS
@@ -105,3 +111,24 @@ def code_version(version: str, runtime: Mapping[str, str]) -> str:
         runtime: version by package, as a state's key holds it.
     """
     return f"{version} on runtime {sha256_json(dict(runtime))[:8]}"
+
+
+def certification_policy() -> Certification:
+    """``certification.yaml`` alone, so that a mistake in another policy does not keep assets from loading.
+
+    Raises:
+        Seg3BError: POLICY_SCHEMA_INVALID, INPUT_OPEN_FAILED.
+    """
+    return load_policy(Settings.from_environment().policies, Certification)
+
+
+def certification_seeds() -> list[str]:
+    """The seeds of ``certification.yaml``, as partition keys, in the policy's order.
+
+    Raises:
+        Seg3BError: POLICY_SCHEMA_INVALID.
+    """
+    return [str(seed) for seed in certification_policy().seeds]
+
+
+SEEDS = dg.StaticPartitionsDefinition(certification_seeds())

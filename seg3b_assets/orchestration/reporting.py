@@ -25,7 +25,7 @@ from dagster._core.definitions.data_version import (
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import file_digest
-from seg3b_assets.orchestration.column_lineage import column_lineage
+from seg3b_assets.orchestration.datasets import column_lineage
 from seg3b_assets.orchestration.lineage import (
     POLICIES,
     SOURCES,

@@ -13,16 +13,15 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.orchestration.datasets import OWNERS
-from seg3b_assets.orchestration.failures import explained_failures
-from seg3b_assets.orchestration.gate_definitions import certification_policy
-from seg3b_assets.orchestration.in_force import of_policies, policy_versions, source_changes
-from seg3b_assets.orchestration.lineage import POLICIES
-from seg3b_assets.orchestration.markdown import table
-from seg3b_assets.orchestration.recorded_checks import record_results
+from seg3b_assets.orchestration.lineage import POLICIES, certification_policy
+from seg3b_assets.orchestration.record import of_policies, policy_versions, record_results, source_changes
 from seg3b_assets.orchestration.reporting import latest_tags, provenance_tags
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.run_log import explained_failures
 from seg3b_assets.pipeline import SeedPlan, default_segment, plan
 from seg3b_assets.pipeline.plan import Cause
+from seg3b_assets.report.markdown import grid_markdown
+from seg3b_assets.report.tables import plain_grid
 from seg3b_assets.settings import Settings
 
 RERUN_PLAN = "rerun_plan_3B"
@@ -109,8 +108,11 @@ def _check(plans: list[SeedPlan]) -> dg.AssetCheckResult:
 
 def _states(plans: list[SeedPlan]) -> str:
     names = list(plans[0].states)
-    return table(
-        ("seed", *names), [(str(one.seed), *(state.status for state in one.states.values())) for one in plans]
+    return grid_markdown(
+        plain_grid(
+            ("seed", *names),
+            [(str(one.seed), *(state.status for state in one.states.values())) for one in plans],
+        )
     )
 
 
@@ -125,7 +127,9 @@ def _causes(plans: list[SeedPlan]) -> str:
         (cause.kind, cause.id, _short(cause.was), _short(cause.now), _where(of))
         for cause, of in concerned.items()
     ]
-    return table(("kind", "what", "was", "now", "states (seeds)"), rows) if rows else "None."
+    return (
+        grid_markdown(plain_grid(("kind", "what", "was", "now", "states (seeds)"), rows)) if rows else "None."
+    )
 
 
 def _where(states: Mapping[str, list[str]]) -> str:

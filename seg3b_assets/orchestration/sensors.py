@@ -12,8 +12,8 @@ import orjson
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.visible_text import visible
-from seg3b_assets.orchestration.budgets import lineages_of
-from seg3b_assets.orchestration.in_force import (
+from seg3b_assets.orchestration.lineage import SEEDS
+from seg3b_assets.orchestration.record import (
     Versions,
     of_policies,
     policy_versions,
@@ -21,14 +21,12 @@ from seg3b_assets.orchestration.in_force import (
     source_changes,
     upstream_versions,
 )
-from seg3b_assets.orchestration.lineage import CERTIFICATION
-from seg3b_assets.orchestration.partitions import SEEDS
 from seg3b_assets.orchestration.reporting import FLAG, LINEAGE
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.run_log import lineages_of
 from seg3b_assets.pipeline import default_segment
-from seg3b_assets.realism import FAIL_REALISM
 from seg3b_assets.settings import Settings
-from seg3b_assets.store.refs import Moves, after_certification, after_run, move_refs
+from seg3b_assets.store.refs import Moves, after_run, move_refs
 from seg3b_assets.world import world_root
 
 OBSERVED_EVERY_S = 5
@@ -81,8 +79,8 @@ def _has_root(settings: Settings, seed: int) -> bool:
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    description="Moves refs as a run from the command line does: candidate after a run that published a whole "
-    "lineage; certification and last_good after a certification that passed.",
+    description="Moves the ref candidate after a run that published a whole lineage, as a run from the command line "
+    "does. A certification moves its refs itself.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=OBSERVED_EVERY_S,
 )
@@ -91,16 +89,14 @@ def move_refs_after_runs(
 ) -> Iterator[dg.SkipReason]:
     """Move what the run's own materializations name."""
     settings = installation.settings()
-    moved: list[str] = []
-    for moves in _moves(context.instance, context.dagster_run):
-        moved += move_refs(settings.home, moves)
+    moved = move_refs(settings.home, _moves(context.instance, context.dagster_run))
     told = f"Moved {', '.join(moved)}." if moved else "No ref moves."
     context.log.info(told)
     yield dg.SkipReason(told)
 
 
-def _moves(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Moves]:
-    """What a run moves: for a certification it made, and for the lineages that reached S5."""
+def _moves(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Moves:
+    """What a run moves, by the lineages of it that reached S5."""
     lineages = lineages_of(run.tags)
     for record in instance.get_records_for_run(
         run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -112,7 +108,4 @@ def _moves(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Moves]:
         facts = {key: value.value for key, value in made.metadata.items()}
         if name == FLAG and made.partition and HEX64.fullmatch(str(facts.get(LINEAGE, ""))):
             lineages[int(made.partition)] = str(facts[LINEAGE])
-        if name == CERTIFICATION and isinstance(certified := facts["lineages"], Mapping):
-            passed = facts["verdict"] != FAIL_REALISM
-            yield after_certification({int(seed): str(one) for seed, one in certified.items()}, passed, True)
-    yield after_run(lineages, in_force=True)
+    return after_run(lineages, in_force=True)

@@ -11,13 +11,11 @@ import dagster as dg
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import file_digest
-from seg3b_assets.orchestration.datasets import KINDS, OWNERS, contract_metadata
-from seg3b_assets.orchestration.documentation import policy_file, source_of
-from seg3b_assets.orchestration.failures import explained_failures
-from seg3b_assets.orchestration.lineage import GATES, POLICIES, UPSTREAM_DATASETS
-from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.datasets import KINDS, OWNERS, contract_metadata, policy_file, source_of
+from seg3b_assets.orchestration.lineage import GATES, POLICIES, SEEDS, UPSTREAM_DATASETS
 from seg3b_assets.orchestration.reporting import ABSENT
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.run_log import explained_failures
 from seg3b_assets.policies import POLICY_MODELS
 from seg3b_assets.shipped import shipped
 

@@ -15,11 +15,12 @@ import dagster as dg
 import polars as pl
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.inputs import structural_findings as findings
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.orchestration import structural_findings as findings
-from seg3b_assets.orchestration.markdown import table
-from seg3b_assets.orchestration.partitions import SEEDS
-from seg3b_assets.store import Published
+from seg3b_assets.orchestration.lineage import SEEDS
+from seg3b_assets.report.markdown import grid_markdown
+from seg3b_assets.report.tables import plain_grid
 
 NOT_READ: Final = frozenset({"jsonl", "binary", "flag"})
 
@@ -129,5 +130,5 @@ def structural_results(
 def _metadata(found: findings.Finding) -> dict[str, Any]:
     facts: dict[str, Any] = dict(found.facts)
     if found.examples:
-        facts["examples"] = dg.MetadataValue.md(table(found.header, found.examples))
+        facts["examples"] = dg.MetadataValue.md(grid_markdown(plain_grid(found.header, found.examples)))
     return facts

@@ -1,6 +1,6 @@
 """The UI of one machine: the code location, the guarded webserver and the daemon together, as ``dagster dev`` has them.
 
-    python -m seg3b_assets.orchestration.ui [--port 3000] [--workspace workspace.yaml]
+    python -m seg3b_assets.orchestration.ui [--port 3000] [--workspace workspace.yaml] [--webserver]
 
 ``dagster dev`` starts a webserver that lets any page of the web launch and wipe (``ui_guard``), and offers no way to
 put anything before it. The code location is loaded once, by a server that webserver and daemon share and that reloads
@@ -22,16 +22,23 @@ from types import FrameType
 from typing import Annotated, Final
 
 import typer
+import uvicorn
 import yaml
 from dagster import DagsterInstance
 from dagster._cli.proxy_server_manager import ProxyServerManager
+from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._utils.interrupts import setup_interrupt_handlers
 from dagster._utils.log import configure_loggers
+from dagster_webserver.app import create_app_from_workspace_process_context
+from dagster_webserver.version import __version__
 
 from seg3b_assets.doors import EXIT_STRUCTURAL, through_door
+from seg3b_assets.orchestration.ui_guard import HOSTS, UiGuard, hosts_of
 from seg3b_assets.terminal import complain
 
-_WITH_PARENT: Final = "seg3b_assets.orchestration.with_parent"
+_UI: Final = "seg3b_assets.orchestration.ui"
+_WITH_PARENT: Final = "seg3b_assets.with_parent"
 _LOOKED_EVERY_S: Final = 0.5
 _PATIENCE_S: Final = 60.0
 # What Dagster's code looks at to know that it serves a person at a desk.
@@ -44,16 +51,21 @@ def run(
     ),
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 3000,
+    webserver: Annotated[
+        bool, typer.Option("--webserver", help="Only the webserver; code locations and daemon run elsewhere.")
+    ] = False,
 ) -> None:
     """Serve the UI with its daemon until it is interrupted."""
+    if webserver:
+        _serve(workspace, host, port)
+        return
     os.environ[_AT_A_DESK] = "1"
     configure_loggers()
     for one in (signal.SIGINT, signal.SIGTERM):  # a process started in the background ignores interrupts
         signal.signal(one, _interrupt)
     with DagsterInstance.get() as instance, _code_servers(instance, workspace) as shared:
-        module = "seg3b_assets.orchestration.webserver"
-        webserver = [module, "--host", host, "--port", str(port), "--workspace", str(shared)]
-        ended = _until_one_ends([webserver, ["dagster._daemon", "run", "--workspace", str(shared)]])
+        serving = [_UI, "--webserver", "--host", host, "--port", str(port), "--workspace", str(shared)]
+        ended = _until_one_ends([serving, ["dagster._daemon", "run", "--workspace", str(shared)]])
     if ended:
         complain(f"{ended} has ended, and with it the UI")
         raise typer.Exit(EXIT_STRUCTURAL)
@@ -104,6 +116,29 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+# As dagster-webserver's own defaults.
+_STATEMENT_TIMEOUT_MS: Final = 15_000
+_POOL_RECYCLE_S: Final = 3_600
+_POOL_OVERFLOW: Final = 20
+_POLL_MS: Final = 2_000
+
+
+def _serve(workspace: Path, host: str, port: int) -> None:
+    """Dagster's application, unchanged, behind ``UiGuard``, until it is interrupted."""
+    configure_loggers()
+    setup_interrupt_handlers()
+    with DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
+        target = WorkspaceFileTarget([str(workspace)])
+        with WorkspaceProcessContext(
+            instance, workspace_load_target=target, version=__version__, read_only=False
+        ) as context:
+            app = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
+            guarded = UiGuard(app, port, hosts_of(os.environ.get(HOSTS)))
+            complain(f"The UI: http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}")
+            uvicorn.run(guarded, host=host, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

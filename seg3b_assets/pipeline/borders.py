@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.inputs.tables import read_table
 from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.hashing import file_digest, sha256_hex
@@ -19,7 +20,6 @@ from seg3b_assets.own_places import fresh_name, make_private
 from seg3b_assets.progress import Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_NAME, locate, read_receipt
-from seg3b_assets.states.tables import read_table
 
 LOG: Final = story("run")
 GAZETTEER: Final = "settlement_gazetteer"

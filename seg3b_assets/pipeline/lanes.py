@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from seg3b_assets.pipeline.segment import Segment, default_segment
 from seg3b_assets.policies.certification import Lane
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store
 from seg3b_assets.store.prune import Prune, prune_if_free
 
-LANES: Final = ("candidate", "witness", "shadow", "certification")
-
 
 def open_lane(settings: Settings, name: str, segment: Segment | None = None) -> tuple[Lane, Prune | None]:
     """Read a lane of the policy, and prune the home first when the lane says ``prune_before_run``.
 
     Args:
-        name: one of ``LANES``.
+        name: candidate, witness, shadow or certification.
 
     Returns:
         The lane, and what was pruned; None where the lane does not prune or the home is in use.

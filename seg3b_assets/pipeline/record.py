@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.input_notes import InputNote, input_notes
 from seg3b_assets.laws.joined_keys import COORDINATES
-from seg3b_assets.store import Published, Snapshot
+from seg3b_assets.store import Snapshot
 
 FLAG_PREFIX = b"sha256_hex = "
 

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.errors import fail
 from seg3b_assets.pipeline.keys import key_inputs
 from seg3b_assets.pipeline.meter import Meter
@@ -22,7 +23,7 @@ from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import LOG, Lanes, StateContext
 from seg3b_assets.states.registry import RegisteredState
-from seg3b_assets.store import KeyInputs, PolicyBytes, Published, Snapshot, Staging, Store
+from seg3b_assets.store import KeyInputs, PolicyBytes, Snapshot, Staging, Store
 
 if TYPE_CHECKING:
     from seg3b_assets.policies.loader import PolicyFile

@@ -23,10 +23,10 @@ from seg3b_assets.store import ContractLookup, DigestCache
 from seg3b_assets.store.writing import reported_writes
 
 if TYPE_CHECKING:
+    from seg3b_assets.inputs.sealed import SealedInputs
     from seg3b_assets.laws.plain_files import Reach
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.s0_gate import SealedWorld
-    from seg3b_assets.states.sealed import SealedInputs
 
 
 @dataclass(frozen=True)

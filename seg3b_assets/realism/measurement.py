@@ -36,10 +36,6 @@ class Measurement:
     n: int
     detail: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def applicable(self) -> bool:
-        return self.value is not None
-
 
 NOT_APPLICABLE: Final = Measurement(None, 0)
 

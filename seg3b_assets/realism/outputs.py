@@ -18,8 +18,8 @@ from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import RunIdentity
 
 if TYPE_CHECKING:
-    from seg3b_assets.states.sealed import SealedInputs
-    from seg3b_assets.store.published import Published
+    from seg3b_assets.inputs.published import Published
+    from seg3b_assets.inputs.sealed import SealedInputs
 
 STATE: Final = "S4"
 # What a settlement's coord_source_id says where its place was drawn.

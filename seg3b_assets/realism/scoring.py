@@ -21,10 +21,10 @@ from seg3b_assets.realism.confidence import (
     bootstrap_median,
     coupling_uplift,
 )
+from seg3b_assets.realism.figure_data import PlotFrames, plot_frames
 from seg3b_assets.realism.gates import GateResult, all_pass, hard_gates, seed_verdict, stretch_gates
 from seg3b_assets.realism.metrics import SeedMetrics, measure_population
 from seg3b_assets.realism.outputs import SeedOutputs
-from seg3b_assets.realism.plots import PlotFrames, plot_frames
 from seg3b_assets.realism.population import population_of, published_tables
 
 F64 = NDArray[np.float64]

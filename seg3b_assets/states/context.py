@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from seg3b_assets.laws.visible_text import story
 
 if TYPE_CHECKING:
+    from seg3b_assets.inputs.published import Published
+    from seg3b_assets.inputs.sealed import SealedInputs
     from seg3b_assets.laws.identity import RunIdentity
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.progress import Progress
-    from seg3b_assets.states.sealed import SealedInputs
-    from seg3b_assets.store.published import Published
     from seg3b_assets.store.staging import Staging
 
 LOG = story("run")

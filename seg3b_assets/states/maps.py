@@ -17,8 +17,8 @@ from seg3b_assets.laws.zones import ZoneResolver
 if TYPE_CHECKING:
     import polars as pl
 
+    from seg3b_assets.inputs.sealed import SealedInputs
     from seg3b_assets.policies import PolicySet
-    from seg3b_assets.states.sealed import SealedInputs
 
 COUNTRIES: Final = "world_countries"
 ZONES: Final = "tz_world"

@@ -1,13 +1,12 @@
 """Where outputs live: snapshots, heads, refs, the records of runs and their policies, digests of inputs.
 
 Nothing here imports dagster or knows what a state computes. ``Store`` is the home, ``Staging`` what a
-state writes to, ``Published`` what it reads earlier states through.
+state writes to.
 """
 
 from seg3b_assets.store.digest_cache import DigestCache
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.outputs import ContractLookup, FileRecord, OutputContract, OutputRecord
-from seg3b_assets.store.published import Published
 from seg3b_assets.store.refs import REF_NAMES, RefName, Refs
 from seg3b_assets.store.runs import KeptRun, KeptState, PolicyBytes, Runs
 from seg3b_assets.store.snapshots import KeyInputs, Snapshot
@@ -24,7 +23,6 @@ __all__ = [
     "OutputContract",
     "OutputRecord",
     "PolicyBytes",
-    "Published",
     "RefName",
     "Refs",
     "Runs",

@@ -70,9 +70,9 @@ class Certifications:
         """Those whose manifest is readable, by id."""
         return self._readable(self._backend.paths(FOLDER))
 
-    def latest(self) -> KeptCertification | None:
-        """The one written last; None where there is none."""
-        return next(reversed(self._readable(self._backend.paths_by_age(FOLDER))), None)
+    def by_age(self) -> list[KeptCertification]:
+        """Those whose manifest is readable, the one written last at the end."""
+        return self._readable(self._backend.paths_by_age(FOLDER))
 
     def _readable(self, paths: Iterable[str]) -> list[KeptCertification]:
         places = [path.partition("/") for path in paths]

@@ -20,7 +20,6 @@ import polars as pl
 
 from seg3b_assets.laws.hashing import file_digest, le64, uer
 
-FOLDER_FORMATS = frozenset({"parquet_parts", "directory"})
 _CHUNK = 1 << 20
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from seg3b_assets.audit import AuditReport, AuditTree, audit
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.exporting import export, sealed_root
 from seg3b_assets.pipeline.segment import default_segment, seal_seed, upstream_root
@@ -17,7 +18,7 @@ from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s5_bundle.state import audit_tree
-from seg3b_assets.store import Published, Runs, Staging
+from seg3b_assets.store import Runs, Staging
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.policies.small import small_networks
 

@@ -9,7 +9,7 @@ import pytest
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.published import published_contract
-from seg3b_assets.store import Published
+from seg3b_assets.inputs.published import Published
 from seg3b_assets_tests.contracts.published_shape import assert_published
 
 TABLES = {

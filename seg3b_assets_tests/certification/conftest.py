@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,11 @@ def loosen(policies: Path) -> None:
     edit(policies, "certification", bounds)
 
 
+def ask_for(policies: Path, seeds: Sequence[int]) -> None:
+    """Have the certification policy ask for these seeds."""
+    edit(policies, "certification", {"seeds": list(seeds), "lanes.certification.seeds": list(seeds)})
+
+
 def _generous(rule: dict[str, Any]) -> Any:
     in_km = str(rule.get("metric") or rule["metrics"][0]).endswith("_km")
     return GENEROUS_KM if in_km else GENEROUS[rule["operator"]]
@@ -94,6 +100,7 @@ def certified(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Certifie
 def _certified(folder: Path, cache: Path) -> Certified:
     policies = Path(shutil.copytree(REPOSITORY / "policies", folder / "policies"))
     loosen(small_networks(policies))
+    ask_for(policies, SEEDS)
     settings = Settings(
         home=folder / "home",
         policies=policies,

@@ -9,7 +9,7 @@ import pytest
 
 from seg3b_assets.certification import certify
 from seg3b_assets.certification.baseline_of_record import figures
-from seg3b_assets.certification.yardsticks import BASELINE_POLICIES, OF_RECORD
+from seg3b_assets.certification.references import BASELINE_POLICIES, OF_RECORD
 from seg3b_assets.settings import Settings
 
 

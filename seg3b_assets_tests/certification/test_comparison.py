@@ -31,7 +31,7 @@ def test_what_changed_between_what_was_certified_and_what_is_in_force(
     assert {change["dataset"] for change in one["datasets"]} >= {"edge_catalogue_3B", "passed_flag_3B"}
     assert {change["state"] for change in one["timings"]} == {"S0", "S1", "S2", "S3", "S4", "S5"}
 
-    measured = certified.run.metrics[SEED]["metrics"]
+    measured = certified.run.metrics[SEED].metrics.values
     metrics = {change["metric"]: change for change in one["metrics"] if change["population"] == "all"}
     spread = metrics["edges_per_merchant_cv"]
     assert spread["was"] == measured["edges_per_merchant_cv"] > spread["now"]

@@ -53,5 +53,5 @@ def test_without_coupling_merchants_and_budgets_stay_and_home_does_not_matter(
     assert sizes.equals(budgets)
     outputs = read_outputs(sealed.identity, published, sealed.inputs)
     medians = CouplingMedians.of_edges(outputs.settlement, edges)
-    row = certified.run.summary["confidence"]["coupling_uplift"]["seeds"]["42"]
-    assert (medians.overlap, medians.distance_km) == (row["overlap_uncoupled"], row["distance_uncoupled_km"])
+    row = certified.run.summary.confidence.coupling_uplift.seeds[42]
+    assert (medians.overlap, medians.distance_km) == (row.overlap_uncoupled, row.distance_uncoupled_km)

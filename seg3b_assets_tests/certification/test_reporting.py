@@ -9,11 +9,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from seg3b_assets.certification.report import Report, certification_named, copy_to, report_of, write_report
-from seg3b_assets.certification.yardsticks import Posture, baseline, last_good, last_good_before
+from seg3b_assets.certification.archive import Archive, Standing, certification_named
+from seg3b_assets.certification.references import Posture, baseline, last_good, last_good_before
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
+from seg3b_assets.report.written import FORMS, Report, copy_to, report_of, write_report
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Refs, Store
 from seg3b_assets.store.prune import prune
@@ -28,7 +29,8 @@ def reported(certified: Certified, tmp_path_factory: pytest.TempPathFactory) -> 
     copy_home(certified.settings.home, home)
     shutil.copytree(certified.run.folder.parent, home / "certifications")
     settings = replace(certified.settings, home=home)
-    return settings, report_of(settings, replace(certified.run, scoring_s=1.25))
+    Archive(home).note(certified.run.certification_id, Standing("policy", 1.25))
+    return settings, report_of(settings, certified.run)
 
 
 def test_the_three_forms_lie_together_and_agree(
@@ -37,12 +39,16 @@ def test_the_three_forms_lie_together_and_agree(
     settings, report = reported
     folder = settings.home / "reports" / certified.run.certification_id
     assert {path.name for path in folder.iterdir()} == {
+        "figures",
+        "report.csv",
         "report.html",
         "report.json",
         "report.md",
-        "scoring.json",
+        "standing.json",
     }
     document = orjson.loads(report.json.read_bytes())
+    drawn = {path.stem for path in (folder / "figures").iterdir()}
+    assert drawn <= {plot["name"] for plot in document["plots"]} and len(drawn) > 10
     assert contract("certification_report_3B").check_document(document) == []
     assert canonical_json(document) == report.json.read_bytes()
     assert document["verdict"] == certified.run.verdict
@@ -58,7 +64,7 @@ def test_it_is_left_alone_until_something_it_says_changes(
 ) -> None:
     settings, report = reported
     before = report.html.read_bytes()
-    found = replace(certified.run, reused=True, scoring_s=None)
+    found = replace(certified.run, reused=True)
     again = report_of(settings, found)
     assert (again.reused, again.html.read_bytes()) == (True, before)
     report.html.unlink()
@@ -81,31 +87,30 @@ def test_the_baseline_of_record_is_what_it_is_held_against(reported: tuple[Setti
 def test_the_last_good_run_is_the_one_before(again: Settings, certified: Certified) -> None:
     """Cheap: what the report is held against, without drawing it."""
     lineages = {seed: lineage.lineage_id for seed, lineage in certified.run.lineages.items()}
-    digests = certified.run.metrics[42]["provenance"]["policies"]
+    digests = certified.run.metrics[42].provenance.policies
     posture = Posture(again.home, lineages, digests, again.policies)
     refs = Refs(again.home)
+    refs.move("last_good", {}, merge=False)
     none = "this home had none before this certification."
-    assert last_good(posture, last_good_before(posture, {})).source == none
+    assert last_good(posture, last_good_before(again.home, lineages, {})).source == none
     refs.move("last_good", lineages)
-    assert last_good_before(posture, {}) == {}
+    assert last_good_before(again.home, lineages, {}) == {}
     assert last_good(posture, {}).source == none
     other = replace(posture, lineages={42: "1" * 64})
-    before = last_good_before(other, {})
+    before = last_good_before(again.home, other.lineages, {})
     found = last_good(other, before)
     assert (before, found.verdicts) == (lineages, dict.fromkeys(sorted(SEEDS), "PASS_BPLUS"))
-    assert found.metrics[42]["virtual_rate"] == certified.run.metrics[42]["metrics"]["virtual_rate"]
+    assert found.metrics[42]["virtual_rate"] == certified.run.metrics[42].value("virtual_rate")
     assert found.policy_changes == []
     refs.move("last_good", other.lineages, merge=False)
-    assert last_good_before(other, before) == lineages
+    assert last_good_before(again.home, other.lineages, before) == lineages
     assert last_good(other, before).metrics == found.metrics
     assert "no longer kept" in last_good(posture, {}).source
 
 
 def test_a_baseline_by_ref_is_preferred_to_that_of_record(again: Settings, certified: Certified) -> None:
     lineages = {seed: lineage.lineage_id for seed, lineage in certified.run.lineages.items()}
-    posture = Posture(
-        again.home, lineages, certified.run.metrics[42]["provenance"]["policies"], again.policies
-    )
+    posture = Posture(again.home, lineages, certified.run.metrics[42].provenance.policies, again.policies)
     assert "figures of record" in baseline(posture).source
     Refs(again.home).move("baseline", lineages)
     assert "the ref baseline" in baseline(posture).source
@@ -124,8 +129,9 @@ def test_certifications_are_named_by_the_start_of_their_id(again: Settings, cert
 
 def test_a_copy_takes_the_form_of_its_name(reported: tuple[Settings, Report], tmp_path: Path) -> None:
     report = reported[1]
-    for suffix, source in ((".html", report.html), (".json", report.json), (".md", report.markdown)):
-        assert copy_to(report, tmp_path / f"copy{suffix}").read_bytes() == source.read_bytes()
+    for suffix in FORMS:
+        source = report.html.with_suffix(suffix)
+        assert copy_to(report, tmp_path / f"copy{suffix}").read_bytes() == source.read_bytes() != b""
 
 
 def test_an_older_certification_without_plots_says_so(again: Settings, certified: Certified) -> None:

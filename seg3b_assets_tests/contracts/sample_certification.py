@@ -7,7 +7,7 @@ from typing import Any
 from seg3b_assets.contracts import contract
 from seg3b_assets.policies.gates import REQUIRED_HARD_GATES, REQUIRED_STRETCH_GATES
 from seg3b_assets.realism import METRICS
-from seg3b_assets.realism.plots import PLOT_FRAMES
+from seg3b_assets.realism.figure_data import PLOT_FRAMES
 from seg3b_assets_tests.contracts.sample_rows import H32, H64, UTC
 
 # What the document must have; what policies and registry hold besides is allowed, not asked for.

@@ -56,7 +56,7 @@ def test_every_container_is_confined_the_database_too() -> None:
 
 def test_the_webserver_that_is_deployed_is_the_guarded_one() -> None:
     started = (REPOSITORY / "deploy" / "start").read_text()
-    assert "exec python -m seg3b_assets.orchestration.webserver " in started
+    assert "exec python -m seg3b_assets.orchestration.ui " in started
     assert "dagster-webserver" not in started
     assert "dagster dev" not in (REPOSITORY / "Makefile").read_text()
     assert SERVICES["webserver"]["environment"]["SEG3B_UI_HOSTS"] == "${SEG3B_UI_HOSTS:-}"

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.pipeline.segment import default_segment, seal_seed, upstream_root
 from seg3b_assets.progress import SILENT
@@ -25,7 +26,7 @@ from seg3b_assets.states.s2_edges.state import _Inputs, _read_inputs
 from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
 from seg3b_assets.states.s2_edges.weights import edge_masses
-from seg3b_assets.store import Published, Staging
+from seg3b_assets.store import Staging
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.end_to_end.installation import RESOLUTION, SEED, Installation
 

@@ -126,7 +126,7 @@ def test_an_old_run_is_not_drawn_from_half(older: Installation, unpacked: Path) 
 
 def test_a_table_of_an_old_lineage_is_refused_by_name(older: Installation) -> None:
     snapshots = older.snapshots()
-    from seg3b_assets.store.published import Published  # noqa: PLC0415
+    from seg3b_assets.inputs.published import Published  # noqa: PLC0415
 
     published = Published("S5", snapshots.values(), contract)
     for dataset in ("virtual_classification_3B", "virtual_validation_contract_3B"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -61,6 +62,22 @@ class Installed:
         path.write_text(edited)
 
 
+def quick_storage(folder: Path) -> dict[str, Any]:
+    """The storage that ``dagster.yaml`` names, over databases in a folder."""
+    return {
+        "module": "seg3b_assets.orchestration.quick_history",
+        "class": "QuickSqliteStorage",
+        "config": {"base_dir": str(folder)},
+    }
+
+
+def on_disk_instance(folder: Path) -> dg.DagsterInstance:
+    """An instance in files, with that storage."""
+    return dg.DagsterInstance.local_temp(
+        str(folder), overrides={"storage": {"custom": quick_storage(folder)}}
+    )
+
+
 @contextmanager
 def coarse_installation(folder: Path, on_disk: bool = False) -> Iterator[Installed]:
     """An empty home, the shipped policies with small networks, an empty Dagster instance.
@@ -68,7 +85,7 @@ def coarse_installation(folder: Path, on_disk: bool = False) -> Iterator[Install
     Args:
         on_disk: keeps the instance in files, as a person has it; otherwise it is in memory.
     """
-    opened = dg.DagsterInstance.local_temp(str(folder)) if on_disk else dg.DagsterInstance.ephemeral()
+    opened = on_disk_instance(folder) if on_disk else dg.DagsterInstance.ephemeral()
     with pytest.MonkeyPatch.context() as environment, opened as instance:
         home, policies = folder / "home", folder / "policies"
         shutil.copytree(REPOSITORY / "policies", policies, ignore=shutil.ignore_patterns("baseline"))

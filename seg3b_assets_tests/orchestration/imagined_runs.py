@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.orchestration.lineage import SOURCES, state_assets
 from seg3b_assets.pipeline import RunRecord, StateResult
 from seg3b_assets.pipeline.keys import runtime_versions
-from seg3b_assets.store import KeyInputs, Published, Snapshot
+from seg3b_assets.store import KeyInputs, Snapshot
 from seg3b_assets.store.outputs import OutputRecord
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-import seg3b_assets.orchestration  # noqa: F401 - what is looked at
+from seg3b_assets.orchestration.patches import patch_dagster
 
 
 @dg.op
@@ -20,3 +20,4 @@ def telling() -> None:
 
 
 defs = dg.Definitions(jobs=[telling])
+patch_dagster()

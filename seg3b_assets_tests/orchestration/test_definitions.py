@@ -5,8 +5,7 @@ import pytest
 
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration.lineage import EDGE_CATALOGUE, SEALED_INPUTS, parents, state_assets
-from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.lineage import EDGE_CATALOGUE, SEALED_INPUTS, SEEDS, parents, state_assets
 from seg3b_assets.policies import POLICY_MODELS, SEALED_POLICIES
 from seg3b_assets_tests.orchestration.watch import datasets
 

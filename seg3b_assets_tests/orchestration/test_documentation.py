@@ -8,8 +8,7 @@ import pytest
 
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration.column_lineage import COLUMNS, column_lineage
-from seg3b_assets.orchestration.documentation import LAWS
+from seg3b_assets.orchestration.datasets import COLUMNS, LAWS, column_lineage
 from seg3b_assets.orchestration.lineage import parents, state_assets
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.watch import datasets

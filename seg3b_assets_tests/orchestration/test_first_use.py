@@ -13,8 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterInvariantViolationError
 
-from seg3b_assets.orchestration.history_faults import history_faults, newest_revision
-from seg3b_assets.orchestration.quick_history import QuickSqliteStorage
+from seg3b_assets.orchestration.quick_history import QuickSqliteStorage, history_faults, newest_revision
 from seg3b_assets.settings import REPOSITORY
 
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")

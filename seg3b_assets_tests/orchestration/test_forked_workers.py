@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from seg3b_assets.orchestration.forked_workers import LOADED
+from seg3b_assets.orchestration.patches import LOADED
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.waiting import until
 

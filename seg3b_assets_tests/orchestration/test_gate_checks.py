@@ -8,8 +8,8 @@ import pytest
 from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration.gate_definitions import gate_definitions
-from seg3b_assets.orchestration.partitions import SEEDS
+from seg3b_assets.orchestration.gate_checks import gate_definitions
+from seg3b_assets.orchestration.lineage import SEEDS
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.coarse_runs import (

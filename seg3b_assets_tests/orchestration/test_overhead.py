@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from seg3b_assets.orchestration.overhead import (
+from seg3b_assets.bench.dagster_overhead import (
     ALONE,
     COLD,
     JOB,
@@ -16,7 +16,7 @@ from seg3b_assets.orchestration.overhead import (
     Spent,
     tree_cpu_s,
 )
-from seg3b_assets.orchestration.overhead import compared as compare
+from seg3b_assets.bench.dagster_overhead import compared as compare
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
 

@@ -12,19 +12,17 @@ from threading import Event
 
 import dagster as dg
 import pytest
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
+import yaml
 from dagster._core.utils import make_new_run_id
-from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import NullPool
 
 from seg3b_assets.orchestration import quick_history
+from seg3b_assets_tests.orchestration.coarse_runs import on_disk_instance, quick_storage
 
 KEY = dg.AssetKey("passed_flag_3B")
 RUN = """
 import sys
 import dagster as dg
-import seg3b_assets.orchestration
 
 @dg.op
 def wait() -> None:
@@ -51,7 +49,7 @@ def history(tmp_path: Path) -> Engine:
     with closing(sqlite3.connect(path)) as made:
         made.execute("PRAGMA journal_mode=WAL")
         made.execute("CREATE TABLE told (at INTEGER)")
-    return sqlite_event_log.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    return quick_history._engine(f"sqlite:///{path}")
 
 
 def connection_of(engine: Engine) -> sqlite3.Connection:
@@ -62,9 +60,8 @@ def connection_of(engine: Engine) -> sqlite3.Connection:
 
 
 def test_a_file_has_one_engine_whose_connection_is_used_again_and_flushes_no_commit(history: Engine) -> None:
-    assert sqlite_event_log.create_engine(str(history.url), poolclass=NullPool) is history
+    assert quick_history._engine(str(history.url)) is history
     first = connection_of(history)
-    history.dispose()  # as Dagster does after every use
     assert connection_of(history) is first
     assert first.execute("PRAGMA synchronous").fetchone() == (1,)
 
@@ -96,12 +93,12 @@ def test_two_threads_have_a_connection_each(history: Engine) -> None:
 
 def test_no_more_engines_are_kept_than_a_process_has_files_for(tmp_path: Path) -> None:
     for run in range(3 * quick_history._KEPT):
-        connection_of(sqlite_event_log.create_engine(f"sqlite:///{tmp_path / str(run)}.db"))
+        connection_of(quick_history._engine(f"sqlite:///{tmp_path / str(run)}.db"))
     assert len(quick_history._ENGINES) <= quick_history._KEPT
 
 
 def test_what_threads_record_another_instance_of_the_same_home_reads(tmp_path: Path) -> None:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with on_disk_instance(tmp_path) as instance:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(lambda seed: written(instance, seed), range(24)))
         with dg.DagsterInstance.local_temp(str(tmp_path)) as other:
@@ -110,12 +107,16 @@ def test_what_threads_record_another_instance_of_the_same_home_reads(tmp_path: P
 
 @pytest.fixture
 def watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
-    """The instance as the webserver has it, which loads nothing of ours."""
-    for module in quick_history._STORAGES:
-        monkeypatch.setattr(module, "create_engine", create_engine)
+    """The instance with Dagster's own storage; the environment names the one with ours, over the same files."""
     (tmp_path / "dagster.yaml").touch()
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    return dg.DagsterInstance.get()
+    plain = dg.DagsterInstance.get()
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    config = {"storage": {"custom": quick_storage(tmp_path)}}
+    (ours / "dagster.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("DAGSTER_HOME", str(ours))
+    return plain
 
 
 def heard(instance: dg.DagsterInstance, run_id: str, event: dg.DagsterEventType) -> Event:

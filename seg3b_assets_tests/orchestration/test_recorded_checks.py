@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log.base import PartitionKeyFilter
 
-from seg3b_assets.orchestration import command_line
-from seg3b_assets.orchestration.recorded_checks import TOLD
+from seg3b_assets.orchestration import record
+from seg3b_assets.orchestration.record import TOLD
 from seg3b_assets.pipeline import SeedRun, default_segment
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.orchestration.coarse_runs import Installed, coarse_installation
@@ -71,7 +71,7 @@ def test_every_command_that_puts_another_lineage_in_force_records_its_checks(
         settings = Settings.from_environment()
         SeedRun(settings, SEED, default_segment()).run()
         for _ in range(2):  # the second has no news
-            command_line.report(settings, [SEED])
+            record.report(settings, [SEED])
     told = instance.get_runs()
     assert [(run.job_name, run.status) for run in told] == [(TOLD, dg.DagsterRunStatus.SUCCESS)] * 2
     assert runs_of_checks(instance) == [[run.run_id for run in told]] * len(CHECKS)

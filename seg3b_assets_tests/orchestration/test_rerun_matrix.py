@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 from seg3b_assets.cli import app
 from seg3b_assets.contracts import contract
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration import command_line, lanes
-from seg3b_assets.orchestration.budgets import BUDGET_TAG, LANE_TAG, OVER_TAG, WALL_TAG
+from seg3b_assets.orchestration import jobs, record
 from seg3b_assets.orchestration.lineage import code_version, state_assets
+from seg3b_assets.orchestration.run_log import BUDGET_TAG, LANE_TAG, OVER_TAG, WALL_TAG
 from seg3b_assets.pipeline import keys
 from seg3b_assets.policies import SEALED_POLICIES
 from seg3b_assets.store import Store
@@ -145,7 +145,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
         patch.setenv("DAGSTER_HOME", str(folder))
         instance = installed.watch.instance
         patch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
-        for told_by in (lanes, command_line):
+        for told_by in (jobs, record):
             patch.setattr(told_by, "record_checks", lambda *_: None)  # stand-ins hold nothing to be checked
         installed.change("certification", r"^seeds: .*", "seeds: [42, 7]")
         installed.change(

@@ -9,10 +9,10 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration.automation import keep_up_to_date
-from seg3b_assets.orchestration.budgets import lineages_of, lineages_tag
 from seg3b_assets.orchestration.lineage import POLICIES
 from seg3b_assets.orchestration.reporting import LINEAGE
 from seg3b_assets.orchestration.resources import Installation
+from seg3b_assets.orchestration.run_log import lineages_of, lineages_tag
 from seg3b_assets.orchestration.sensors import _moves, watch_sources
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
@@ -126,22 +126,13 @@ def verdict(told: str) -> dg.AssetMaterialization:
 def test_a_run_that_published_a_whole_lineage_moves_candidate(instance: dg.DagsterInstance) -> None:
     run = reported(instance, flag(42, LINEAGE_A), tags=lineages_tag({7: LINEAGE_B}))
     assert lineages_of(run.tags) == {7: LINEAGE_B}
-    [moves] = _moves(instance, run)
-    assert moves == {"candidate": {42: LINEAGE_A, 7: LINEAGE_B}}
+    assert _moves(instance, run) == {"candidate": {42: LINEAGE_A, 7: LINEAGE_B}}
 
 
-@pytest.mark.parametrize(
-    ("told", "moved"),
-    [
-        ("PASS_BPLUS", {"candidate", "certification", "last_good"}),
-        ("PASS_B", {"candidate", "certification", "last_good"}),
-        ("FAIL_REALISM", {"candidate"}),
-    ],
-)
-def test_last_good_moves_after_a_pass_only(instance: dg.DagsterInstance, told: str, moved: set[str]) -> None:
-    certified, _ = _moves(instance, reported(instance, verdict(told), tags={}))
-    assert set(certified) == moved
-    assert all(lineages == {42: LINEAGE_A, 7: LINEAGE_B} for lineages in certified.values())
+def test_a_certification_moves_no_ref_by_the_sensor_for_it_has_moved_its_own(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert _moves(instance, reported(instance, verdict("PASS_BPLUS"), tags={})) == {"candidate": {}}
 
 
 @pytest.mark.parametrize("name", ["candidate", "witness", "shadow", "certification"])

@@ -9,11 +9,12 @@ import pytest
 
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.definitions import defs
-from seg3b_assets.orchestration.published_seed import published_by, snapshots_in_force
+from seg3b_assets.inputs.published import Published
+from seg3b_assets.orchestration.resources import published_by, snapshots_in_force
 from seg3b_assets.orchestration.structural_checks import structural_checks, structural_results
 from seg3b_assets.pipeline import SeedRun, default_segment
 from seg3b_assets.settings import Settings
-from seg3b_assets.store import Published, Store
+from seg3b_assets.store import Store
 from seg3b_assets_tests.orchestration.coarse_runs import coarse_installation
 
 PRODUCED = [contract for contract in all_contracts().values() if contract.producer.startswith("S")]

@@ -12,21 +12,13 @@ import polars as pl
 import pytest
 from dagster import AssetCheckResult, AssetCheckSeverity
 
+from seg3b_assets.certification.evidence import ReportHeader, failure_trace
+from seg3b_assets.certification.verdict import certify_scores
 from seg3b_assets.orchestration.gate_checks import GATES, gate_results
-from seg3b_assets.orchestration.judgement import Judgement
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.policies.gates import REQUIRED_HARD_GATES, REQUIRED_STRETCH_GATES
-from seg3b_assets.realism import (
-    FAIL_REALISM,
-    METRICS,
-    PASS_B,
-    PASS_BPLUS,
-    ReportHeader,
-    SeedOutputs,
-    certify_scores,
-    failure_trace,
-    score_seed,
-)
+from seg3b_assets.realism import FAIL_REALISM, METRICS, PASS_B, PASS_BPLUS, SeedOutputs, score_seed
+from seg3b_assets.realism.judgement import Judgement
 from seg3b_assets.realism.population import population_of, published_tables
 from seg3b_assets.realism.scoring import SeedScore
 from seg3b_assets_tests.realism.worlds import SOUND, Shape, enforced, policies, published, with_contract

@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.store import Published, Staging, Store
+from seg3b_assets.store import Staging, Store
 from seg3b_assets.store.staging import parquet_bytes
 from seg3b_assets_tests.store.conftest import publish
 from seg3b_assets_tests.store.toy_contracts import toy_contract, toy_edges

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.inputs.tables import read_table
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.map_findings import COUNTRY_LEFT_PRIOR, MapFinding
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.states.s0_gate.maps import Maps, read_maps
-from seg3b_assets.states.tables import read_table
 from seg3b_assets.states.tile_files import SURFACES, files_by_country
 
 if TYPE_CHECKING:
+    from seg3b_assets.inputs.sealed import SealedInputs
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.context import StateContext
-    from seg3b_assets.states.sealed import SealedInputs
 
 FINDINGS: Final = "input_findings_3B"
 MERCHANTS: Final = "transaction_schema_merchant_ids"

@@ -15,13 +15,13 @@ from seg3b_assets.contracts.artefact_registry import (
     layer_policy_id,
     sealed_id,
 )
+from seg3b_assets.inputs.sealed import SealedInput, digest_of, open_failed, version_folder
 from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.policies import SEALED_POLICIES, PolicySet
 from seg3b_assets.states.s0_gate.bundles import VerifiedGate
 from seg3b_assets.states.s0_gate.layer_policies import carried_policies
 from seg3b_assets.states.s0_gate.upstream import RECEIPT_ID, locate
-from seg3b_assets.states.sealed import SealedInput, digest_of, open_failed, version_folder
 
 if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache

@@ -27,8 +27,8 @@ from seg3b_assets.states.maps import COUNTRIES, ZONES, unfit, zone_names
 from seg3b_assets.states.tile_files import files_by_country, sample_bounds
 
 if TYPE_CHECKING:
+    from seg3b_assets.inputs.sealed import SealedInputs
     from seg3b_assets.laws.errors import Seg3BError
-    from seg3b_assets.states.sealed import SealedInputs
 
 SWAPPED_AXES: Final = "axes swapped"
 ELSEWHERE: Final = "outside its own tiles"

@@ -17,11 +17,11 @@ import polars as pl
 from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_frame, read_schema
+from seg3b_assets.inputs.sealed import SealedInput
 from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.states.s0_gate.inventory import UPSTREAM
-from seg3b_assets.states.sealed import SealedInput
 
 if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seg3b_assets.inputs.sealed import open_failed
 from seg3b_assets.laws.plain_files import OutOfReachError, Reach
-from seg3b_assets.states.sealed import open_failed
 from seg3b_assets.store.writing import out_of_reach
 
 if TYPE_CHECKING:
-    from seg3b_assets.states.sealed import SealedInput
+    from seg3b_assets.inputs.sealed import SealedInput
 
 OURS = "policy"
 

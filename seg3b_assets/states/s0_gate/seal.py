@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICY, sealed_own_id
+from seg3b_assets.inputs.sealed import SealedInput, SealedInputs
 from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
@@ -21,7 +22,6 @@ from seg3b_assets.states.s0_gate.reach import require_in_reach, require_reachabl
 from seg3b_assets.states.s0_gate.upstream import read_receipt
 from seg3b_assets.states.s0_gate.vouched import require_vouched, vouched
 from seg3b_assets.states.s0_gate.zone_release import ZoneRelease, read_release, release_notes
-from seg3b_assets.states.sealed import SealedInput, SealedInputs
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.plain_files import Reach

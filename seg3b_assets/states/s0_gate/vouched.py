@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
+from seg3b_assets.inputs.sealed import SealedInput, open_failed
 from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import file_digest, path_digest
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.plain_files import files_below, open_plain, read_plain
 from seg3b_assets.states.s0_gate.bundles import INDEX_NAME, VerifiedGate
 from seg3b_assets.states.s0_gate.inventory import BUNDLE, GATE, UPSTREAM
-from seg3b_assets.states.sealed import SealedInput, open_failed
 
 if TYPE_CHECKING:
     from seg3b_assets.store.digest_cache import DigestCache

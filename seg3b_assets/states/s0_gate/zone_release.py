@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from seg3b_assets.contracts import contract
+from seg3b_assets.inputs.sealed import SealedInput
+from seg3b_assets.inputs.tables import read_table
 from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.laws.tz_database import newer_zones_note
-from seg3b_assets.states.sealed import SealedInput
-from seg3b_assets.states.tables import read_table
 
 CACHE: Final = "tz_timetable_cache"
 MANIFEST: Final = "tz_timetable_cache.json"

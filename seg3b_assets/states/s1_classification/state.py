@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from seg3b_assets.contracts import Violation
+    from seg3b_assets.inputs.sealed import CodeOf, SealedInputs
     from seg3b_assets.policies import PolicySet
     from seg3b_assets.states.context import StateContext
-    from seg3b_assets.states.sealed import CodeOf, SealedInputs
 
 MERCHANTS: Final = "transaction_schema_merchant_ids"
 _GAZETTEER_COLUMNS: Final = ("place_id", "country_iso", "lat_deg", "lon_deg", "population")

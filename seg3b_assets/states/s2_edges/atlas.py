@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from seg3b_assets.inputs.published import Published
+from seg3b_assets.inputs.sealed import SealedInputs
 from seg3b_assets.policies import CdnCountryWeights
 from seg3b_assets.states.s2_edges.shares import Centroids, CountryAtlas, place_centroids
 from seg3b_assets.states.s2_edges.surface import SURFACES, TileSurface
-from seg3b_assets.states.sealed import SealedInputs
-from seg3b_assets.store.published import Published
 
 GAZETTEER = "settlement_gazetteer"
 _COLUMNS = ("country_iso", "lon_deg", "lat_deg", "population")

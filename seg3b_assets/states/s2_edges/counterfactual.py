@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from seg3b_assets.inputs.published import Published
+from seg3b_assets.inputs.sealed import SealedInputs
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.policies import PolicySet
@@ -26,8 +28,6 @@ from seg3b_assets.states.s2_edges.state import require_polygons
 from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
 from seg3b_assets.states.s2_edges.weights import MASS_UNITS, edge_masses
-from seg3b_assets.states.sealed import SealedInputs
-from seg3b_assets.store.published import Published
 
 
 def uncoupled(policies: PolicySet) -> PolicySet:

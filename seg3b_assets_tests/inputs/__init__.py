@@ -1,0 +1,1 @@
+"""Tests of seg3b_assets.inputs."""

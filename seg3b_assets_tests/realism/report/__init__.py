@@ -1,1 +1,0 @@
-"""Tests of seg3b_assets.realism.report."""
