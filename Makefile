@@ -142,8 +142,9 @@ bench: ## Measure one seed: time and memory (BENCH_ARGS=--commands: plan, verify
 docs: ## Write the reference pages from schemas, models and registries
 	@$(BEGIN); ready; cd "$$root" && python -m seg3b_assets.reference
 
-lint: ## Check style, types and who may import whom
-	@$(BEGIN); ready; cd "$$root" && ruff check . && ruff format --check . && mypy seg3b_assets && lint-imports
+lint: ## Check style, types, who may import whom, dead code and unused dependencies
+	@$(BEGIN); ready; cd "$$root" && ruff check . && ruff format --check . && mypy seg3b_assets && lint-imports && \
+		vulture && deptry . --no-ansi
 
 format: ## Let ruff format the code and mend what it can
 	@$(BEGIN); ready; cd "$$root" && ruff format . && ruff check --fix .
