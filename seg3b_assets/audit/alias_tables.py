@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.largest_remainder import greatest, least, run_of, run_sums
+from seg3b_assets.audit.largest_remainder import least, run_of, run_sums
 from seg3b_assets.audit.tree import Desk
 
 I64 = NDArray[np.int64]
@@ -83,9 +83,9 @@ def on_grid(weight: F64, slots: I64, bits: int) -> I64:
     mass = (floor + up).astype(np.int64)
     short = 2**bits - run_sums(mass, slots)
     lost = scaled - mass
-    taken: I64 = (
-        mass + greatest(lost, slots, np.maximum(short, 0)) - least(lost, slots, np.maximum(-short, 0))
-    )
+    # Of what is over, what was rounded up most gives back: in either case the least, of equals the earlier.
+    wanting = np.sign(short)[run_of(slots)]
+    taken: I64 = mass + wanting * least(-wanting * lost, slots, np.abs(short))
     return taken
 
 

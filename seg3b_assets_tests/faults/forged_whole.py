@@ -58,6 +58,6 @@ def _lying_of_weights(genuine: str) -> Iterator[None]:
     truthful = DigestCache.directory
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(DigestCache, "directory", remembered))
-        for module in ("states.s5_bundle.state", "store.export_inputs"):
+        for module in ("policies.folders", "store.export_inputs"):
             stack.enter_context(mock.patch(f"seg3b_assets.{module}.path_digest", lying))
         yield
