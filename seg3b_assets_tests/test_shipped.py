@@ -17,7 +17,7 @@ from seg3b_assets.world.recipe import INGREDIENTS
 
 CODE = sorted((REPOSITORY / "seg3b_assets").rglob("*.py"))
 # Tools of a checkout: they write its pages, time its commands, or are asked where a checkout is.
-OF_A_CHECKOUT = {"settings.py", "reference/__main__.py", "reference/installs.py", "orchestration/overhead.py"}
+OF_A_CHECKOUT = {"settings.py", "reference/__main__.py", "reference/installs.py", "bench/dagster_overhead.py"}
 
 
 def test_a_checkout_is_read_where_people_edit_it() -> None:

@@ -67,7 +67,7 @@ KNOWN = {
     "doors.py": {"stdout"},  # flushed, and let go of when nobody reads
     "progress.py": {"stderr"},  # asked whether a person watches
     "bench/targets.py": {"stdout"},  # of a child
-    "orchestration/overhead.py": {
+    "bench/dagster_overhead.py": {
         "stdout",
         "stderr",
         "print()",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seg3b_assets.doctor.installation import policies as examined
-from seg3b_assets.orchestration.in_force import policy_versions
+from seg3b_assets.orchestration.record import policy_versions
 from seg3b_assets.policies.keyed import same
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.realism.policy_reading import load_policies
