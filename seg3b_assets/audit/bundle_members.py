@@ -14,8 +14,7 @@ import polars as pl
 
 from seg3b_assets.audit.checks import check_specs, tree_check
 from seg3b_assets.audit.findings import LogFacts
-from seg3b_assets.audit.parquet_files import read_table
-from seg3b_assets.audit.tree import Desk, read_bounded
+from seg3b_assets.audit.tree import Desk, read_bounded, read_table
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.foreign.reading import UnreadableTableError

@@ -8,8 +8,7 @@ Reads the plain contract tree that ``seg3b export`` writes, or any tree in the c
 knows the store, the policies or a state.
 """
 
-from seg3b_assets.consume.dual_zone import local_times, settlement_days
-from seg3b_assets.consume.router import Router, event_numbers
+from seg3b_assets.consume.router import Router, event_numbers, local_times, settlement_days
 from seg3b_assets.consume.seal import require_sealed
 from seg3b_assets.consume.tree import PublishedRun, open_run, run_over, virtual_merchants
 

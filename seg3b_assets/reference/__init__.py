@@ -8,10 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from seg3b_assets.reference.check_page import check_page
-from seg3b_assets.reference.command_page import command_page
-from seg3b_assets.reference.contract_page import contract_page
-from seg3b_assets.reference.metric_page import metric_page
+from seg3b_assets.reference.pages import check_page, command_page, contract_page, metric_page
 from seg3b_assets.reference.policy_page import policy_page
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(

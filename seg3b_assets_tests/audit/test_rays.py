@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from seg3b_assets.audit import AuditTree
 from seg3b_assets.audit.findings import Findings
-from seg3b_assets.audit.maps import ZoneMap, only_zone, read_maps, wrapped
-from seg3b_assets.audit.rays import Region
+from seg3b_assets.audit.maps import Region, ZoneMap, only_zone, read_maps, wrapped
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.audit.verification import verify_specs
 from seg3b_assets.laws.zones import ZoneResolver

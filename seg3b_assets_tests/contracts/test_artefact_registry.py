@@ -17,7 +17,7 @@ from seg3b_assets.contracts.artefact_registry import (
 from seg3b_assets.contracts.published import column_anchor, published_contract, resolve_anchor
 from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER
 from seg3b_assets.policies import SEALED_POLICIES
-from seg3b_assets.reference.registry_file import registry_file
+from seg3b_assets.reference.pages import registry_file
 
 
 def test_the_file_is_what_would_be_generated() -> None:

@@ -21,7 +21,7 @@ from seg3b_assets.audit.checks import audited_datasets
 from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.line_diagnosis import parse_line
 from seg3b_assets.audit.listing import Listing
-from seg3b_assets.audit.parquet_files import footer_violations, read_table
+from seg3b_assets.audit.tree import footer_violations, read_table
 from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError

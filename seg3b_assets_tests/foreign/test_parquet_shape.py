@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seg3b_assets.foreign.parquet_shape import NotParquetError, parquet_shape
+from seg3b_assets.foreign.parquet_shape import CompactReader, NotParquetError, ThriftError, parquet_shape
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import count_rows, read_arrow, read_frame, read_schema
-from seg3b_assets.foreign.thrift import CompactReader, ThriftError
 from seg3b_assets_tests.hostile.mutated_footers import row_groups_many_times
 
 ROWS = 5_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr
 from scipy.stats import binom
 
-from seg3b_assets.realism.bernoulli_bounds import (
+from seg3b_assets.realism.probe_metrics import (
     RejectionRegion,
     combined,
     relative_entropy,

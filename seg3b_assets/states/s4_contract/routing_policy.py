@@ -2,6 +2,8 @@
 
 The first speaks of the router's event by the layer's names; where a field's value comes from has no place in it
 and is in the second (law section 6).
+
+The CDN key digest: the country mix a router may key on, whatever its file's layout (law section 6).
 """
 
 from __future__ import annotations
@@ -10,11 +12,34 @@ from typing import Any, Final
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import published_id
+from seg3b_assets.laws.hashing import sha256_hex
 from seg3b_assets.laws.identity import WorldIdentity
-from seg3b_assets.policies import PolicySet, VirtualRoutingFields
+from seg3b_assets.policies import CdnCountryWeights, PolicySet, VirtualRoutingFields
 from seg3b_assets.states.s4_contract.bindings import FIELD_TYPES, bound_source
-from seg3b_assets.states.s4_contract.cdn_key import cdn_key_digest
 from seg3b_assets.states.s4_contract.declarations import schema_anchor
+
+
+def cdn_key_lines(weights: CdnCountryWeights, edge_scale: float) -> bytes:
+    """The LF-terminated lines under the digest.
+
+    Args:
+        weights: the country weights policy; its id and version head the lines.
+        edge_scale: edges, the median budget of ``edge_topology``; written as a whole number.
+    """
+    lines = [
+        f"policy_id={weights.policy_id}",
+        f"policy_version={weights.version}",
+        f"edge_scale={int(edge_scale)}",
+    ]
+    ordered = sorted(weights.countries, key=lambda country: country.country_iso)
+    lines += [f"country={country.country_iso}|weight={country.weight:.12f}" for country in ordered]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def cdn_key_digest(weights: CdnCountryWeights, edge_scale: float) -> str:
+    """SHA-256 of ``cdn_key_lines``."""
+    return sha256_hex(cdn_key_lines(weights, edge_scale))
+
 
 MANIFEST_KEYS: Final = {
     "alias_blob_manifest_key": "mlr.3B.s3.edge_alias_blob",

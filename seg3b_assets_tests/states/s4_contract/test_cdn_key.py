@@ -6,7 +6,7 @@ import hashlib
 
 from seg3b_assets.policies import CdnCountryWeights
 from seg3b_assets.realism.policy_reading import load_policies
-from seg3b_assets.states.s4_contract.cdn_key import cdn_key_digest, cdn_key_lines
+from seg3b_assets.states.s4_contract.routing_policy import cdn_key_digest, cdn_key_lines
 from seg3b_assets_tests.states.miniature_upstream import POLICIES
 
 WEIGHTS = CdnCountryWeights.model_validate(
