@@ -23,10 +23,10 @@ from seg3b_assets.laws.canonical_rows import Field, row_expressions
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.laws.row_digests import digest_of
+from seg3b_assets.laws.snapping import MASS_UNITS
 
 I64 = NDArray[np.int64]
 
-MASS_UNITS: Final = 10**12
 _ID_BYTES: Final = 8
 _SEQ_BYTES: Final = "seq_bytes"
 # "3B.EDGE" ‖ 0x1F ‖ decimal merchant_id ‖ 0x1F ‖ LE32 edge_seq_index

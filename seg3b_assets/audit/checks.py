@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 
 from seg3b_assets.audit.findings import CheckSpec
 from seg3b_assets.contracts import all_contracts
+from seg3b_assets.laws.identity import AUDITED_STATES
 
-AUDITED_STATES: Final = ("S0", "S1", "S2", "S3", "S4")
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 BUNDLE_MISMATCH: Final = "BUNDLE_CONTENT_MISMATCH"
 LAST_REPORT: Final = "s5_run_report_3B"

@@ -16,7 +16,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from seg3b_assets.audit.catalogue import MASS_UNITS
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.input_findings import left_prior
@@ -28,7 +27,7 @@ from seg3b_assets.audit.surface import Centroids, no_tile_centroids, tile_centro
 from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import groups, weighted_centroid
 from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE
-from seg3b_assets.laws.snapping import SCALAR_UNITS
+from seg3b_assets.laws.snapping import MASS_UNITS, SCALAR_UNITS
 from seg3b_assets.policies.edge_topology import CountryShares
 from seg3b_assets.policies.edge_topology import Guards as GuardLaw
 

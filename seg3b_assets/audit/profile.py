@@ -14,7 +14,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from seg3b_assets.audit.catalogue import MASS_UNITS
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.ledger import EdgeLedger
@@ -24,7 +23,7 @@ from seg3b_assets.audit.tree import Desk
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE
 from seg3b_assets.laws.raster import ids_on_raster
-from seg3b_assets.laws.snapping import DISTANCE_UNITS, SCALAR_UNITS, snap
+from seg3b_assets.laws.snapping import DISTANCE_UNITS, MASS_UNITS, SCALAR_UNITS, snap
 from seg3b_assets.policies import SIZE_BUCKETS, VIRTUAL_CLASSES, EdgeTopology
 
 F64 = NDArray[np.float64]

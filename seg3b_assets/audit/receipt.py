@@ -12,14 +12,13 @@ from seg3b_assets.audit.listing import Stamp
 from seg3b_assets.audit.tree import AuditTree, Desk, path_digests, read_bounded
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json
-from seg3b_assets.laws.identity import RunIdentity
+from seg3b_assets.laws.identity import STATES, RunIdentity
 
 DATASETS: Final = "tree.datasets"
 RECEIPT: Final = "tree.receipt"
 FILES: Final = "tree.files"
 STATE_DIGESTS: Final = "tree.states"
 EXPORT_RECEIPT: Final = "export_receipt"
-STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")
 
 
 def judge_carried(findings: Findings, tree: ExportedTree) -> None:

@@ -22,9 +22,9 @@ from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.alias_slices import parse_slices
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import file_digest
+from seg3b_assets.laws.snapping import MASS_UNITS
 
 SHOWN: Final = 8
-MASS_UNITS: Final = 10**12
 KEY_RULES: Final = frozenset({"unique", "sort"})
 BUNDLE: Final = "validation_bundle_3B"
 INDEX: Final = "index.json"

@@ -16,6 +16,8 @@ SCALAR_UNITS: Final = 10**9
 # A double holds 9,000 km to about 2e-12 km, so a 1e-9 km grid would leave three digits of slack and flip
 # under another CPU's arcsine. A millimetre leaves six (docs/decisions/0002).
 DISTANCE_UNITS: Final = 10**6
+# An edge's weight is a whole number of these, a merchant's weights add up to one (law section 4, weights).
+MASS_UNITS: Final = 10**12
 
 
 def snap(values: ArrayLike, units: int = SCALAR_UNITS) -> NDArray[np.float64]:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import Stream, draw_position
-from seg3b_assets.laws.snapping import snap_scalar
+from seg3b_assets.laws.snapping import MASS_UNITS, snap_scalar
 from seg3b_assets.policies.certification import Confidence
 from seg3b_assets.realism.order_statistics import median, quantile
-from seg3b_assets.realism.population import MASS_UNITS, edge_masses
+from seg3b_assets.realism.population import edge_masses
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from seg3b_assets.laws.alias import AliasTables, decoded_masses
 from seg3b_assets.laws.geography import CountryPolygons
-from seg3b_assets.laws.snapping import snap
+from seg3b_assets.laws.snapping import MASS_UNITS, snap
 from seg3b_assets.realism.order_statistics import quantile
 from seg3b_assets.realism.outputs import SeedOutputs
-from seg3b_assets.realism.population import MASS_UNITS, EdgeFacts, MerchantFacts, Population
+from seg3b_assets.realism.population import EdgeFacts, MerchantFacts, Population
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.snapping import snap_scalar
+from seg3b_assets.laws.snapping import MASS_UNITS, snap_scalar
 from seg3b_assets.realism.divergence import median_divergence
 from seg3b_assets.realism.measurement import NOT_APPLICABLE, Compute, Measurement
 from seg3b_assets.realism.order_statistics import counts_cv, median, quantile, weighted_median
-from seg3b_assets.realism.population import MASS_UNITS, Population
+from seg3b_assets.realism.population import Population
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

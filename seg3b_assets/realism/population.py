@@ -8,7 +8,6 @@ exact on every machine.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,7 @@ from seg3b_assets.laws.alias_slices import parse_slices
 from seg3b_assets.laws.apportionment import segment_starts
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import REALISM_SAMPLE, Stream
+from seg3b_assets.laws.snapping import MASS_UNITS
 from seg3b_assets.policies.validation import PairSample
 from seg3b_assets.realism.divergence import PairSampling
 from seg3b_assets.realism.outputs import SeedOutputs
@@ -29,8 +29,6 @@ I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 BOOL = NDArray[np.bool_]
 TEXT = NDArray[np.str_]
-
-MASS_UNITS: Final = 10**12
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seg3b_assets.laws.apportionment import rank_in_segment, segment_ids, segment_starts, segment_sums
-from seg3b_assets.laws.snapping import snap_scalar
+from seg3b_assets.laws.snapping import MASS_UNITS, snap_scalar
 from seg3b_assets.policies.validation import Probe
 from seg3b_assets.realism.measurement import NOT_APPLICABLE, Measurement
-from seg3b_assets.realism.population import MASS_UNITS, Population
+from seg3b_assets.realism.population import Population
 
 F64 = NDArray[np.float64]
 

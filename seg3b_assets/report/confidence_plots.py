@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from seg3b_assets.laws.identity import STATES
 from seg3b_assets.realism.figure_data import BINS_PER_DECADE, LEAST_DECADE
 from seg3b_assets.report import canvas
 from seg3b_assets.report.figures import Plot, Table, nothing
@@ -190,9 +191,6 @@ def _sum(material: ReportMaterial, frame: str, keys: list[str]) -> pl.DataFrame:
     return every.group_by(keys).agg(pl.col("edges").sum()).sort(keys)
 
 
-_STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")
-
-
 def intervals(material: ReportMaterial) -> Plot:
     """Bootstrap interval of the overlap median of each seed."""
     name, title = "bootstrap-overlap", "Settlement overlap, median with its interval"
@@ -291,7 +289,7 @@ def runtimes(material: ReportMaterial) -> Plot:
     figure = canvas.figure(canvas.WIDE, 64 + 22 * len(known), left=70, top=24, bottom=36)
     axes = figure.add_subplot()
     at, left = np.arange(len(known)), np.zeros(len(known))
-    for position, state in enumerate(_STATES):
+    for position, state in enumerate(STATES):
         wall = np.array(
             [(cost.states[state].wall_s or 0.0) if state in cost.states else 0.0 for cost in known.values()]
         )
@@ -319,7 +317,7 @@ def runtimes(material: ReportMaterial) -> Plot:
     axes.grid(axis="x")
     axes.set_xlabel("seconds of wall time, when the state was computed")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=6, columnspacing=1.2)
-    totals = {s: sum(c.states[s].wall_s or 0.0 for c in known.values() if s in c.states) for s in _STATES}
+    totals = {s: sum(c.states[s].wall_s or 0.0 for c in known.values() if s in c.states) for s in STATES}
     longest = max(totals, key=lambda state: totals[state])
     caption = (
         f"{longest} takes most: {seconds(totals[longest])} of {seconds(sum(totals.values()))} over "
@@ -327,7 +325,7 @@ def runtimes(material: ReportMaterial) -> Plot:
         "once cost."
     )
     rows = [
-        (str(seed), *(c.states[s].wall_s if s in c.states else None for s in _STATES), c.wall_s)
+        (str(seed), *(c.states[s].wall_s if s in c.states else None for s in STATES), c.wall_s)
         for seed, c in known.items()
     ]
     return Plot(
@@ -335,5 +333,5 @@ def runtimes(material: ReportMaterial) -> Plot:
         title,
         caption,
         canvas.to_svg(figure, name),
-        Table(("seed", *(f"{s}, s" for s in _STATES), "all, s"), rows),
+        Table(("seed", *(f"{s}, s" for s in STATES), "all, s"), rows),
     )

@@ -15,13 +15,12 @@ from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.row_digests import digest_of, row_digests
-from seg3b_assets.laws.snapping import DISTANCE_UNITS, snap
+from seg3b_assets.laws.snapping import DISTANCE_UNITS, MASS_UNITS, snap
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.guards import GuardedShares
 from seg3b_assets.states.s2_edges.merchants import BUCKETS, CLASSES, VirtualMerchants
 from seg3b_assets.states.s2_edges.placement import EdgeZones
 from seg3b_assets.states.s2_edges.surface import TilePicks
-from seg3b_assets.states.s2_edges.weights import MASS_UNITS
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]

@@ -18,6 +18,7 @@ from seg3b_assets.inputs.published import Published
 from seg3b_assets.inputs.sealed import SealedInputs
 from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
+from seg3b_assets.laws.snapping import MASS_UNITS
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.maps import read_countries
 from seg3b_assets.states.s2_edges.atlas import read_atlas
@@ -27,7 +28,7 @@ from seg3b_assets.states.s2_edges.placement import place
 from seg3b_assets.states.s2_edges.state import require_polygons
 from seg3b_assets.states.s2_edges.surface import SURFACES, TilePicks, TileSurface
 from seg3b_assets.states.s2_edges.topology import draw_topology
-from seg3b_assets.states.s2_edges.weights import MASS_UNITS, edge_masses
+from seg3b_assets.states.s2_edges.weights import edge_masses
 
 
 def uncoupled(policies: PolicySet) -> PolicySet:

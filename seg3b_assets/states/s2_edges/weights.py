@@ -6,22 +6,18 @@ across countries the guarded shares. Every edge has one unit for certain; the re
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from seg3b_assets.laws.apportionment import apportion, segment_ids, segment_starts, segment_sums
 from seg3b_assets.laws.randomness import Stream
-from seg3b_assets.laws.snapping import SCALAR_UNITS
+from seg3b_assets.laws.snapping import MASS_UNITS, SCALAR_UNITS
 from seg3b_assets.policies.edge_topology import EdgeWeights
 from seg3b_assets.states.s2_edges.edges import EdgeSlots
 from seg3b_assets.states.s2_edges.shares import SHARE_UNITS
 
 I64 = NDArray[np.int64]
-
-MASS_UNITS: Final = 10**12
 
 
 def edge_masses(edges: EdgeSlots, tile_weight: I64, law: EdgeWeights, stream: Stream) -> I64:

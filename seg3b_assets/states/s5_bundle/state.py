@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.contracts.dictionary import UPSTREAM
 from seg3b_assets.laws.audit_version import AUDIT_VERSION
+from seg3b_assets.laws.identity import AUDITED_STATES
 from seg3b_assets.policies import SEALED_POLICIES
 from seg3b_assets.states.context import StateContext, StateSpec
 from seg3b_assets.states.run_report import publish_run_report
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 BUNDLE: Final = "validation_bundle_3B"
 FLAG: Final = "passed_flag_3B"
-AUDITED: Final = ("S0", "S1", "S2", "S3", "S4")
 
 _INDEX: Final = "validation_index_"
 
@@ -37,7 +37,9 @@ SEALED: Final = (
     *(_sealed_id(each.id) for each in all_contracts().values() if each.producer == UPSTREAM),
 )
 PUBLISHED: Final = tuple(
-    each.id for each in all_contracts().values() if each.producer in AUDITED and each.status == "active"
+    each.id
+    for each in all_contracts().values()
+    if each.producer in AUDITED_STATES and each.status == "active"
 )
 
 STATE: Final = StateSpec(
