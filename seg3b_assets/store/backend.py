@@ -8,6 +8,7 @@ no process works in it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -253,6 +254,8 @@ def _origin(home: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, PermissionError) and not os.access(home, os.X_OK):
+            return None  # a folder that is closed to us: who reads or writes there says so
         raise fail(
             "origin_readable",
             str(home / ORIGIN),

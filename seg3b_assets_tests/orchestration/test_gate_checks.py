@@ -118,7 +118,7 @@ def test_a_gate_says_what_was_measured_against_what(story: Story) -> None:
 
 
 def test_a_lineage_is_judged_once_for_all_its_checks(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seg3b_assets.orchestration import judgement  # noqa: PLC0415
+    from seg3b_assets.realism import judgement  # noqa: PLC0415
 
     monkeypatch.setattr(judgement, "measure_population", None)  # what is remembered is not measured again
     installed = story.installed

@@ -130,8 +130,10 @@ def test_an_edited_policy_shows_soon_after_as_the_cause_that_makes_a_seed_unsync
     sight: Sight, address: str, folder: Path
 ) -> None:
     page = sight.page
-    with (folder / "policies" / "edge_topology.yaml").open("a") as file:
-        file.write("# a comment is part of the bytes\n")
+    path, before = folder / "policies" / "edge_topology.yaml", "tile_population_exponent: 0\n"
+    edited = path.read_text().replace(before, "tile_population_exponent: 0.5\n")
+    assert edited != path.read_text()
+    path.write_text(edited)
     seed = f"{address}/assets/edge_catalogue_3B?view=partitions&partition=42"
     until(lambda: shows(page, seed, "Unsynced (1)"), PATIENCE_S, "stale partition")
     page.get_by_text("Unsynced (1)").hover()
