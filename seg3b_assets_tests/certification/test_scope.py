@@ -16,6 +16,8 @@ from seg3b_assets.store import Refs
 from seg3b_assets_tests.certification.conftest import SEEDS, Certified, ask_for
 from seg3b_assets_tests.end_to_end.installation import Installation
 
+pytestmark = pytest.mark.e2e
+
 USAGE = 2
 MOVED = ("candidate", "certification", "last_good")
 

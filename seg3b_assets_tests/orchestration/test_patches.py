@@ -55,6 +55,7 @@ def told(*arguments: str) -> list[object]:
     return found
 
 
+@pytest.mark.e2e
 def test_importing_every_module_of_ours_leaves_dagsters_as_they_were() -> None:
     count, theirs = told("list")
     assert isinstance(count, int) and count > 200
