@@ -93,9 +93,13 @@ class CompactReader:
         return [(self._value(keys, depth + 1), self._value(values, depth + 1)) for _ in range(count)]
 
     def _byte(self) -> int:
-        self._require(1)
+        try:
+            byte = self._data[self.at]
+        except IndexError:
+            self._require(1)
+            raise
         self.at += 1
-        return self._data[self.at - 1]
+        return byte
 
     def _take(self, count: int) -> bytes:
         self._require(count)
@@ -104,11 +108,13 @@ class CompactReader:
 
     def _varint(self) -> int:
         value = 0
-        for place in range(_LONGEST_VARINT):
-            byte = self._byte()
+        # Not by ``_byte``: numbers are most of what a footer is, and there are a thousand tables.
+        for place, byte in enumerate(self._data[self.at : self.at + _LONGEST_VARINT]):
             value |= (byte & 127) << (7 * place)
             if byte < 128:
+                self.at += place + 1
                 return value
+        self._require(_LONGEST_VARINT)
         raise ThriftError("a number of more than ten bytes")
 
     def _require(self, count: int) -> None:
