@@ -9,15 +9,16 @@ whether it is the policy's, what scoring it took, which run was good before it.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
@@ -60,6 +61,9 @@ class Standing:
     last_good_before: Mapping[int, str] = field(default_factory=dict)
 
 
+_STANDING: Final = TypeAdapter(Standing)
+
+
 class Archive:
     """The certifications of one home.
 
@@ -80,12 +84,16 @@ class Archive:
         return have_certification(self._home, certification_id) and _intact(self.folder(certification_id))
 
     def documents(self, certification_id: str) -> dict[str, Any]:
-        """Its JSON documents that are there, by file name; brought here from the home's URL where it has one."""
+        """Its JSON documents that are as they were written, by file name; fetched from the home's URL if need be."""
         have_certification(self._home, certification_id)
         folder = self.folder(certification_id)
-        names = [name for name in (*_listed(folder), MANIFEST) if name.endswith(".json")]
-        there = [name for name in sorted(names) if os.path.lexists(folder / name)]
-        return {name: orjson.loads(read_regular(folder / name)) for name in there}
+        documents = {MANIFEST: orjson.loads(read_regular(folder / MANIFEST))}
+        for name, digest in _listed(folder).items():
+            with suppress(OSError):
+                content = read_regular(folder / name) if name.endswith(".json") else b""
+                if sha256_hex(content) == digest:
+                    documents[name] = orjson.loads(content)
+        return documents
 
     def publish(self, certification_id: str, inputs: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
         """Write a certification; one that is there already must have the same bytes.
@@ -124,13 +132,11 @@ class Archive:
 
     def standing(self, certification_id: str) -> Standing:
         """What the home knows of a certification; nothing of one it knows nothing of."""
-        found = self._noted(certification_id, STANDING) or self._noted(certification_id, _SCORING)
-        before = found.get("last_good_before") or {}
-        return Standing(
-            str(found.get("scope", "")),
-            found.get("scoring_s"),
-            {int(seed): str(lineage_id) for seed, lineage_id in before.items()},
-        )
+        for name in (STANDING, _SCORING):
+            path = self._home / REPORTS / certification_id / name
+            with suppress(OSError, ValidationError):
+                return _STANDING.validate_json(read_regular(path))
+        return Standing()
 
     def note(self, certification_id: str, standing: Standing) -> None:
         """Keep what the home knows of a certification.
@@ -142,13 +148,6 @@ class Archive:
         record = {**asdict(standing), "last_good_before": _by_text(standing.last_good_before)}
         with reported_writes(STATE, path), exclusive(self._home / "locks" / f"{REPORTS}.lock"):
             replace_file(path, canonical_json(record))
-
-    def _noted(self, certification_id: str, name: str) -> dict[str, Any]:
-        try:
-            value = orjson.loads(read_regular(self._home / REPORTS / certification_id / name))
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
 
     def _published(self, target: Path, manifest: bytes, files: Mapping[str, bytes]) -> Path:
         """The certification, published for all who share the home."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from seg3b_assets.certification.documents import SeedDocument
 from seg3b_assets.certification.evidence import metrics_file_name
 from seg3b_assets.inputs.published import Published
 from seg3b_assets.realism import METRICS
@@ -143,7 +144,7 @@ class _Judged:
         certified = [one for one in self.certifications if one.lineages.get(run.seed) == run.lineage_id]
         # Of several, the one over most seeds says most.
         for one in sorted(certified, key=lambda one: (-len(one.lineages), one.certification_id)):
-            document = one.document(metrics_file_name(run.seed))
+            document = SeedDocument.kept(one, metrics_file_name(run.seed))
             if document is not None:
                 return _of_document(document, one, by_contract)
         return by_contract
@@ -175,16 +176,14 @@ def _of_contract(snapshot: Snapshot, contracts: ContractLookup) -> Measured:
     return Measured("contract run", None, metrics, gates)
 
 
-def _of_document(
-    document: Mapping[str, Any], certification: KeptCertification, contract: Measured
-) -> Measured:
-    values = {(name, EVERYONE): value for name, value in document["metrics"].items() if name in METRICS}
-    gates = {(gate, EVERYONE): _gate(record) for gate, record in document["hard_gates"].items()}
-    for gate, record in document["stretch_gates"].items():
-        gates[gate + STRETCHED if gate in document["hard_gates"] else gate, EVERYONE] = _gate(record)
+def _of_document(document: SeedDocument, certification: KeptCertification, contract: Measured) -> Measured:
+    values = {(name, EVERYONE): value for name, value in document.metrics.values.items() if name in METRICS}
+    gates = {(gate, EVERYONE): _gate(found.as_json()) for gate, found in document.hard_gates.items()}
+    for gate, found in document.stretch_gates.items():
+        gates[gate + STRETCHED if gate in document.hard_gates else gate, EVERYONE] = _gate(found.as_json())
     return Measured(
         source=f"certification {certification.certification_id}",
-        verdict=document["verdict"],
+        verdict=document.verdict,
         metrics={**contract.metrics, **values},
         gates={**contract.gates, **gates},
         certification_policy=certification.policy,

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seg3b_assets.realism.gates import FAIL_REALISM
+from seg3b_assets.store.certifications import KeptCertification
 
 Value: TypeAlias = bool | int | float
 Threshold: TypeAlias = bool | int | float | tuple[float, float]
@@ -36,6 +37,15 @@ class Document(BaseModel):
             pydantic.ValidationError: it is none.
         """
         return cls.model_validate_json(orjson.dumps(value))
+
+    @classmethod
+    def kept(cls, certification: KeptCertification, name: str) -> Self | None:
+        """A document of a certification in the home; None where there is none, or where it is none of its kind."""
+        value = certification.document(name)
+        try:
+            return None if value is None else cls.of(value)
+        except ValidationError:
+            return None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON it was read from, but for what it left out."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seg3b_assets.certification.documents import SeedDocument, Summary
 from seg3b_assets.certification.evidence import CROSS_SEED_SUMMARY, metrics_file_name
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies.loader import SEALED_POLICIES
@@ -67,9 +68,9 @@ def seed_verdicts(certifications: Iterable[KeptCertification]) -> dict[str, str]
     found: dict[str, str] = {}
     for certification in certifications:
         for seed, lineage_id in certification.lineages.items():
-            document = certification.document(metrics_file_name(seed)) or {}
-            if "verdict" in document:
-                found[lineage_id] = document["verdict"]
+            document = SeedDocument.kept(certification, metrics_file_name(seed))
+            if document is not None:
+                found[lineage_id] = document.verdict
     return found
 
 
@@ -150,9 +151,8 @@ def _require_judged(store: Store, name: RefName, target: Target) -> None:
 
 
 def _verdict(certification: KeptCertification) -> str | None:
-    summary: Mapping[str, Any] = certification.document(CROSS_SEED_SUMMARY) or {}
-    overall = summary.get("overall") or {}
-    return overall.get("overall_verdict")
+    summary = Summary.kept(certification, CROSS_SEED_SUMMARY)
+    return None if summary is None else summary.overall.overall_verdict
 
 
 def _pinned(store: Store, lineage_id: str, verdicts: Mapping[str, str]) -> Pinned:

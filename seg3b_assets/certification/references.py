@@ -168,10 +168,9 @@ def _judged(home: Path, lineages: Lineages) -> tuple[dict[int, Any], dict[int, s
         for seed, lineage_id in lineages.items():
             if certification.lineages.get(seed) != lineage_id:
                 continue
-            document = certification.document(metrics_file_name(seed))
+            document = SeedDocument.kept(certification, metrics_file_name(seed))
             if document is not None:
-                told = SeedDocument.of(document)
-                metrics[seed], verdicts[seed] = metric_values(told), told.verdict
+                metrics[seed], verdicts[seed] = metric_values(document), document.verdict
     return dict(sorted(metrics.items())), dict(sorted(verdicts.items()))
 
 

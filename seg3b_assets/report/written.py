@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
+from pydantic import ValidationError
 
 from seg3b_assets.certification.archive import REPORTS, Archive, certification_named
-from seg3b_assets.certification.documents import LEVELS, SeedDocument, Summary
+from seg3b_assets.certification.documents import LEVELS, Document, SeedDocument, Summary
 from seg3b_assets.certification.evidence import (
     CROSS_SEED_SUMMARY,
     FAILURE_TRACE,
@@ -55,6 +56,8 @@ FINDINGS, GATE_RECEIPT, REPORT_OF_S1 = "input_findings_3B", "s0_gate_receipt_3B"
 # Raise it when a report of the same material would look or read differently.
 VERSION: Final = "1.3.0"
 STATE: Final = "S5"
+
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True)
@@ -167,14 +170,14 @@ def _material(
     documents, standing = archive.documents(kept.certification_id), archive.standing(kept.certification_id)
     policy = _certification_policy(settings, kept)
     order = seeds or tuple(dict.fromkeys((*(s for s in policy.seeds if s in kept.lineages), *kept.lineages)))
-    metrics = {seed: SeedDocument.of(_document(documents, kept, metrics_file_name(seed))) for seed in order}
+    metrics = {seed: _typed(SeedDocument, documents, kept, metrics_file_name(seed)) for seed in order}
     policies = next(iter(metrics.values())).provenance.policies
     posture = Posture(settings.home, kept.lineages, policies, settings.policies)
     before = last_good_before(settings.home, kept.lineages, standing.last_good_before or recorded)
     trace = kept.folder / FAILURE_TRACE
     material = ReportMaterial(
         certification_id=kept.certification_id,
-        summary=Summary.of(_document(documents, kept, CROSS_SEED_SUMMARY)),
+        summary=_typed(Summary, documents, kept, CROSS_SEED_SUMMARY),
         metrics=metrics,
         plots={
             seed: read_frames(_document(documents, kept, plots_file_name(seed))["plots"]) for seed in order
@@ -192,15 +195,26 @@ def _material(
 
 def _document(documents: Mapping[str, Any], kept: KeptCertification, name: str) -> Any:
     if name not in documents:
-        raise Seg3BError(
-            STATE,
-            "INPUT_OPEN_FAILED",
-            "certification_whole",
-            str(kept.folder / name),
-            "Certify the seeds again: the certification is older than this document, or was altered.",
-            {"certification_id": kept.certification_id},
-        )
+        raise _not_whole(kept, name)
     return documents[name]
+
+
+def _typed(model: type[D], documents: Mapping[str, Any], kept: KeptCertification, name: str) -> D:
+    try:
+        return model.of(_document(documents, kept, name))
+    except ValidationError as error:
+        raise _not_whole(kept, name) from error
+
+
+def _not_whole(kept: KeptCertification, name: str) -> Seg3BError:
+    return Seg3BError(
+        STATE,
+        "INPUT_OPEN_FAILED",
+        "certification_whole",
+        str(kept.folder / name),
+        "Certify the seeds again: the certification is older than this document, or was altered.",
+        {"certification_id": kept.certification_id},
+    )
 
 
 def _certification_policy(settings: Settings, kept: KeptCertification) -> CertificationPolicy:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from seg3b_assets.certification.archive import Archive, Standing, certification_named
+from seg3b_assets.certification.pinned import seed_verdicts
 from seg3b_assets.certification.references import Posture, baseline, last_good, last_good_before
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
@@ -166,3 +167,40 @@ def test_the_commands_print_where_it_is(
     assert installation.seg3b("report", "--out", "x.pdf").exit_code == 2
     missing = installation.seg3b("report", "--certification", "ffff", "--json")
     assert (missing.exit_code, missing.error["code"]) == (3, "E3B_S5_INPUT_OPEN_FAILED")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"5", b"[]", b'{"hard_gates": 5}', b"\xff"])
+@pytest.mark.parametrize(
+    "name", ["3B_validation_metrics_seed_42.json", "3B_validation_cross_seed_summary.json"]
+)
+def test_a_document_that_was_altered_is_named_and_counts_for_nothing_elsewhere(
+    again: Settings, certified: Certified, name: str, content: bytes
+) -> None:
+    kept = certification_named(again.home, "latest")
+    (kept.folder / name).unlink()
+    (kept.folder / name).write_bytes(content)
+    with pytest.raises(Seg3BError) as raised:
+        write_report(again, kept)
+    assert (raised.value.code, raised.value.place) == ("E3B_S5_INPUT_OPEN_FAILED", str(kept.folder / name))
+    lineages = {seed: lineage.lineage_id for seed, lineage in certified.run.lineages.items()}
+    Refs(again.home).move("baseline", lineages)
+    digests = certified.run.metrics[42].provenance.policies
+    told = baseline(Posture(again.home, lineages, digests, again.policies))
+    altered = {42} if "metrics" in name else set()
+    assert set(told.verdicts) == set(lineages) - altered
+    assert set(seed_verdicts([kept])) == {one for seed, one in lineages.items() if seed not in altered}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"scope": 5}', b'{"last_good_before": [1]}', b'{"scoring_s": "x"}']
+)
+def test_a_standing_that_was_altered_says_nothing(
+    again: Settings, certified: Certified, content: bytes
+) -> None:
+    archive, one = Archive(again.home), certified.run.certification_id
+    archive.note(one, Standing("policy", 1.25, {42: "ab" * 32}))
+    assert archive.standing(one) == Standing("policy", 1.25, {42: "ab" * 32})
+    (again.home / "reports" / one / "standing.json").write_bytes(content)
+    assert archive.standing(one) == Standing()
+    (again.home / "reports" / one / "scoring.json").write_bytes(b'{"scoring_s": 2.5}')
+    assert archive.standing(one) == Standing(scoring_s=2.5)
