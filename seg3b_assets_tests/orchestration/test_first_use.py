@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -85,7 +86,7 @@ def test_a_ruined_home_is_recognised_and_its_mend_works(
     assert "5771160a95ad" in faults[0].found
     for fault in faults:
         mend = fault.remedy.split("then: ")[1].rstrip("; ")
-        subprocess.run(["bash", "-c", mend.replace("python", sys.executable, 1)], check=True)
+        subprocess.run(["bash", "-c", mend.replace("python", shlex.quote(sys.executable), 1)], check=True)
     assert history_faults(tmp_path) == []
     assert revisions(tmp_path) == [[newest_revision()]] * 3
     with dg.DagsterInstance.get() as instance:
