@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import path_digest, sha256_hex
-from seg3b_assets.laws.plain_files import open_plain
+from seg3b_assets.laws.plain_files import open_plain, real_path
 from seg3b_assets.policies.overlay import MARK, SHIPPED, Overlaid, OverlayMark, changes, merged
 from seg3b_assets.policies.overlay_text import overlaid_text
 from seg3b_assets.policies.refusals import Refusal, from_validation, from_yaml, policy_error
@@ -58,7 +58,7 @@ class PolicyFolder:
         self.mark = _mark(folder) if overlays and (folder / MARK).exists() else None
         self.base: PolicyFolder | None = None
         if self.mark is not None:
-            self.base = _base(folder, self.mark, (*over, folder.resolve()))
+            self.base = _base(folder, self.mark, (*over, real_path(folder)))
 
     def read(self, policy_id: str) -> Source:
         """One policy.
@@ -185,7 +185,7 @@ def _mark(folder: Path) -> OverlayMark:
 
 def _base(folder: Path, mark: OverlayMark, over: tuple[Path, ...]) -> PolicyFolder:
     path = shipped("policies") if mark.base == SHIPPED else folder / mark.base
-    circle = path.resolve() in over
+    circle = real_path(path) in over
     if circle or len(over) > MOST_OVERLAYS or not path.is_dir():
         allowed = "another policy folder" if circle else f"{SHIPPED}, or the path of a policy folder"
         line = _plain(folder / MARK).document.line(("base",))

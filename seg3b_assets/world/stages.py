@@ -21,7 +21,7 @@ import orjson
 
 from seg3b_assets.laws.hashing import canonical_json, path_digest
 from seg3b_assets.laws.identity import HEX64
-from seg3b_assets.laws.plain_files import Reach, files_below, read_plain
+from seg3b_assets.laws.plain_files import Reach, files_below, read_plain, real_path
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.own_places import folders_in
 
@@ -154,6 +154,6 @@ def link_dataset(source: Path, target: Path) -> None:
 def _link_or_copy(source: Path, target: Path) -> None:
     """For file systems without hard links, or another device."""
     try:
-        target.symlink_to(source.resolve())
+        target.symlink_to(real_path(source))
     except OSError:
         shutil.copyfile(source, target)

@@ -206,10 +206,12 @@ def test_a_base_is_named_by_its_path_from_the_overlay(tmp_path: Path) -> None:
         ("nowhere", "the path of a policy folder"),
         (".", "another policy folder"),
         ("overlay.yaml", "path"),
+        ("circle", "path"),
         ("3", ""),
     ],
 )
 def test_a_base_that_is_none_is_refused(tmp_path: Path, base: str, allowed: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(Seg3BError) as caught:
         load_policies(overlay(tmp_path, base))
     assert (caught.value.place, caught.value.detail["line"]) == ("overlay.yaml:base", 1)
