@@ -17,7 +17,7 @@ from seg3b_assets.pipeline.segment import default_segment, seal_seed, upstream_r
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import Lanes, StateContext
-from seg3b_assets.states.s5_bundle.state import audit_tree
+from seg3b_assets.states.s5_bundle import audit_tree
 from seg3b_assets.store import Runs, Staging
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.policies.small import small_networks

@@ -18,7 +18,7 @@ from seg3b_assets.cli import app
 from seg3b_assets.laws.audit_version import AUDIT_VERSION
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.settings import REPOSITORY, Settings
-from seg3b_assets.states.s5_bundle.state import STATE
+from seg3b_assets.states.s5_bundle import STATE
 from seg3b_assets_tests.audit.spoilt_tree import UPSTREAM_ALONE, Tree, failed, skipped
 
 SHIPPED = REPOSITORY / "policies"

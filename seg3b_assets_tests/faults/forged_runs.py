@@ -14,7 +14,7 @@ from seg3b_assets_tests.faults.fault import Fault
 from seg3b_assets_tests.faults.lies import changed, lie, write
 
 _S2 = "seg3b_assets.states.s2_edges"
-_S3 = "seg3b_assets.states.s3_alias.state"
+_S3 = "seg3b_assets.states.s3_alias"
 _S4 = "seg3b_assets.states.s4_contract.state"
 
 

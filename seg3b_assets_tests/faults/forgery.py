@@ -21,7 +21,7 @@ from seg3b_assets.audit import AuditReport, AuditTree
 from seg3b_assets.audit.findings import CheckResult, DigestComparison, LogFacts
 from seg3b_assets.contracts import contract
 from seg3b_assets.pipeline import SeedRun
-from seg3b_assets.states.s5_bundle import verdict
+from seg3b_assets.states import s5_bundle
 from seg3b_assets.store import Staging
 from seg3b_assets_tests.faults.exporting import export_heads
 from seg3b_assets_tests.faults.specimen import SEED, Specimen
@@ -131,8 +131,8 @@ def _silenced_audit() -> list[Any]:
 
     return [
         mock.patch.object(audit_package, "audit", audit),
-        mock.patch.object(verdict, "require_sound", lambda report: None),
-        mock.patch.object(verdict, "require_realistic", lambda results: None),
+        mock.patch.object(s5_bundle, "require_sound", lambda report: None),
+        mock.patch.object(s5_bundle, "require_realistic", lambda results: None),
         mock.patch.object(sealing, "require_vouched", lambda *_: None),
         mock.patch.object(sealing, "require_path_columns", lambda *_: None),
     ]

@@ -24,7 +24,7 @@ from seg3b_assets.laws.randomness import (
     unit_interval,
 )
 from seg3b_assets.states.s2_edges.catalogue import edge_ids
-from seg3b_assets.states.s3_alias.state import universe_hash
+from seg3b_assets.states.s3_alias import universe_hash
 
 KNOWN: dict[str, Any] = json.loads((Path(__file__).parent / "known_answers.json").read_text())
 CREATED = "2026-01-01T00:00:00.000000Z"

@@ -1,4 +1,7 @@
-"""Which gazetteer place a merchant settles at (law section 3, settlement): weights, capacities, the draw.
+"""Which country a merchant is seated in, and at which gazetteer place it settles (law section 3, settlement).
+
+The country is home, unless a seat rule of the settlement policy matches and its hash draw says so; the rule's
+jurisdiction is then picked by weight with the hash draw of ``rule_id#pick``. Rules are asked in the policy's order.
 
 Places are drawn by integer weight with exact integer positions; a place that is full sends the merchant to
 its next attempt, and after the last one to the least-loaded place. Countries are independent of each other.
@@ -12,10 +15,17 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from seg3b_assets.laws.randomness import Stream, draw_position
+from seg3b_assets.laws.errors import fail
+from seg3b_assets.laws.geography import groups
+from seg3b_assets.laws.identity import WorldIdentity
+from seg3b_assets.laws.randomness import SETTLEMENT_PICK, Stream, draw_position
 from seg3b_assets.laws.snapping import snap
+from seg3b_assets.policies import SeatRule, Settlement
+from seg3b_assets.states.s1_classification.propensity import Propensity, hash_uniform
+from seg3b_assets.states.s1_classification.rules import taken
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -25,6 +35,38 @@ F64 = NDArray[np.float64]
 # unit here, so the rounding swallows it; a country of a million places stays far below 2^64.
 WEIGHT_UNITS: Final = 10**9
 _FIRST_ATTEMPTS: Final = 8
+
+PICK_SUFFIX: Final = "#pick"
+
+
+def legal_countries(merchants: pl.DataFrame, rules: tuple[SeatRule, ...], seed: int) -> NDArray[np.str_]:
+    """Legal country of each merchant.
+
+    Args:
+        merchants: merchant_id u64, mcc, channel, home_country_iso.
+        rules: in the order they are asked; the first that takes a merchant keeps it.
+        seed: uint64, part of every hash draw.
+
+    Returns:
+        iso2 text (merchants,).
+    """
+    legal = merchants["home_country_iso"].to_numpy().astype("U2")
+    unseated = np.ones(merchants.height, np.bool_)
+    ids = merchants["merchant_id"].to_numpy()
+    for rule in rules:
+        at = taken(merchants, rule.match, Propensity(rule.rule_id, rule.propensity, seed), unseated)
+        if at.size:
+            legal[at] = _jurisdictions(rule, hash_uniform(rule.rule_id + PICK_SUFFIX, seed, ids[at]))
+            unseated[at] = False
+    return legal
+
+
+def _jurisdictions(rule: SeatRule, uniform: NDArray[np.float64]) -> NDArray[np.str_]:
+    cumulative = np.cumsum([seat.weight for seat in rule.jurisdictions])
+    position = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+    names = np.array([seat.country_iso for seat in rule.jurisdictions])
+    picked: NDArray[np.str_] = names[np.minimum(position, names.shape[0] - 1)]
+    return picked
 
 
 def place_weights(population: F64, offset: float, exponent: float) -> U64:
@@ -136,3 +178,57 @@ class _Occupancy:
         if self._emptiest:
             heappush(self._emptiest, (self._load[place], place))
         return place
+
+
+def draw_anchors(
+    merchants: pl.DataFrame, gazetteer: pl.DataFrame, policy: Settlement, world: WorldIdentity
+) -> pl.DataFrame:
+    """A place for each merchant.
+
+    Args:
+        merchants: merchant_id u64, mcc, channel, home_country_iso; ascending merchant_id.
+        gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
+
+    Returns:
+        merchant_id, place_id, country_iso (the legal one), lat_deg, lon_deg, in the merchants' order.
+
+    Raises:
+        Seg3BError: ``SETTLEMENT_COORD_MISSING`` when a merchant's legal country has no place.
+    """
+    places = gazetteer.sort("place_id")
+    legal = legal_countries(merchants, policy.seat_rules, world.seed)
+    _check_places(merchants, legal, places)
+    ids = merchants["merchant_id"].to_numpy()
+    stream = Stream.of(world, SETTLEMENT_PICK)
+    place_at = np.empty(merchants.height, np.int64)
+    of_country = dict(groups(places["country_iso"].to_numpy().astype("U2")))
+    population = places["population"].cast(pl.Float64).to_numpy()
+    for country, at in groups(legal):
+        here = of_country[country]
+        seats = _country_places(population[here], policy)
+        place_at[at] = here[seats.assign(stream, ids[at], policy.draw.max_attempts)]
+    drawn = places[place_at].select("place_id", "country_iso", "lat_deg", "lon_deg")
+    return drawn.insert_column(0, merchants["merchant_id"])
+
+
+def _country_places(population: F64, policy: Settlement) -> CountryPlaces:
+    draw, room = policy.draw, policy.capacity
+    return CountryPlaces.of(
+        place_weights(population, draw.population_offset, draw.population_exponent),
+        place_capacities(population, room.minimum, room.per_million, room.exponent),
+    )
+
+
+def _check_places(merchants: pl.DataFrame, legal: NDArray[np.str_], places: pl.DataFrame) -> None:
+    bare = np.flatnonzero(~np.isin(legal, places["country_iso"].unique().to_numpy().astype("U2")))
+    if bare.size:
+        first = bare[0]
+        raise fail(
+            "gazetteer_covers_country",
+            f"settlement_gazetteer:country_iso={legal[first]}",
+            "Add a place of the country to the gazetteer, a row for the merchant to the coordinates file, "
+            "or a seat rule that seats it elsewhere.",
+            merchants=int(bare.size),
+            countries=sorted({str(country) for country in legal[bare]}),
+            example={"merchant_id": int(merchants["merchant_id"][int(first)])},
+        )

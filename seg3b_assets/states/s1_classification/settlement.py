@@ -25,7 +25,7 @@ from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.laws.zones import OVERRIDE, UNRESOLVED, ZoneResolver
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.states.maps import unresolved_zone
-from seg3b_assets.states.s1_classification.gazetteer import draw_anchors
+from seg3b_assets.states.s1_classification.anchors import draw_anchors
 
 GAZETTEER: Final = "settlement_gazetteer"
 COORDINATES: Final = "virtual_settlement_coords"

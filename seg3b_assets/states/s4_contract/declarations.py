@@ -1,7 +1,9 @@
 """The tests S4 declares and realism measures: a typed record per contract row (law section 6).
 
 ``declare_tests`` is the seam: the realism module evaluates exactly what it returns, and the published
-contract and its terms are these records written down. Nothing is measured here.
+contract and its terms are these records written down. Nothing is measured here. Definitions, anchors and
+populations are the realism registry's, thresholds the policy's; what is added is how a bound on a metric makes
+sense: which operators, and between which values.
 """
 
 from __future__ import annotations
@@ -19,8 +21,16 @@ from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
 from seg3b_assets.policies.validation import TrafficFamily
-from seg3b_assets.realism.measurement import ALL_EDGES, ALL_MERCHANTS, GLOBAL, PER_CLASS, ROUTING_PROBE
-from seg3b_assets.states.s4_contract.measures import Measure, columns, is_probe, is_statistical, measures
+from seg3b_assets.realism.measurement import (
+    ALL_EDGES,
+    ALL_MERCHANTS,
+    GLOBAL,
+    PER_CLASS,
+    ROUTING_PROBE,
+    Direction,
+    Metric,
+)
+from seg3b_assets.realism.registry import contracted
 
 MINIMUM_ROWS: Final = 12
 
@@ -31,8 +41,81 @@ POPULATION_NOTES: Final = {
 }
 # A lower bound of a count is rounded up: no count lies between.
 WHOLE_BOUNDS: Final = frozenset({"active_rule_id_count_min"})
-_CLASS_OF_MERCHANT: Final = columns("edge_merchant_profile_3B", "merchant_id", "virtual_class")
+_CLASS_OF_MERCHANT: Final = (
+    "edge_merchant_profile_3B.merchant_id",
+    "edge_merchant_profile_3B.virtual_class",
+)
 _MERCHANT_KEY: Final = "merchant_id"
+_P_VALUE: Final = "_p_value"
+_OPERATORS: Final[dict[Direction, tuple[str, ...]]] = {
+    "higher": (">=", "range"),
+    "lower": ("<=", "range"),
+    "band": ("range", ">=", "<="),
+    "none": ("range", ">=", "<="),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of the contract.
+
+    Attributes:
+        family: the test_type of its rows.
+        population: the rows the aggregate is over.
+        fields: ``dataset.column`` anchors; each must exist.
+        domain: values the metric can take; a bound outside it means nothing.
+        operators: the ways a bound on it makes sense.
+        description: one sentence for people, without quotes.
+        join_keys: columns the datasets are joined on.
+        artefacts: datasets it reads as bytes, which have no columns.
+        lower_name, upper_name: published names of a bound below and above; "" where there is none.
+        by_class: whether it can be measured in one virtual class; a merchant that is not virtual has none.
+    """
+
+    metric: str
+    family: str
+    population: str
+    fields: tuple[str, ...]
+    domain: tuple[float, float]
+    operators: tuple[str, ...]
+    description: str
+    join_keys: tuple[str, ...] = ()
+    artefacts: tuple[str, ...] = ()
+    lower_name: str = ""
+    upper_name: str = ""
+    by_class: bool = True
+
+
+def _measure(metric: Metric) -> Measure:
+    return Measure(
+        metric=metric.name,
+        family=metric.family,
+        population=metric.population,
+        fields=metric.fields,
+        domain=(0.0, metric.ceiling),
+        operators=_OPERATORS[metric.direction],
+        description=metric.definition,
+        join_keys=metric.join_keys,
+        artefacts=metric.artefacts,
+        lower_name=metric.lower_name,
+        upper_name=metric.upper_name,
+        by_class=metric.by_class and metric.population != ALL_MERCHANTS,
+    )
+
+
+def measures(policy: VirtualValidation) -> tuple[Measure, ...]:
+    """What the contract asks about: the metrics of the hard gates, and the tests on routed picks."""
+    return tuple(_measure(metric) for metric in contracted(policy).values())
+
+
+def is_probe(measure: Measure) -> bool:
+    """Whether it is a test on routed picks; its bound is the policy's false-alarm rate, or 0 of an identity."""
+    return measure.population == ROUTING_PROBE
+
+
+def is_statistical(measure: Measure) -> bool:
+    """Whether it is a p-value. Others on routed picks are of an identity, which a right router never breaks."""
+    return measure.metric.endswith(_P_VALUE)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from seg3b_assets.laws.zones import ZoneResolver
 from seg3b_assets.policies import PolicySet, SeatRule
 from seg3b_assets.policies.settlement import PlaceCapacity
 from seg3b_assets.realism.policy_reading import load_policies
+from seg3b_assets.states.s1_classification.anchors import legal_countries
 from seg3b_assets.states.s1_classification.evidence import joined_sources, zone_warnings
-from seg3b_assets.states.s1_classification.seats import legal_countries
 from seg3b_assets.states.s1_classification.settlement import AnchorSources, settlement_tables
 from seg3b_assets_tests.states.miniature_upstream import (
     POLICIES,

@@ -11,9 +11,9 @@ from scipy.stats import lognorm
 from seg3b_assets.laws.randomness import WEIGHT_SHAPE, Stream
 from seg3b_assets.laws.snapping import MASS_UNITS
 from seg3b_assets.policies.edge_topology import EdgeWeights, ProfileNoise
-from seg3b_assets.states.s2_edges.budget import truncated_lognormal
 from seg3b_assets.states.s2_edges.edges import allot_slots
 from seg3b_assets.states.s2_edges.shares import SHARE_UNITS
+from seg3b_assets.states.s2_edges.topology import truncated_lognormal
 from seg3b_assets.states.s2_edges.weights import edge_masses
 from seg3b_assets_tests.states.s2_edges import toy_world
 
