@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from seg3b_assets.audit.findings import CheckResult
+from seg3b_assets.wording import number, seconds
 
 if TYPE_CHECKING:
     from seg3b_assets.audit.verification import Verification
@@ -123,16 +124,17 @@ def lines(found: Verification, tree: Path, strict: bool, wall_s: float) -> Itera
             yield f"       likely cause: {result.spec.likely_cause}"
     followed = [result for result, cause in in_causal_order(report.failed) if cause is not None]
     if followed:
-        yield "  follow from it: " + ", ".join(f"{one.check_id} ({one.affected_count})" for one in followed)
+        yield "  follow from it: " + ", ".join(
+            f"{one.check_id} ({number(one.affected_count)})" for one in followed
+        )
     reasons: dict[str, list[str]] = {}
     for result in report.skipped:
         reasons.setdefault(str(result.detail.get("reason", "")), []).append(result.check_id)
     for reason, check_ids in reasons.items():
         yield f"  {'FAIL ' if strict else ''}skipped {_listed(check_ids)}: {reason}"
     held = len(report.checks) - len(report.failed) - len(report.skipped)
-    yield (
-        f"  {held} checks held, {len(report.failed)} failed, {len(report.skipped)} skipped; {wall_s:.1f} s"
-    )
+    told = f"  {held} checks held, {len(report.failed)} failed, {len(report.skipped)} skipped"
+    yield f"{told}; {seconds(wall_s)}"
 
 
 def _listed(check_ids: list[str]) -> str:
@@ -141,7 +143,7 @@ def _listed(check_ids: list[str]) -> str:
 
 
 def _times(result: CheckResult) -> str:
-    return f"{result.affected_count:,} at fault"
+    return f"{number(result.affected_count)} at fault"
 
 
 def _told(example: Mapping[str, Any] | None) -> str:

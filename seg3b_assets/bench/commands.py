@@ -22,6 +22,7 @@ import typer
 from seg3b_assets.bench.targets import Target, goals, seg3b
 from seg3b_assets.screen import Screen, Table
 from seg3b_assets.terminal import complain, say_json
+from seg3b_assets.wording import number
 
 PLAN, STALE, VERIFY, WHOLE = "plan --all", "run --stale", "verify", "verify --upstream --strict"
 SECONDS: Final = {PLAN: 1.0, STALE: 2.0, VERIFY: 6.0}
@@ -107,8 +108,10 @@ def _show(found: Mapping[str, Sequence[Turn]], targets: list[Target]) -> None:
     turns = max(map(len, found.values()))
     table = Table("wall s / CPU s / peak MB", *(f"turn {turn + 1}" for turn in range(turns)))
     for name, of_name in found.items():
-        table.add_row(name, *(f"{one.wall_s:.2f} / {one.cpu_s:.2f} / {one.peak_mb:.0f}" for one in of_name))
+        table.add_row(
+            name, *(" / ".join(map(number, (one.wall_s, one.cpu_s, one.peak_mb))) for one in of_name)
+        )
     console.print(table)
     console.print()
     console.print(goals(targets))
-    console.print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", style="dim")
+    console.print(f"load {number(os.getloadavg()[0])} on {os.cpu_count()} processors", style="dim")

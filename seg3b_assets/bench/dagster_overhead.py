@@ -32,6 +32,7 @@ from seg3b_assets.screen import Screen, Table
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.shipped import shipped
 from seg3b_assets.terminal import complain, say_json
+from seg3b_assets.wording import change, number
 
 ALONE, TOLD, LAUNCHED, COLD = "seg3b run", "seg3b run, told", "launched in the UI", "dagster command"
 SEGMENT, JOB = "warm: segment alone", "warm: through a job"
@@ -330,15 +331,15 @@ def _show(spent: Mapping[str, list[Spent]], found: list[Comparison]) -> None:
     console = Screen()
     table = Table("wall / CPU, s", *(f"pair {turn + 1}" for turn in range(len(spent[ALONE]))))
     for side, runs in spent.items():
-        table.add_row(side, *(f"{one.wall_s:.2f} / {one.cpu_s:.2f}" for one in runs))
+        table.add_row(side, *(f"{number(one.wall_s)} / {number(one.cpu_s)}" for one in runs))
     console.print(table)
     beyond = Table("beyond", "wall, s", "CPU, s", "at most", "")
     for one in found:
-        row = (f"{one.side} - {one.base}", f"{one.wall_s:+.2f}", f"{one.cpu_s:+.2f}", f"{one.at_most:g} s")
+        row = (f"{one.side} - {one.base}", change(one.wall_s), change(one.cpu_s), f"{number(one.at_most)} s")
         beyond.add_row(*row, "met" if one.met else "MISSED")
     console.print()
     console.print(beyond)
-    console.print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", style="dim")
+    console.print(f"load {number(os.getloadavg()[0])} on {os.cpu_count()} processors", style="dim")
 
 
 _OPEN_INSTANCE = """

@@ -16,6 +16,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.screen import Screen, Table
 from seg3b_assets.store import Snapshot, Store
 from seg3b_assets.terminal import complain, say_json
+from seg3b_assets.wording import number, percent
 
 EVIDENCE = (
     "rng_event_edge_jitter_3B",
@@ -71,9 +72,9 @@ def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_jso
     """
     variants: dict[str, list[str]] = {"default": []}
     if surface:
-        variants[f"surface {surface:g} deg"] = ["--world-resolution", f"{surface}"]
+        variants[f"surface {surface} deg"] = ["--world-resolution", f"{surface}"]
     if merchants:
-        variants[f"{merchants:,} merchants"] = ["--world-merchants", f"{merchants}"]
+        variants[f"{number(merchants)} merchants"] = ["--world-merchants", f"{merchants}"]
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, Measured] = {}
     for name, options in variants.items():
@@ -87,7 +88,7 @@ def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_jso
                 runs["default again"] = measure(home, seed, options)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-    targets = targets_of(runs, f"surface {surface:g} deg", f"{merchants:,} merchants")
+    targets = targets_of(runs, f"surface {surface} deg", f"{number(merchants)} merchants")
     if as_json:
         printed = {name: measured.as_json() for name, measured in runs.items()}
         document = {"runs": printed, "targets": [target.as_json() for target in targets]}
@@ -131,7 +132,7 @@ def targets_of(runs: dict[str, Measured], surface: str, merchants: str) -> list[
         ratio = runs[merchants].run["counts"]["merchants"] / base.run["counts"]["merchants"]
         times = runs[merchants].run["total_wall_s"] / base.run["total_wall_s"]
         linear = 1.1 * ratio
-        targets.append(Target(f"{merchants}: time for {ratio:g}x the merchants", times, linear, "x"))
+        targets.append(Target(f"{merchants}: time for {number(ratio)}x the merchants", times, linear, "x"))
     return targets
 
 
@@ -155,12 +156,12 @@ def _show(runs: dict[str, Measured], targets: list[Target]) -> None:
 def _facts(measured: Measured) -> dict[str, str]:
     """What is shown of a run, by row name."""
     states = measured.run["states"]
-    guards = {f"guard {name}": f"{measured.guard_share.get(name, 0.0):.1%}" for name in GUARDS}
+    guards = {f"guard {name}": percent(measured.guard_share.get(name, 0.0), 1) for name in GUARDS}
     return {
-        "process, s": f"{measured.process_s:.2f}",
-        **{f"{state}, s": f"{measured.wall_s(state):.2f}" for state in states},
-        "peak memory, MB": f"{measured.peak_mb:.0f}",
-        **{name.replace("_", " "): f"{count:,}" for name, count in measured.run["counts"].items()},
-        "evidence, MB": f"{measured.evidence_bytes / 1e6:.0f}",
+        "process, s": number(measured.process_s),
+        **{f"{state}, s": number(measured.wall_s(state)) for state in states},
+        "peak memory, MB": number(measured.peak_mb),
+        **{name.replace("_", " "): number(count) for name, count in measured.run["counts"].items()},
+        "evidence, MB": number(measured.evidence_bytes / 1e6),
         **guards,
     }

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from seg3b_assets.screen import Table
+from seg3b_assets.wording import number
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def goals(targets: Iterable[Target]) -> Table:
     """The targets as a person reads them; a missed one is shown, and no error."""
     table = Table("target", "measured", "at most", "")
     for target in targets:
-        limits = (f"{target.measured:.2f} {target.unit}", f"{target.at_most:.4g} {target.unit}")
+        limits = (f"{number(one)} {target.unit}" for one in (target.measured, target.at_most))
         table.add_row(target.name, *limits, "met" if target.met else "MISSED")
     return table
 

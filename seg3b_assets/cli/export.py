@@ -12,6 +12,7 @@ import typer
 from seg3b_assets.cli.options import AsJson, Debug, Home, Upstream, parse_seed, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
 from seg3b_assets.terminal import say
+from seg3b_assets.wording import number, size
 
 
 def export(
@@ -78,6 +79,6 @@ def export(
         for one in exports:
             told = "" if one.written else "  (there already, unchanged)"
             say(
-                f"seed {one.run.seed}  lineage {one.run.lineage_id[:12]}  {one.files} files, "
-                f"{one.bytes / 1e6:,.0f} MB  {one.place}{told}"
+                f"seed {one.run.seed}  lineage {one.run.lineage_id[:12]}  {number(one.files)} files, "
+                f"{size(one.bytes)}  {one.place}{told}"
             )

@@ -12,6 +12,7 @@ import typer
 from seg3b_assets.cli.options import AsJson, Debug, Upstream, settings_from
 from seg3b_assets.cli.reporting import print_json, reported
 from seg3b_assets.terminal import say
+from seg3b_assets.wording import number
 
 gazetteer_app = typer.Typer(help="Places to settle merchants at.", no_args_is_help=True)
 
@@ -66,7 +67,10 @@ def build(  # noqa: PLR0913 - its options
             facts = {"places": gazetteer.height, "countries": countries, "left_out": left_out}
             print_json({"gazetteer": str(path), **facts})
             return
-        say(f"{gazetteer.height:,} places in {countries} countries, {left_out:,} left out", f"  {path}")
+        say(
+            f"{number(gazetteer.height)} places in {number(countries)} countries, {number(left_out)} left out",
+            f"  {path}",
+        )
 
 
 def _mapping(columns: list[str]) -> dict[str, str]:

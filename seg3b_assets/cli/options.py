@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seg3b_assets import wording
 from seg3b_assets.laws.identity import UINT64_MAX
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def uint64(text: str) -> int | None:
 
 def shortened(text: str) -> str:
     """A text as a message shows it."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({wording.number(len(text))} characters)"
 
 
 Seeds = Annotated[

@@ -11,6 +11,7 @@ import typer
 
 from seg3b_assets.cli.options import AsJson, Debug, Home, Policies, settings_from
 from seg3b_assets.cli.reporting import console, print_json, reported
+from seg3b_assets.wording import number, size
 
 if TYPE_CHECKING:
     from seg3b_assets.screen import Screen
@@ -37,8 +38,6 @@ def prune(
     """
     with reported(as_json, debug):
         settings = settings_from(home=home, policies=policies)
-        from rich.filesize import decimal
-
         from seg3b_assets.laws.clipping import ENTRIES
         from seg3b_assets.pipeline import default_segment
         from seg3b_assets.store import Store
@@ -64,20 +63,18 @@ def prune(
         if dry_run:
             list_first(done.removed)
         verb = "would free" if dry_run else "freed"
-        screen.print(f"{len(done.removed)} things, {verb} {decimal(done.bytes)}")
+        screen.print(f"{len(done.removed)} things, {verb} {size(done.bytes)}")
         for holder in done.held_by:
             screen.print(f"the home is in use, a prune would be refused now: {holder}")
         for place in strays:
             screen.print(f"not ours, left where it is: {place}")
         if len(found) > len(strays):
-            screen.print(f"not ours, left where it is: {len(found) - len(strays):,} more")
+            screen.print(f"not ours, left where it is: {number(len(found) - len(strays))} more")
         if done.prune_id:
             screen.print(f"record  {store.backend.place(f'prunes/{done.prune_id}.json')}")
 
 
 def _show(listed: Sequence[Unreached], screen: Screen) -> None:
-    from rich.filesize import decimal
-
     from seg3b_assets.screen import Table
 
     if not listed:
@@ -89,10 +86,10 @@ def _show(listed: Sequence[Unreached], screen: Screen) -> None:
             continue
         place = one.place.split("/", 1)[1]
         about = f"seed {one.about['seed']}, {one.about['finished_utc'][:19]}Z" if "seed" in one.about else ""
-        table.add_row(one.kind, decimal(one.bytes), _short(place), about)
+        table.add_row(one.kind, size(one.bytes), _short(place), about)
     for kind, told in _SMALL.items():
         if sizes := [one.bytes for one in listed if one.kind == kind]:
-            table.add_row(kind, decimal(sum(sizes)), f"{told}: {len(sizes)}", "")
+            table.add_row(kind, size(sum(sizes)), f"{told}: {len(sizes)}", "")
     screen.print(table)
 
 

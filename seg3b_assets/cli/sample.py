@@ -13,6 +13,7 @@ import typer
 from seg3b_assets.cli.options import AsJson, Debug, Home, parse_seed, settings_from, shortened, uint64
 from seg3b_assets.cli.reporting import console, print_json, reported
 from seg3b_assets.cli.strangers import apart, flag_from
+from seg3b_assets.wording import number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -132,4 +133,4 @@ def _show(run: PublishedRun, name: str, frame: pl.DataFrame, as_json: bool, **fa
     terminal.print(f"flag {run.flag}")
     terminal.print(table)
     if shown.height < frame.height:
-        terminal.print(f"… {frame.height - shown.height:,} more; --json prints them all")
+        terminal.print(f"… {number(frame.height - shown.height)} more; --json prints them all")

@@ -16,6 +16,7 @@ from seg3b_assets.cli.options import (
 )
 from seg3b_assets.cli.reporting import print_json, reported
 from seg3b_assets.terminal import say
+from seg3b_assets.wording import number
 
 world_app = typer.Typer(help="The embedded upstream world.", no_args_is_help=True)
 
@@ -45,6 +46,7 @@ def build_world(
             return
         for one, world in worlds.items():
             counts = ", ".join(
-                f"{world[name]:,} {name}" for name in ("merchants", "outlets", "countries", "places", "tiles")
+                f"{number(world[name])} {name}"
+                for name in ("merchants", "outlets", "countries", "places", "tiles")
             )
             say(f"seed {one}: {counts}", f"  {world['root']}")

@@ -15,6 +15,7 @@ from seg3b_assets.own_places import nearest, unwritable
 from seg3b_assets.store import Store
 from seg3b_assets.store.layout import REMEMBERED, misplaced_in_cache
 from seg3b_assets.store.snapshots import read_snapshot, snapshot_place
+from seg3b_assets.wording import number
 
 if TYPE_CHECKING:
     from seg3b_assets.settings import Settings
@@ -43,7 +44,10 @@ def disk(settings: Settings, seeds: int | None) -> Iterator[Finding]:
         needs.append(("cache", settings.cache, MB_OF_WORLDS, MB_OF_WORLDS))
     for name, folder, least, most in needs:
         free = shutil.disk_usage(nearest(folder)).free // _MB
-        found = f"{free:,} MB free for the {name}; a run writes {least:,} MB, a certification {most:,} MB {whence}"
+        found = (
+            f"{number(free)} MB free for the {name}; a run writes {number(least)} MB, "
+            f"a certification {number(most)} MB {whence}"
+        )
         numbers = {"free_mb": free, "run_mb": least, "certification_mb": most}
         if free < least:
             remedy = f"Make room (seg3b prune), or put the {name} elsewhere (SEG3B_{name.upper()})."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seg3b_assets.doctor.finding import INTERNAL, ODD, Finding, Severity, looked
 from seg3b_assets.doors import EXIT_PASS, EXIT_STRUCTURAL, EXIT_USAGE
 from seg3b_assets.progress import SILENT, Progress
+from seg3b_assets.wording import number
 
 if TYPE_CHECKING:
     from seg3b_assets.policies import PolicySet
@@ -116,7 +117,7 @@ def _few(findings: Sequence[Finding]) -> Iterator[Finding]:
             more = counts[kind(one)] - _MOST_OF_A_KIND
             remedy = "Mend those above, and look again." if one.severity is Severity.stops else ""
             yield replace(
-                one, place=one.area, found=f"and {more:,} more", remedy=remedy, detail={"more": more}
+                one, place=one.area, found=f"and {number(more)} more", remedy=remedy, detail={"more": more}
             )
 
 

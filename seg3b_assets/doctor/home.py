@@ -17,9 +17,9 @@ from seg3b_assets.store.layout import Condition
 from seg3b_assets.store.refs import REF_NAMES, Refs
 from seg3b_assets.store.runs import Runs
 from seg3b_assets.store.snapshots import Snapshot, read_snapshot, snapshot_place
+from seg3b_assets.wording import size
 
 AREA: Final = "home"
-_MB: Final = 1e6
 
 
 # What a person is told of each condition (``Backend``), and what can be done about it.
@@ -60,7 +60,7 @@ def _to_be_made(folder: Path) -> Iterator[Finding]:
 
 def _told(conditions: Iterator[Condition]) -> Iterator[Finding]:
     for one in conditions:
-        found = one.found if one.bytes is None else f"{one.found}, {one.bytes / _MB:,.1f} MB"
+        found = one.found if one.bytes is None else f"{one.found}, {size(one.bytes)}"
         if one.code in _TOLD:
             tell, remedy = _TOLD[one.code]
             yield tell(AREA, one.code, one.place, found, remedy.format(place=one.place), **one.facts)

@@ -30,6 +30,7 @@ from seg3b_assets.states.s2_edges import state as s2
 from seg3b_assets.states.s2_edges.surface import SURFACES
 from seg3b_assets.store.outputs import FileRecord
 from seg3b_assets.store.staging import Staging
+from seg3b_assets.wording import number
 
 if TYPE_CHECKING:
     from seg3b_assets.laws.identity import RunIdentity
@@ -122,7 +123,8 @@ def rehearse(
         merchants, edges = (
             rehearsed.tables[name].height for name in ("virtual_settlement_3B", "edge_catalogue_3B")
         )
-        found = f"S0 to S2 go through in memory: {merchants:,} virtual merchants, {edges:,} edges; nothing was kept"
+        counted = f"{number(merchants)} virtual merchants, {number(edges)} edges"
+        found = f"S0 to S2 go through in memory: {counted}; nothing was kept"
         yield fine(AREA, "REHEARSED", str(root.path), found, virtual=merchants, edges=edges)
 
 

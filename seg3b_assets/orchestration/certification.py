@@ -41,9 +41,9 @@ from seg3b_assets.pipeline import RunRecord
 from seg3b_assets.report import tables
 from seg3b_assets.report.content import Grid
 from seg3b_assets.report.markdown import blocks_markdown, grid_markdown, plain
-from seg3b_assets.report.wording import number, percent
 from seg3b_assets.report.written import Report, report_of
 from seg3b_assets.settings import Settings
+from seg3b_assets.wording import number, percent
 
 CERTIFICATION_LANE: Final = "certification"
 SHOWN_FIGURES: Final = (

@@ -25,9 +25,9 @@ from seg3b_assets.realism.policy_reading import load_policy
 from seg3b_assets.report.gate_evidence import evidence
 from seg3b_assets.report.markdown import grid_markdown
 from seg3b_assets.report.tables import plain_grid
-from seg3b_assets.report.wording import bound, margin, number
 from seg3b_assets.settings import Settings
 from seg3b_assets.shipped import shipped
+from seg3b_assets.wording import bound, margin, number, percent
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _sentence(gate: GateResult) -> str:
     where = f"Look first at {gate.state}, {gate.lane} ({gate.fault_domain})."
     if condition.operator == "bool_true":
         return f"{name} does not hold. {where}"
-    miss = "" if condition.miss_pct is None else f" ({condition.miss_pct:.1f} % of the bound)"
+    miss = "" if condition.miss_pct is None else f" ({percent(condition.miss_pct / 100, 1)} of the bound)"
     return f"{told}: missed by {number(condition.miss_abs)}{miss}. {where}"
 
 

@@ -19,6 +19,7 @@ from seg3b_assets.laws.visible_text import json_text, visible
 from seg3b_assets.orchestration.lineage import certification_policy
 from seg3b_assets.policies.certification import Lane
 from seg3b_assets.progress import Step
+from seg3b_assets.wording import number, seconds
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def budget_facts(
     tags = {WALL_TAG: f"{wall_s:.1f}", OVER_TAG: str(over).lower()}
     context.instance.add_run_tags(context.run.run_id, lane_tags(name) | tags)
     if over:
-        context.log.warning(f"Lane {name} took {wall_s / SECONDS:.1f} min; its budget is {budget:g} min.")
+        context.log.warning(f"Lane {name} took {seconds(wall_s)}; its budget is {number(budget)} min.")
     return {"lane": name, "budget_minutes": budget, "lane_wall_s": round(wall_s, 3), "over budget": over}
 
 

@@ -6,6 +6,7 @@ from seg3b_assets.laws.input_notes import KEYS_UNUSED
 from seg3b_assets.pipeline.plan import SeedPlan
 from seg3b_assets.pipeline.record import RunRecord
 from seg3b_assets.screen import Screen, Table
+from seg3b_assets.wording import number, seconds
 
 
 def show_run(record: RunRecord, console: Screen) -> None:
@@ -14,10 +15,14 @@ def show_run(record: RunRecord, console: Screen) -> None:
     for name, result in record.states.items():
         done = "reused" if result.reused else "computed"
         outputs = str(len(result.snapshot.outputs))
-        figures = (f"{result.wall_s:.2f}", f"{result.peak_rss_mb:.0f}", outputs)
+        figures = (number(result.wall_s), number(result.peak_rss_mb), outputs)
         table.add_row(name, done, *figures, result.snapshot.digest[:12])
-    counts = ", ".join(f"{count:,} {name}" for name, count in record.counts.items() if count is not None)
-    console.print(f"seed {record.identity.seed}  run {record.identity.run_id}  {record.total_wall_s:.2f} s")
+    counts = ", ".join(
+        f"{number(count)} {name}" for name, count in record.counts.items() if count is not None
+    )
+    console.print(
+        f"seed {record.identity.seed}  run {record.identity.run_id}  {seconds(record.total_wall_s)}"
+    )
     console.print(table)
     told = counts.replace("rng_events", "random draws logged").replace(
         "settlements_drawn", "settlements drawn"
@@ -25,8 +30,10 @@ def show_run(record: RunRecord, console: Screen) -> None:
     console.print(told)
     for one in record.joined:
         lost = f"; nobody's: {', '.join(one['examples'])}" if one["examples"] else ""
-        past = f", {one['expired']:,} expired" if one.get("expired") else ""
-        console.print(f"{one['source']}  {one['used']:,} of {one['rows']:,} rows used{past}{lost}")
+        past = f", {number(one['expired'])} expired" if one.get("expired") else ""
+        console.print(
+            f"{one['source']}  {number(one['used'])} of {number(one['rows'])} rows used{past}{lost}"
+        )
     for note in record.input_notes:
         if note.kind != KEYS_UNUSED:  # said above, source by source
             console.print(f"inputs  {note.sentence}")

@@ -17,7 +17,7 @@ from seg3b_assets.realism.registry import SEED_METRICS
 from seg3b_assets.report.content import FAIL, PASS, Block, Cell, Grid, Section, verdict_cell
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.tables import gate_rows
-from seg3b_assets.report.wording import gate_name, number, seeds_named, unit
+from seg3b_assets.wording import change, gate_name, number, seeds_named, unit
 
 BETTER, WORSE, SAME, NEITHER = "better", "worse", "same", ""
 # A change within this share of the other side's value is called the same: seeds differ by more.
@@ -136,7 +136,7 @@ def _against(material: ReportMaterial, reference: Reference) -> list[Block]:
                 Cell(delta.metric.name),
                 number(delta.ours),
                 number(delta.theirs),
-                "n/a" if delta.change is None else ("+" if delta.change > 0 else "") + number(delta.change),
+                change(delta.change),
                 unit(delta.metric.unit),
                 Cell(_SIGN[delta.sense], state) if delta.sense else "",
             )

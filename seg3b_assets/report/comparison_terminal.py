@@ -8,8 +8,10 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.certification.comparison import Comparison, SeedComparison
+from seg3b_assets.report.content import verdict_cell
 from seg3b_assets.screen import Screen, Table
 from seg3b_assets.store.compare import Change
+from seg3b_assets.wording import apart, margin, number, percent
 
 WIDTH: Final = 110
 RUN_REPORT: Final = "_run_report_3B"
@@ -70,12 +72,8 @@ def _show_seed(seed: int, one: SeedComparison, console: Screen) -> None:
 
 
 def _timings(timings: Sequence[Change]) -> str:
-    told = [f"{one['state']} {_seconds(one['was_s'])} -> {_seconds(one['now_s'])}" for one in timings]
+    told = [f"{one['state']} {number(one['was_s'])} -> {number(one['now_s'])}" for one in timings]
     return "  seconds to compute: " + ", ".join(told)
-
-
-def _seconds(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
 
 
 def _gates(changes: Sequence[Change]) -> Table:
@@ -86,8 +84,10 @@ def _gates(changes: Sequence[Change]) -> Table:
     moved = [change for change in both if change not in turned and change["population"] == "all"]
     for mark, group in (("!", turned), ("", moved)):
         for change in group:
-            was, now = _gate(change["was"]), _gate(change["now"])
-            table.add_row(mark, change["gate"], change["population"], *was, *now)
+            was, now = change["was"], change["now"]
+            told = zip((was, now), apart(was["observed"], now["observed"]), strict=True)
+            cells = [cell for gate, observed in told for cell in _gate(gate, observed)]
+            table.add_row(mark, change["gate"], change["population"], *cells)
     return table
 
 
@@ -101,10 +101,9 @@ def _show_one_sided(one: SeedComparison, console: Screen) -> None:
             console.print(f"  measured only in {side}: {told}")
 
 
-def _gate(gate: Mapping[str, Any]) -> Iterator[str]:
-    outcome = {True: "pass", False: "FAIL", None: "n/a"}[gate["pass"]]
-    yield f"{outcome} {_text(gate['observed'])}"
-    yield "" if gate["margin"] is None else f"{gate['margin']:+.1%}"
+def _gate(gate: Mapping[str, Any], observed: str) -> Iterator[str]:
+    yield f"{verdict_cell(gate['pass']).text} {observed}"
+    yield "" if gate["margin"] is None else margin(gate["margin"])
 
 
 def _metrics(changes: Sequence[Change]) -> Table:
@@ -112,21 +111,19 @@ def _metrics(changes: Sequence[Change]) -> Table:
     for change in changes:
         if change["population"] == "all" and None not in (change["was"], change["now"]):
             was, now = change["was"], change["now"]
-            values = (_text(was), _text(now), _change(was, now))
-            table.add_row(change["metric"], change["population"], *values)
+            table.add_row(change["metric"], change["population"], *apart(was, now), _change(was, now))
     return table
 
 
 def _change(was: Any, now: Any) -> str:
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (was, now))
-    return f"{now / was - 1:+.1%}" if numbers and was else ""
+    return percent(now / was - 1, 1, signed=True) if numbers and was else ""
 
 
 def _text(value: Any) -> str:
+    """A policy's value as it is written there."""
     if value is None:
         return "none"
-    if isinstance(value, float):
-        return f"{value:.6g}"
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 

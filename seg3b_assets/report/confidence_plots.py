@@ -14,7 +14,7 @@ from seg3b_assets.realism.figure_data import BINS_PER_DECADE, LEAST_DECADE
 from seg3b_assets.report import canvas
 from seg3b_assets.report.figures import Plot, Table, nothing
 from seg3b_assets.report.material import ReportMaterial
-from seg3b_assets.report.wording import number, percent, seconds
+from seg3b_assets.wording import number, percent, seconds
 
 I64 = NDArray[np.int64]
 

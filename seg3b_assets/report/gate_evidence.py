@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seg3b_assets.realism.judgement import Judgement
 from seg3b_assets.report.markdown import grid_markdown
 from seg3b_assets.report.tables import plain_grid
-from seg3b_assets.report.wording import number, percent
+from seg3b_assets.wording import number, percent
 
 SHOWN: Final = 8
 BAR_WIDTH: Final = 30

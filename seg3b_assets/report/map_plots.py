@@ -21,7 +21,7 @@ from seg3b_assets.realism.figure_data import COLUMNS, ROWS
 from seg3b_assets.report import canvas
 from seg3b_assets.report.figures import Plot, Table, nothing
 from seg3b_assets.report.material import ReportMaterial
-from seg3b_assets.report.wording import number, percent
+from seg3b_assets.wording import number, percent
 
 F64 = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from seg3b_assets.laws.visible_text import visible
 from seg3b_assets.report.content import FAIL, FAIL_MARK, Block, Cell, Grid, Heading, Points, Section
 from seg3b_assets.report.figures import Plot
 from seg3b_assets.report.material import ReportMaterial
-from seg3b_assets.report.wording import margin
+from seg3b_assets.wording import margin
 
 _SPECIAL: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\`*{}[]<>#|"})
 # Within a word it is none of Markdown's marks, and names stay names.

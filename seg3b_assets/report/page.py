@@ -25,7 +25,7 @@ from seg3b_assets.report.figures import Plot, Table
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.style import SCRIPT, STYLE
 from seg3b_assets.report.summary_section import THIN
-from seg3b_assets.report.wording import margin, number
+from seg3b_assets.wording import margin, number
 
 _SHORT_ID: Final = 12
 # Longer than any word of ours: what is longer is an identifier and may break anywhere.

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from seg3b_assets.report import canvas
 from seg3b_assets.report.figures import Plot, Table, marks_told, nothing
 from seg3b_assets.report.material import ReportMaterial
-from seg3b_assets.report.wording import listing, number, percent
+from seg3b_assets.wording import listing, number, percent
 
 SHOWN: Final = 24
 SHOWN_CATEGORIES: Final = 22

@@ -21,7 +21,7 @@ from seg3b_assets.report.comparison import deltas
 from seg3b_assets.report.content import Heading, Points, Section
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.tables import GateRow, gate_rows
-from seg3b_assets.report.wording import bound, gate_name, listing, margin, number, percent, seeds_named
+from seg3b_assets.wording import bound, gate_name, listing, margin, number, percent, seeds_named
 
 _SHOWN: Final = 3
 _RULES: Final = "policies/mcc_channel_rules.yaml"

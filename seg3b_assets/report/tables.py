@@ -24,7 +24,7 @@ from seg3b_assets.policies.certification import Lane, Lanes
 from seg3b_assets.realism.registry import METRICS
 from seg3b_assets.report.content import FAIL, NOTHING, PASS, Cell, Grid, verdict_cell
 from seg3b_assets.report.material import SeedCost
-from seg3b_assets.report.wording import (
+from seg3b_assets.wording import (
     NONE,
     bound,
     gate_name,
@@ -359,7 +359,7 @@ def _failure_row(failure: Failure) -> Sequence[Cell | str]:
 
 def _miss(failure: Failure) -> Cell:
     if failure.miss_pct is not None:
-        return Cell(f"{failure.miss_pct:,.1f} %", FAIL, value=failure.miss_pct)
+        return Cell(percent(failure.miss_pct / 100, 1), FAIL, value=failure.miss_pct)
     if failure.miss_abs is not None:
         return Cell(number(failure.miss_abs), FAIL, value=failure.miss_abs)
     return Cell("nothing to measure", NOTHING)
@@ -394,7 +394,7 @@ def states_table(costs: Mapping[int, SeedCost], seeds: Sequence[int]) -> Grid:
         for state, found in (costs[seed].states if seed in costs else {}).items():
             lanes = sorted(found.lanes.items(), key=lambda item: -item[1])[:3]
             told = ", ".join(f"{name} {seconds(wall)}" for name, wall in lanes)
-            memory = "not recorded" if found.peak_rss_mb is None else f"{found.peak_rss_mb:,.0f} MB"
+            memory = "not recorded" if found.peak_rss_mb is None else f"{number(found.peak_rss_mb)} MB"
             rows.append((Cell(f"seed {seed}"), state, seconds(found.wall_s), memory, told))
     header = ("seed", "state", "wall time", "peak memory", "longest lanes")
     return Grid("Time and memory by state", header, rows, frozenset({2, 3}), folded=True)

@@ -14,8 +14,8 @@ from seg3b_assets.certification.documents import LEVELS
 from seg3b_assets.certification.run import CertificationRun
 from seg3b_assets.report import tables
 from seg3b_assets.report.content import FAIL, FAIL_MARK, NOTHING, PASS, Cell, Grid
-from seg3b_assets.report.wording import margin, seeds_named
 from seg3b_assets.screen import Screen, Table, styled
+from seg3b_assets.wording import margin, seconds, seeds_named
 
 WIDTH: Final = 100
 SEEDS_PER_TABLE: Final = 4
@@ -47,7 +47,7 @@ def show_certification(run: CertificationRun, console: Screen) -> None:
     if run.trace_path is not None:
         console.print(f"failures   {run.trace_path}")
     scored = "kept already, nothing scored" if run.reused else "scored"
-    console.print(f"{scored}; {run.wall_s:.1f} s")
+    console.print(f"{scored}; {seconds(run.wall_s)}")
 
 
 def show_grid(grid: Grid, console: Screen) -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from seg3b_assets.certification import CertificationRun
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.report.terminal import WIDTH, show_certification
-from seg3b_assets.report.wording import margin, number
 from seg3b_assets.settings import Settings
+from seg3b_assets.wording import margin, number
 from seg3b_assets_tests.certification.conftest import Certified, edit
 from seg3b_assets_tests.end_to_end.installation import Installation
 

@@ -21,7 +21,7 @@ from seg3b_assets.report.page import report_page
 from seg3b_assets.report.sections import provenance_section, runtime_section, sections
 from seg3b_assets.report.summary_section import actions, findings
 from seg3b_assets.report.tables import gate_rows
-from seg3b_assets.report.wording import listing, number, percent, seconds
+from seg3b_assets.wording import listing, number, percent, seconds
 from seg3b_assets_tests.realism.worlds import SOUND
 from seg3b_assets_tests.report.material import FLAT, HOSTILE, hostile, material
 

@@ -17,8 +17,8 @@ from seg3b_assets.report.markdown import grid_markdown
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.page import report_page
 from seg3b_assets.report.terminal import show_grid
-from seg3b_assets.report.wording import margin
 from seg3b_assets.screen import Screen
+from seg3b_assets.wording import margin
 from seg3b_assets_tests.realism.worlds import SOUND
 from seg3b_assets_tests.report.material import FLAT, material
 

@@ -1,4 +1,7 @@
-"""How numbers, bounds and names are written in a report, alike in HTML, Markdown and captions."""
+"""How a number, a bound, a margin, a duration and a size read, alike wherever a person reads them.
+
+What a program reads (JSON, tags, published documents) has the numbers themselves, and nothing of this.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,16 @@ SIGNS: Final = {">=": "≥", "<=": "≤"}
 _UNITS: Final = {"share": "", "dimensionless": "", "boolean": "", "probability": ""}
 MINUS: Final = "−"
 _BRIEF: Final = 1e-3
+_EVERY_DIGIT: Final = 18  # seventeen tell any two floats apart
+_SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A value as people read it: grouped thousands, three significant digits, yes and no."""
+    """A value as people read it: grouped thousands, three significant digits, yes and no.
+
+    Args:
+        digits: significant digits a fraction is shown with; a whole number is shown whole.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -22,11 +31,24 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     if value and abs(value) < _BRIEF:
-        mantissa, exponent = f"{value:.1e}".split("e")
+        mantissa, exponent = f"{value:.{max(digits - 2, 1)}e}".split("e")
         return _signed(f"{mantissa}e{int(exponent)}")
-    if abs(value) >= 1000:
-        return _signed(f"{value:,.0f}")
-    return _signed(f"{value:.{digits}g}")
+    whole = len(str(int(abs(value))))
+    return _signed(f"{value:,.0f}" if whole >= digits else f"{value:,.{digits}g}")
+
+
+def change(value: Any) -> str:
+    """What something changed by, or differs by: a number that always has its sign."""
+    return ("+" if value is not None and value > 0 else "") + number(value)
+
+
+def apart(one: Any, other: Any) -> tuple[str, str]:
+    """Two numbers beside each other: with as many digits more as it takes for different ones to read differently."""
+    for digits in range(3, _EVERY_DIGIT):
+        told = number(one, digits), number(other, digits)
+        if told[0] != told[1]:
+            return told
+    return number(one), number(other)
 
 
 def percent(value: float | None, digits: int = 0, signed: bool = False) -> str:
@@ -72,6 +94,14 @@ def seconds(value: float | None) -> str:
     if value < 60:
         return f"{value:.1f} s"
     return f"{value / 60:.1f} min"
+
+
+def size(count: int) -> str:
+    """So many bytes, in the largest unit of a thousand there is one of."""
+    for scale, name in _SIZES:
+        if count >= scale:
+            return f"{count / scale:,.1f} {name}"
+    return f"{number(count)} bytes"
 
 
 def gate_name(gate_id: str) -> str:
