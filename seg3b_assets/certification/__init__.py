@@ -5,9 +5,9 @@ several seeds and processes, and the documents of ``docs/realism.md`` get a plac
 """
 
 from seg3b_assets.certification.evidence import GATE_MATRIX
+from seg3b_assets.certification.kept import FOLDER as CERTIFICATIONS
 from seg3b_assets.certification.lineages import SeedLineage
 from seg3b_assets.certification.run import CODE_VERSION, CertificationRun, SeedsFailedError, certify
-from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
 
 __all__ = [
     "CERTIFICATIONS",

@@ -20,13 +20,8 @@ from typing import Any, Final
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.laws.hashing import canonical_json, sha256_hex
-from seg3b_assets.locks import exclusive
-from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
-from seg3b_assets.store.backend import open_home
-from seg3b_assets.store.certifications import FOLDER as CERTIFICATIONS
-from seg3b_assets.store.certifications import (
+from seg3b_assets.certification.kept import FOLDER as CERTIFICATIONS
+from seg3b_assets.certification.kept import (
     MANIFEST,
     STAGED,
     Certifications,
@@ -34,6 +29,11 @@ from seg3b_assets.store.certifications import (
     have_certification,
     is_file_name,
 )
+from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.hashing import canonical_json, sha256_hex
+from seg3b_assets.locks import exclusive
+from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
+from seg3b_assets.store.backend import open_home
 from seg3b_assets.store.writing import flush_folder, replace_file, reported_writes
 
 STATE: Final = "S5"

@@ -2,35 +2,39 @@
 
 A lineage that was certified is read from its certification's documents. Any lineage has what its own S4
 measured: one result per contract row, over all merchants and by class; what only a certification measures
-(the stretch gates, gate 3B-V12, a few metrics) is then absent on that side.
+(the stretch gates, gate 3B-V12, a few metrics) is then absent on that side. Policies are compared by key
+(``policies.keyed``), from their kept bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
 
 from seg3b_assets.certification.documents import SeedDocument
 from seg3b_assets.certification.evidence import metrics_file_name
+from seg3b_assets.certification.kept import Certifications, KeptCertification
+from seg3b_assets.certification.targets import Target, UnknownTargetError
 from seg3b_assets.inputs.published import Published
+from seg3b_assets.policies.keyed import flattened
+from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.realism import METRICS
 from seg3b_assets.realism.gates import hold
 from seg3b_assets.realism.measurement import Measurement
 from seg3b_assets.realism.metrics import CLASS_POPULATION
-from seg3b_assets.store import KeptRun, Runs, Snapshot, Store
-from seg3b_assets.store.certifications import Certifications, KeptCertification
-from seg3b_assets.store.compare import Change, LineageComparison, compare_lineages, compare_policies
+from seg3b_assets.store import KeptRun, PolicyBytes, Snapshot, Store
 from seg3b_assets.store.outputs import ContractLookup
-from seg3b_assets.store.targets import Target, UnknownTargetError
 
 READER: Final = "S5"
 TERMS, RESULTS = "virtual_validation_terms_3B", "virtual_validation_results_3B"
 EVERYONE: Final = "all"
 STRETCHED: Final = " B+"  # two gates have a bound of either kind under one id
 Key = tuple[str, str]
+Change = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,25 @@ class Measured:
     metrics: Mapping[Key, Any] = field(default_factory=dict)
     gates: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     certification_policy: str | None = None
+
+
+@dataclass(frozen=True)
+class LineageComparison:
+    """What differs between two lineages, earlier first.
+
+    Attributes:
+        states: {state, was, now}: digest over a state's outputs, where it differs.
+        datasets: {state, dataset, was, now}: where a dataset's digest differs or one side has none; None for
+            what is not published, or no longer there.
+        policies: {policy, key, was, now}: sealed policies by key; key is None where only bytes that mean
+            nothing differ (a comment), and was and now are then the digests.
+        timings: {state, was_s, now_s}: wall seconds of computing each state; None where it is not known.
+    """
+
+    states: list[Change]
+    datasets: list[Change]
+    policies: list[Change]
+    timings: list[Change]
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,7 @@ def compare(store: Store, contracts: ContractLookup, was: Target, now: Target) -
     with store.in_use("a comparison"):
         judged = _Judged(Certifications(store.home).every(), store, contracts)
         seeds = {
-            seed: _compared(store, judged, _recorded(store, was, seed), _recorded(store, now, seed))
+            seed: _compared(store, judged, was.recorded(store, seed), now.recorded(store, seed))
             for seed in common
         }
     only = [
@@ -194,15 +217,6 @@ def _gate(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in ("metric", "operator", "threshold", "observed", "pass", "margin")}
 
 
-def _recorded(store: Store, target: Target, seed: int) -> KeptRun:
-    run = Runs(store.home).read(target.lineages[seed])
-    if run is None:
-        raise UnknownTargetError(
-            f"seed {seed} of {target.label}: the record of {target.lineages[seed][:12]} is gone"
-        )
-    return run
-
-
 def _compared(store: Store, judged: _Judged, was: KeptRun, now: KeptRun) -> SeedComparison:
     before, after = judged.measured(was), judged.measured(now)
     lineage = compare_lineages(store, was, now)
@@ -215,17 +229,81 @@ def _compared(store: Store, judged: _Judged, was: KeptRun, now: KeptRun) -> Seed
         measured=(before, after),
         metrics=[
             {"metric": metric, "population": population, "unit": METRICS[metric].unit, "was": a, "now": b}
-            for (metric, population), a, b in _differing(before.metrics, after.metrics)
+            for (metric, population), a, b in _differing_sorted(before.metrics, after.metrics)
         ],
         gates=[
             {"gate": gate, "population": population, "was": a, "now": b}
-            for (gate, population), a, b in _differing(before.gates, after.gates)
+            for (gate, population), a, b in _differing_sorted(before.gates, after.gates)
         ],
         lineage=lineage,
     )
 
 
-def _differing(was: Mapping[Key, Any], now: Mapping[Key, Any]) -> list[tuple[Key, Any, Any]]:
-    keys = sorted(was.keys() | now.keys())
-    pairs = [(key, was.get(key), now.get(key)) for key in keys]
-    return [(key, a, b) for key, a, b in pairs if a != b]
+def compare_lineages(store: Store, was: KeptRun, now: KeptRun) -> LineageComparison:
+    """Compare two lineages of the store.
+
+    Raises:
+        Seg3BError: INPUT_OPEN_FAILED when a policy's bytes are no longer kept.
+    """
+    states = sorted(was.states.keys() | now.states.keys())
+    return LineageComparison(
+        states=[
+            {"state": name, "was": before, "now": after}
+            for name, before, after in _differing(_digests(was), _digests(now))
+        ],
+        datasets=_datasets(store, was, now),
+        policies=compare_policies(store, was.policies, now.policies),
+        timings=[
+            {"state": name, "was_s": _seconds(was, name), "now_s": _seconds(now, name)} for name in states
+        ],
+    )
+
+
+def compare_policies(store: Store, was: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    """Policies by key.
+
+    Args:
+        was, now: SHA-256 of a policy's bytes by policy id; the store keeps them.
+    """
+    kept = PolicyBytes(store.home)
+    changes: list[Change] = []
+    for policy, before, after in _differing(was, now):
+        old, new = (flattened(parse_document(kept.read(one)).value) if one else {} for one in (before, after))
+        keys = [{"policy": policy, "key": key, "was": a, "now": b} for key, a, b in _differing(old, new)]
+        changes += keys or [{"policy": policy, "key": None, "was": before, "now": after}]
+    return changes
+
+
+def _datasets(store: Store, was: KeptRun, now: KeptRun) -> list[Change]:
+    before, after = _published(store, was), _published(store, now)
+    return [
+        {"state": state, "dataset": dataset, "was": a, "now": b}
+        for (state, dataset), a, b in _differing(before, after)
+    ]
+
+
+def _published(store: Store, run: KeptRun) -> dict[tuple[str, str], str]:
+    found = {state: store.snapshot(state, key) for state, key in run.keys.items()}
+    return {
+        (state, dataset): record.digest
+        for state, snapshot in found.items()
+        if snapshot
+        for dataset, record in snapshot.outputs.items()
+    }
+
+
+def _digests(run: KeptRun) -> dict[str, str]:
+    return {name: state.digest for name, state in run.states.items()}
+
+
+def _seconds(run: KeptRun, state: str) -> float | None:
+    return run.states[state].wall_s if state in run.states else None
+
+
+def _differing(was: Mapping[Any, Any], now: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:
+    names = [*was, *(name for name in now if name not in was)]
+    return [(name, was.get(name), now.get(name)) for name in names if was.get(name) != now.get(name)]
+
+
+def _differing_sorted(was: Mapping[Key, Any], now: Mapping[Key, Any]) -> list[tuple[Key, Any, Any]]:
+    return sorted(_differing(was, now), key=itemgetter(0))

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, Self, TypeAlias
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seg3b_assets.certification.kept import KeptCertification
 from seg3b_assets.realism.gates import FAIL_REALISM
-from seg3b_assets.store.certifications import KeptCertification
 
 Value: TypeAlias = bool | int | float
 Threshold: TypeAlias = bool | int | float | tuple[float, float]

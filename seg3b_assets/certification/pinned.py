@@ -1,4 +1,10 @@
-"""What the refs of a home point at, and pinning one by hand under the rules of promotion."""
+"""What the refs of a home point at, what moves them, and pinning one by hand under the same rules.
+
+Which refs a finished run or certification moves is decided here and nowhere else. A run of the configured posture (or
+one told to ``--promote``) moves ``candidate``. A certification of it moves ``candidate`` too, and, when its verdict is
+PASS_B or PASS_BPLUS, ``certification`` and ``last_good``. Other policies or another upstream move nothing: such
+lineages are looked at, and a person may pin them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +15,14 @@ from typing import Any
 
 from seg3b_assets.certification.documents import SeedDocument, Summary
 from seg3b_assets.certification.evidence import CROSS_SEED_SUMMARY, metrics_file_name
+from seg3b_assets.certification.kept import Certifications, KeptCertification
+from seg3b_assets.certification.targets import Target, UnknownTargetError, resolve_target
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies.loader import SEALED_POLICIES
 from seg3b_assets.realism import PASS_B, PASS_BPLUS
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.store import KeptRun, RefName, Refs, Runs, Store
-from seg3b_assets.store.certifications import Certifications, KeptCertification
-from seg3b_assets.store.refs import move_refs
-from seg3b_assets.store.targets import HEADS, Target, UnknownTargetError, resolve_target
+from seg3b_assets.store.refs import HEADS, Moves, move_refs
 
 BASELINE_POLICIES = "baseline"
 
@@ -99,6 +105,29 @@ def pin(store: Store, name: RefName, wanted: str | None, seeds: tuple[int, ...],
         _require_judged(store, name, target)
         move_refs(store.home, {name: target.lineages})
     return target
+
+
+def after_run(lineages: Mapping[int, str], in_force: bool) -> Moves:
+    """The moves of runs that published whole lineages.
+
+    Args:
+        lineages: lineage id by seed.
+        in_force: whether the runs put their snapshots in force (``Settings.moves_heads``).
+    """
+    return {"candidate": lineages} if in_force else {}
+
+
+def after_certification(lineages: Mapping[int, str], passed: bool, in_force: bool) -> Moves:
+    """The moves of a certification.
+
+    Args:
+        lineages: lineage id by seed, of the seeds that reached S5.
+        passed: whether the verdict over all seeds is PASS_B or PASS_BPLUS.
+        in_force: as for ``after_run``.
+    """
+    if not in_force or not passed:
+        return after_run(lineages, in_force)
+    return {"candidate": lineages, "certification": lineages, "last_good": lineages}
 
 
 def _wanted(store: Store, name: RefName, wanted: str | None, policies: Path) -> Target:

@@ -15,6 +15,7 @@ import orjson
 
 from seg3b_assets.certification.documents import SeedDocument
 from seg3b_assets.certification.evidence import metrics_file_name
+from seg3b_assets.certification.kept import Certifications
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies.keyed import flattened
 from seg3b_assets.policies.strict_yaml import YamlRefusedError, parse_document
@@ -22,7 +23,6 @@ from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.realism.registry import METRICS
 from seg3b_assets.shipped import shipped
 from seg3b_assets.store import Refs, Runs
-from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.runs import PolicyBytes
 
 BASELINE: Final = "baseline"

@@ -26,6 +26,7 @@ from seg3b_assets.certification.evidence import (
     policy_digests,
 )
 from seg3b_assets.certification.lineages import SeedLineage, bring_up_to_date, score_lineage
+from seg3b_assets.certification.pinned import after_certification
 from seg3b_assets.certification.references import last_good_before
 from seg3b_assets.certification.verdict import certify_scores
 from seg3b_assets.laws.errors import Seg3BError
@@ -36,7 +37,7 @@ from seg3b_assets.progress import SILENT, Progress, Step
 from seg3b_assets.realism import FAIL_REALISM
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import PolicyBytes, Store
-from seg3b_assets.store.refs import after_certification, move_refs
+from seg3b_assets.store.refs import move_refs
 
 # Raise it when scoring changes what a document says: what is kept is then scored again.
 CODE_VERSION: Final = "1.3.0"

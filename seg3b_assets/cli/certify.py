@@ -95,7 +95,7 @@ def certify(
         )
         from seg3b_assets.certification import SeedsFailedError
         from seg3b_assets.certification import certify as certify_seeds
-        from seg3b_assets.pipeline.lanes import open_lane
+        from seg3b_assets.certification.retention import open_lane
         from seg3b_assets.progress import progress_for_terminal
         from seg3b_assets.report.terminal import WIDTH, show_certification
         from seg3b_assets.report.written import report_of

@@ -33,10 +33,10 @@ def diff(
     with reported(as_json, debug):
         settings = settings_from(home=home)
         from seg3b_assets.certification.comparison import compare
+        from seg3b_assets.certification.targets import UnknownTargetError, resolve_target
         from seg3b_assets.contracts import contract
         from seg3b_assets.report.comparison_terminal import WIDTH, show_comparison
         from seg3b_assets.store import Store
-        from seg3b_assets.store.targets import UnknownTargetError, resolve_target
 
         store, seeds = Store(settings.home, contract), tuple(seed or ())
         try:

@@ -63,16 +63,17 @@ def export(
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="DEST") from error
         settings = settings_from(home=home, upstream=upstream)
+        from seg3b_assets.certification.targets import UnknownTargetError, runs_named
+        from seg3b_assets.contracts import contract
         from seg3b_assets.pipeline.exporting import export as export_lineages
         from seg3b_assets.progress import progress_for_terminal
-        from seg3b_assets.store.targets import UnknownTargetError
+        from seg3b_assets.store import Store
 
         try:
-            exports = export_lineages(
-                settings, target, tuple(seed or ()), dest, progress_for_terminal(), force
-            )
+            runs = runs_named(Store(settings.home, contract), target, tuple(seed or ()))
         except UnknownTargetError as error:
             raise typer.BadParameter(str(error)) from error
+        exports = export_lineages(settings, runs, dest, progress_for_terminal(), force)
         if as_json:
             print_json({"exports": [one.as_json() for one in exports]})
             return

@@ -38,12 +38,12 @@ def prune(
     """
     with reported(as_json, debug):
         settings = settings_from(home=home, policies=policies)
+        from seg3b_assets.certification.retention import prune as prune_home
+        from seg3b_assets.certification.retention import rehearse_prune
         from seg3b_assets.laws.clipping import ENTRIES
         from seg3b_assets.pipeline import default_segment
         from seg3b_assets.store import Store
         from seg3b_assets.store.layout import strays_of_cache
-        from seg3b_assets.store.prune import prune as prune_home
-        from seg3b_assets.store.prune import rehearse_prune
 
         segment = context.obj or default_segment()
         keep = segment.load_policies(settings.policies).certification.retention.keep

@@ -87,9 +87,9 @@ def set_ref(
     with reported(as_json, debug):
         settings = settings_from(home=home)
         from seg3b_assets.certification.pinned import pin
+        from seg3b_assets.certification.targets import UnknownTargetError
         from seg3b_assets.contracts import contract
         from seg3b_assets.store import Store
-        from seg3b_assets.store.targets import UnknownTargetError
 
         store = Store(settings.home, contract)
         try:

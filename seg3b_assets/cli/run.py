@@ -170,7 +170,7 @@ class _Work:
     def seeds(self, asked: Sequence[int] | None, lane: _Lane | None) -> Sequence[int]:
         """The seeds asked for, the lane's (pruning first where it says so), or all of the policy."""
         if lane:
-            from seg3b_assets.pipeline.lanes import open_lane
+            from seg3b_assets.certification.retention import open_lane
 
             return open_lane(self.settings, lane.value, self.segment)[0].seeds
         if asked:
@@ -178,8 +178,9 @@ class _Work:
         return self.segment.load_policies(self.settings.policies).certification.seeds
 
     def bring_up(self, seed: int) -> _Done:
+        from seg3b_assets.certification.pinned import after_run
         from seg3b_assets.pipeline import SeedRun, plan
-        from seg3b_assets.store.refs import after_run, move_refs
+        from seg3b_assets.store.refs import move_refs
 
         stale = None
         if self.only_stale:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from seg3b_assets.certification.retention import open_lane
 from seg3b_assets.orchestration.assets import STATE_ASSETS
 from seg3b_assets.orchestration.certification import (
     CERTIFICATION_LANE,
@@ -35,7 +36,6 @@ from seg3b_assets.orchestration.run_log import (
 )
 from seg3b_assets.orchestration.sources import policies, upstream
 from seg3b_assets.pipeline import RunRecord, SeedRun, default_segment, plan
-from seg3b_assets.pipeline.lanes import open_lane
 from seg3b_assets.report.written import report_of
 
 seed_pipeline = dg.define_asset_job(

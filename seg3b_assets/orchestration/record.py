@@ -22,6 +22,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.utils import make_new_run_id
 
 from seg3b_assets.certification import CertificationRun
+from seg3b_assets.certification.targets import lineages_in_force
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.locks import exclusive
 from seg3b_assets.orchestration.gate_checks import GUARD, gate_results, guard_result
@@ -43,7 +44,6 @@ from seg3b_assets.realism.judgement import PublishedSeed, judge
 from seg3b_assets.report.written import Report
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Runs, Store
-from seg3b_assets.store.targets import lineages_in_force
 
 Versions = dict[tuple[str, str | None], str]
 """Version by source and partition."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 import orjson
 
+from seg3b_assets.certification.pinned import after_run
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.visible_text import visible
@@ -26,7 +27,7 @@ from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.orchestration.run_log import lineages_of
 from seg3b_assets.pipeline import default_segment
 from seg3b_assets.settings import Settings
-from seg3b_assets.store.refs import Moves, after_run, move_refs
+from seg3b_assets.store.refs import Moves, move_refs
 from seg3b_assets.world import world_root
 
 OBSERVED_EVERY_S = 5

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.certification.comparison import Comparison, SeedComparison
+from seg3b_assets.certification.comparison import Change, Comparison, SeedComparison
 from seg3b_assets.report.content import verdict_cell
 from seg3b_assets.screen import Screen, Table
-from seg3b_assets.store.compare import Change
 from seg3b_assets.wording import apart, margin, number, percent
 
 WIDTH: Final = 110

@@ -25,6 +25,7 @@ from seg3b_assets.certification.evidence import (
     metrics_file_name,
     plots_file_name,
 )
+from seg3b_assets.certification.kept import MANIFEST, KeptCertification
 from seg3b_assets.certification.references import (
     CERTIFICATION_POLICY,
     Posture,
@@ -44,7 +45,6 @@ from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets.report.material import ReportMaterial, SeedCost, StateCost
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store
-from seg3b_assets.store.certifications import MANIFEST, KeptCertification
 from seg3b_assets.store.runs import PolicyBytes
 from seg3b_assets.store.writing import replace_file, reported_writes
 

@@ -1,9 +1,10 @@
 """Pruning: what no pointer reaches is listed, removed, recorded.
 
 A pointer (the heads, or a ref) reaches lineages; a lineage reaches its record, its policies' bytes and, by its keys,
-snapshots and what they cost to build. A certification stays while a lineage it judged is reached. Whatever else the
-home holds of these kinds, work left lying and damaged snapshots that were set aside, nothing reaches. Files of other
-kinds (strays, see ``layout``) are nobody's business here.
+snapshots and what they cost to build. What was judged together (a certification: which ones there are, the caller
+says, see ``certification.retention``) stays while a lineage of it is reached. Whatever else the home holds of these
+kinds, work left lying and damaged snapshots that were set aside, nothing reaches. Files of other kinds (strays, see
+``layout``) are nobody's business here.
 
 The home is held alone from listing to recording, so no run can begin to rely on what goes. What is listed and how it
 goes is the back end's. Of a pruned lineage the prune's record keeps seed, run, flag, keys and policy digests; its
@@ -15,25 +16,39 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Protocol, TypeAlias
 
 from seg3b_assets.laws.errors import HeldError, Seg3BError, fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.visible_text import story
-from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.holding import Holder
 from seg3b_assets.store.home import Store
 from seg3b_assets.store.layout import Reached, Unreached, strays
-from seg3b_assets.store.refs import REF_NAMES, Refs
+from seg3b_assets.store.refs import HEADS, REF_NAMES, Refs
 from seg3b_assets.store.runs import KeptRun, Runs
 from seg3b_assets.store.writing import reported_writes
 
 LOG = story("store")
-HEADS: Final = "heads"
+
+
+class Judged(Protocol):
+    """Lineages that were judged together, and under which policy: SHA-256 of its bytes."""
+
+    @property
+    def certification_id(self) -> str: ...
+
+    @property
+    def lineages(self) -> Mapping[int, str]: ...
+
+    @property
+    def policy(self) -> str: ...
+
+
+AllJudged: TypeAlias = Callable[[], Iterable[Judged]]
 
 
 @dataclass(frozen=True)
@@ -70,24 +85,26 @@ class Prune:
         }
 
 
-def rehearse_prune(store: Store, keep: Collection[str]) -> Prune:
+def rehearse_prune(store: Store, keep: Collection[str], judged: AllJudged) -> Prune:
     """What ``prune`` would remove now, beside whatever runs. Changes nothing. Raises as ``reached``."""
     if not store.home.is_dir():
         return Prune(None, {}, ())
     held_by = tuple(store.backend.holders())
-    found = reached(store, keep)
+    found = reached(store, keep, judged)
     return Prune(None, found.lineages, tuple(_unreached(store, found)), held_by, _strays(store.home))
 
 
 def prune(
     store: Store,
     keep: Collection[str],
+    judged: AllJudged,
     before_removing: Callable[[Sequence[Unreached]], None] = lambda listed: None,
 ) -> Prune:
     """Remove what no kept pointer reaches. Idempotent; with nothing to remove nothing is written.
 
     Args:
         keep: as the retention policy lists them: ``heads`` and refs.
+        judged: finds every certification of the home.
         before_removing: told what goes, before it goes.
 
     Raises:
@@ -99,27 +116,28 @@ def prune(
     if not home.is_dir():
         return Prune(None, {}, ())
     with reported_writes("S5", home), store.backend.alone("a prune"):
-        found = reached(store, keep)
+        found = reached(store, keep, judged)
         listed = _unreached(store, found)
         before_removing(listed)
         prune_id = _removed(store, found.lineages, listed)
         return Prune(prune_id, found.lineages, tuple(listed), strays=_strays(home))
 
 
-def prune_if_free(store: Store, keep: Collection[str]) -> Prune | None:
+def prune_if_free(store: Store, keep: Collection[str], judged: AllJudged) -> Prune | None:
     """Prune before work begins; where the home is in use, say so and leave it. Raises as ``prune``."""
     try:
-        return prune(store, keep)
+        return prune(store, keep, judged)
     except HeldError as error:
         LOG.warning("nothing was pruned before this run: %s", error.remedy)
         return None
 
 
-def reached(store: Store, keep: Collection[str]) -> Reached:
+def reached(store: Store, keep: Collection[str], judged: AllJudged) -> Reached:
     """What pointers reach.
 
     Args:
         keep: ``heads`` and names of refs, as the retention policy lists them.
+        judged: as ``prune``'s.
 
     Raises:
         Seg3BError: INPUT_OPEN_FAILED when a pointer or the record of a lineage it names cannot be read: what
@@ -139,10 +157,10 @@ def reached(store: Store, keep: Collection[str]) -> Reached:
             if run is None:
                 raise _unrecorded(store, name, seed, lineage_id)
             _add(found, run, f"{name} seed {seed}")
-    for certification in Certifications(store.home).every():
-        if not found.lineages.keys().isdisjoint(certification.lineages.values()):
-            found.certifications.add(certification.certification_id)
-            found.policies.add(certification.policy)
+    for one in judged():
+        if not found.lineages.keys().isdisjoint(one.lineages.values()):
+            found.certifications.add(one.certification_id)
+            found.policies.add(one.policy)
     return found
 
 

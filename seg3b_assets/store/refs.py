@@ -2,11 +2,6 @@
 
 A ref is a pointer for people and for pruning, never an input: no state reads one. Files are replaced whole, so a
 reader sees the old pointer or the new one, and two writers of different seeds both win.
-
-Which refs a finished run or certification moves is decided here and nowhere else. A run of the configured posture (or
-one told to ``--promote``) moves ``candidate``. A certification of it moves ``candidate`` too, and, when its verdict is
-PASS_B or PASS_BPLUS, ``certification`` and ``last_good``. Other policies or another upstream move nothing: such
-lineages are looked at, and a person may pin them.
 """
 
 from __future__ import annotations
@@ -27,6 +22,8 @@ from seg3b_assets.store.writing import reported_writes
 RefName = Literal["baseline", "candidate", "last_good", "certification"]
 REF_NAMES: Final[tuple[RefName, ...]] = get_args(RefName)
 FOLDER: Final = "refs"
+HEADS: Final = "heads"
+"""What is in force goes by this name wherever a ref is named."""
 
 Moves: TypeAlias = Mapping[RefName, Mapping[int, str]]
 
@@ -92,29 +89,6 @@ class Refs:
             return _parsed(content)
         except (ValueError, TypeError, AttributeError) as error:
             raise _unreadable(self._backend.place(path), error) from error
-
-
-def after_run(lineages: Mapping[int, str], in_force: bool) -> Moves:
-    """The moves of runs that published whole lineages.
-
-    Args:
-        lineages: lineage id by seed.
-        in_force: whether the runs put their snapshots in force (``Settings.moves_heads``).
-    """
-    return {"candidate": lineages} if in_force else {}
-
-
-def after_certification(lineages: Mapping[int, str], passed: bool, in_force: bool) -> Moves:
-    """The moves of a certification.
-
-    Args:
-        lineages: lineage id by seed, of the seeds that reached S5.
-        passed: whether the verdict over all seeds is PASS_B or PASS_BPLUS.
-        in_force: as for ``after_run``.
-    """
-    if not in_force or not passed:
-        return after_run(lineages, in_force)
-    return {"candidate": lineages, "certification": lineages, "last_good": lineages}
 
 
 def move_refs(home: Path, moves: Moves) -> tuple[RefName, ...]:

@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from seg3b_assets.audit import AuditReport, AuditTree, audit
+from seg3b_assets.certification.targets import runs_named
+from seg3b_assets.contracts import contract
 from seg3b_assets.inputs.published import Published
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.exporting import export, sealed_root
@@ -18,7 +20,7 @@ from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s5_bundle import audit_tree
-from seg3b_assets.store import Runs, Staging
+from seg3b_assets.store import Runs, Staging, Store
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.policies.small import small_networks
 
@@ -77,7 +79,8 @@ def clean_report(tree: AuditTree) -> AuditReport:
 def exported(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "tree"
     lineage = SeedRun(settings, SEED).run().lineage_id
-    [written] = export(settings, lineage, (), str(folder), SILENT)
+    runs = runs_named(Store(settings.home, contract), lineage)
+    [written] = export(settings, runs, str(folder), SILENT)
     return Path(written.place)
 
 

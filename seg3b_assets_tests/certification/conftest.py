@@ -25,11 +25,18 @@ from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.end_to_end.installation import Installation, copy_home
 from seg3b_assets_tests.policies.small import small_networks
 from seg3b_assets_tests.policies.spoiling import spoilt
+from seg3b_assets_tests.store.back_ends import BACK_ENDS, BackEnd
 
 MERCHANTS, RESOLUTION = 3000, 1.0
 SEEDS = (42, 31415)
 GENEROUS = {">=": 0.0, "<=": 1.0, "range": [0.0, 1.0], "bool_true": True}
 GENEROUS_KM = 20_000.0
+
+
+@pytest.fixture(params=BACK_ENDS)
+def back_end(request: pytest.FixtureRequest) -> BackEnd:
+    found: BackEnd = request.param
+    return found
 
 
 @dataclass(frozen=True)

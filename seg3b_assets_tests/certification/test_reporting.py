@@ -12,13 +12,13 @@ import pytest
 from seg3b_assets.certification.archive import Archive, Standing, certification_named
 from seg3b_assets.certification.pinned import seed_verdicts
 from seg3b_assets.certification.references import Posture, baseline, last_good, last_good_before
+from seg3b_assets.certification.retention import prune
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.report.written import FORMS, Report, copy_to, report_of, write_report
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Refs, Store
-from seg3b_assets.store.prune import prune
 from seg3b_assets_tests.certification.conftest import SEEDS, Certified
 from seg3b_assets_tests.end_to_end.installation import Installation, copy_home
 

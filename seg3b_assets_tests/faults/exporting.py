@@ -6,16 +6,20 @@ from pathlib import Path
 
 from seg3b_assets.audit import AuditReport
 from seg3b_assets.audit.verification import verify
+from seg3b_assets.certification.targets import runs_named
+from seg3b_assets.contracts import contract
 from seg3b_assets.pipeline.exporting import export
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
+from seg3b_assets.store import Store
 
 SEED = 42
 
 
 def export_heads(settings: Settings, folder: Path, seed: int = SEED) -> Path:
     """The lineage in force, as ``seg3b export`` writes it."""
-    export(settings, "heads", (seed,), str(folder), SILENT)
+    runs = runs_named(Store(settings.home, contract), "heads", (seed,))
+    export(settings, runs, str(folder), SILENT)
     return folder
 
 

@@ -11,11 +11,14 @@ from unittest import mock
 
 import polars as pl
 
+from seg3b_assets.certification.targets import runs_named
+from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.exporting import export
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
+from seg3b_assets.store import Store
 from seg3b_assets.store.digest_cache import DigestCache
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
 
@@ -41,7 +44,8 @@ def forge(settings: Settings, upstream: Path, seed: int, folder: Path) -> Path:
     own = replace(settings, home=folder / "home", upstream=copy.path, shared=(settings.cache,))
     with _lying_of_weights(genuine):
         lineage = SeedRun(own, seed).run().lineage_id
-        [written] = export(own, lineage, (), str(folder / "forged"), SILENT)
+        runs = runs_named(Store(own.home, contract), lineage)
+        [written] = export(own, runs, str(folder / "forged"), SILENT)
     return Path(written.place)
 
 
@@ -58,6 +62,6 @@ def _lying_of_weights(genuine: str) -> Iterator[None]:
     truthful = DigestCache.directory
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(DigestCache, "directory", remembered))
-        for module in ("policies.folders", "store.export_inputs"):
+        for module in ("policies.folders", "pipeline.export_inputs"):
             stack.enter_context(mock.patch(f"seg3b_assets.{module}.path_digest", lying))
         yield

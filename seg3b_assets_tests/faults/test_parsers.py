@@ -22,6 +22,8 @@ from seg3b_assets.audit.exported import ExportedTree
 from seg3b_assets.audit.line_diagnosis import parse_line
 from seg3b_assets.audit.listing import Listing
 from seg3b_assets.audit.tree import footer_violations, read_table
+from seg3b_assets.certification.kept import MANIFEST as MANIFEST_OF_CERTIFICATION
+from seg3b_assets.certification.kept import Certifications
 from seg3b_assets.consume import open_run
 from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.reading import UnreadableTableError
@@ -30,8 +32,6 @@ from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.policies.loader import POLICY_MODELS
 from seg3b_assets.realism.policy_reading import load_policies, parse_policy
 from seg3b_assets.store import DigestCache, Store
-from seg3b_assets.store.certifications import MANIFEST as MANIFEST_OF_CERTIFICATION
-from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.refs import Refs
 from seg3b_assets.store.runs import Runs, record_path
 from seg3b_assets.store.snapshots import MANIFEST, read_snapshot

@@ -20,7 +20,7 @@ READERS = (
     PACKAGE / "contracts" / "geotables.py",
     PACKAGE / "policies" / "loader.py",
     PACKAGE / "policies" / "layer_policies.py",
-    PACKAGE / "store" / "export_inputs.py",
+    PACKAGE / "pipeline" / "export_inputs.py",
     PACKAGE / "world" / "gazetteer.py",
 )
 # Each opens, or walks, by a path that may be a pipe, a device, a loop or a bomb.

@@ -16,10 +16,11 @@ from typing import Any
 import polars as pl
 
 from seg3b_assets.certification import certify
+from seg3b_assets.certification.pinned import after_certification
 from seg3b_assets.doors import through_door
 from seg3b_assets.report.written import report_of
 from seg3b_assets.settings import REPOSITORY
-from seg3b_assets.store.refs import after_certification, move_refs
+from seg3b_assets.store.refs import move_refs
 from seg3b_assets_tests.faults.specimen import SEED, Specimen
 from seg3b_assets_tests.faults.trial import make_specimen
 from seg3b_assets_tests.hostile.doors import Door, doors

@@ -18,6 +18,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from seg3b_assets.certification.targets import lineages_in_force
 from seg3b_assets.cli import app
 from seg3b_assets.contracts import contract
 from seg3b_assets.definitions import defs
@@ -28,7 +29,6 @@ from seg3b_assets.pipeline import keys
 from seg3b_assets.policies import SEALED_POLICIES
 from seg3b_assets.store import Store
 from seg3b_assets.store.refs import Refs
-from seg3b_assets.store.targets import lineages_in_force
 from seg3b_assets.world import WorldRecipe, ensure_world
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
 from seg3b_assets_tests.orchestration.coarse_runs import COARSE, TEST_CACHE, Installed, coarse_installation

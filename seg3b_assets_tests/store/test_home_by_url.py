@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from seg3b_assets.certification.retention import prune, rehearse_prune
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.settings import SettingError, Settings
 from seg3b_assets.store import Refs, Snapshot, Store, holding
 from seg3b_assets.store.backend import home_at
 from seg3b_assets.store.object_store import ObjectStore
-from seg3b_assets.store.prune import prune, rehearse_prune
 from seg3b_assets.store.remote import Remote
 from seg3b_assets_tests.store.conftest import key_of, publish
 from seg3b_assets_tests.store.test_home import write_edges, write_other_edges

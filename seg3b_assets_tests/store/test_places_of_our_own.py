@@ -14,13 +14,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from seg3b_assets.certification.retention import prune, rehearse_prune
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.locks import HELD, WAIT, exclusive, shared
 from seg3b_assets.own_places import LINKED, make_private, read_regular
 from seg3b_assets.pipeline import plan
 from seg3b_assets.store import Refs, Store, layout
 from seg3b_assets.store.holding import announced, holders, run_lock
-from seg3b_assets.store.prune import prune, rehearse_prune
 from seg3b_assets.store.refs import REF_NAMES
 from seg3b_assets.store.runs import Runs
 from seg3b_assets.store.writing import replace_file

@@ -9,11 +9,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from seg3b_assets.certification.retention import prune, prune_if_free, rehearse_prune
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.store import local_folder
 from seg3b_assets.store.layout import Unreached
-from seg3b_assets.store.prune import prune, prune_if_free, rehearse_prune
 from seg3b_assets_tests.store.back_ends import BackEnd, everything, lose, spoil
 from seg3b_assets_tests.store.lineages import KEEP, STATES, ToyHome
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seg3b_assets.store.refs import after_certification, after_run, move_refs
+from seg3b_assets.certification.pinned import after_certification, after_run
+from seg3b_assets.store.refs import move_refs
 from seg3b_assets_tests.store.back_ends import BackEnd
 from seg3b_assets_tests.store.lineages import ToyHome
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from seg3b_assets.certification.comparison import compare_lineages
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.pipeline.record import RunRecord
 from seg3b_assets.policies.keyed import flattened
 from seg3b_assets.store import KeptRun, Runs
-from seg3b_assets.store.compare import compare_lineages
 from seg3b_assets_tests.store.back_ends import BackEnd, lose
 from seg3b_assets_tests.store.lineages import STATES, ToyHome
 

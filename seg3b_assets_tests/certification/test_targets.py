@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from seg3b_assets.certification.targets import Target, UnknownTargetError, resolve_target
 from seg3b_assets.contracts import contract
 from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.store import Refs, Runs, Store
 from seg3b_assets.store.runs import record_path
-from seg3b_assets.store.targets import Target, UnknownTargetError, resolve_target
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment
 from seg3b_assets_tests.store.back_ends import BACK_ENDS, BackEnd, spoil
 from seg3b_assets_tests.store.lineages import ToyHome

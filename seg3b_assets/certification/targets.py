@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from seg3b_assets.certification.kept import Certifications
 from seg3b_assets.laws.hashing import sha256_json
-from seg3b_assets.store.certifications import Certifications
 from seg3b_assets.store.home import Store
-from seg3b_assets.store.refs import REF_NAMES, RefName, Refs
-from seg3b_assets.store.runs import Runs
+from seg3b_assets.store.refs import HEADS, REF_NAMES, RefName, Refs
+from seg3b_assets.store.runs import KeptRun, Runs
 
-HEADS: Final = "heads"
 NAMES: Final = (HEADS, *REF_NAMES)
 SHORTEST_PREFIX: Final = 4
 _SHOWN: Final = 16  # digits of an id in a message
@@ -41,6 +40,20 @@ class Target:
             return self
         return Target(self.label, {seed: one for seed, one in self.lineages.items() if seed in seeds})
 
+    def recorded(self, store: Store, seed: int) -> KeptRun:
+        """The record of its lineage of a seed.
+
+        Raises:
+            UnknownTargetError: it is gone.
+            Seg3BError: it cannot be read.
+        """
+        run = Runs(store.home).read(self.lineages[seed])
+        if run is None:
+            raise UnknownTargetError(
+                f"seed {seed} of {self.label}: the record of {self.lineages[seed][:12]} is gone"
+            )
+        return run
+
 
 def resolve_target(store: Store, text: str) -> Target:
     """The lineages ``text`` names: ``heads``, a ref, a run, a lineage or a certification, by its name or id, or by the
@@ -57,6 +70,24 @@ def resolve_target(store: Store, text: str) -> Target:
     if names:
         raise UnknownTargetError(f"{wanted} is the start of {len(names)} names: {', '.join(names)}")
     return _by_id(store, wanted)
+
+
+def runs_named(store: Store, text: str, seeds: tuple[int, ...] = ()) -> list[KeptRun]:
+    """The records of the lineages ``text`` names, in seed order.
+
+    Args:
+        seeds: only these; all where none is given.
+
+    Raises:
+        UnknownTargetError: as ``resolve_target``; it has none of these seeds, or the record of one is gone.
+        Seg3BError: as ``resolve_target``.
+    """
+    target = resolve_target(store, text)
+    absent = [seed for seed in seeds if seed not in target.lineages]
+    if absent:
+        held = ", ".join(map(str, target.lineages))
+        raise UnknownTargetError(f"{target.label} has no seed {absent[0]}; it has {held}")
+    return [target.recorded(store, seed) for seed in sorted(target.of_seeds(seeds).lineages)]
 
 
 def lineages_in_force(store: Store) -> dict[int, str]:
