@@ -29,7 +29,7 @@ from seg3b_assets.certification.kept import (
     have_certification,
     is_file_name,
 )
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.locks import exclusive
 from seg3b_assets.own_places import folders_in, fresh_name, make_private, read_regular, write_new
@@ -181,13 +181,12 @@ def certification_named(home: Path, name: str) -> KeptCertification:
         found = [one for one in kept if one.certification_id.startswith(name.lower())]
     if len(found) == 1:
         return found[0]
-    raise Seg3BError(
-        STATE,
-        "INPUT_OPEN_FAILED",
+    raise fail(
         "one_certification",
         f"{name} in {open_home(home).place(CERTIFICATIONS)}",
         "Make one with seg3b certify, or give more digits of its id.",
-        {"found": [one.certification_id for one in found], "kept": len(kept)},
+        found=[one.certification_id for one in found],
+        kept=len(kept),
     )
 
 
@@ -230,12 +229,10 @@ def _require_same(target: Path, there: bytes, manifest: bytes) -> None:
     differ = sorted(
         name for name in published.keys() | computed.keys() if published.get(name) != computed.get(name)
     )
-    raise Seg3BError(
-        STATE,
-        "NONDETERMINISTIC_OUTPUT",
+    raise fail(
         "certification_digest",
         f"{', '.join(differ)} in {target}",
         "The same lineages and policy gave other bytes; the published ones stay. Raise CODE_VERSION of "
         "seg3b_assets.certification if scoring changed; else find what depends on order, clock or machine.",
-        {"files": differ},
+        files=differ,
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from seg3b_assets.laws.errors import BlockedError, Seg3BError
+from seg3b_assets.laws.errors import BlockedError, Seg3BError, fail
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.pipeline import RunRecord, SeedRun, Segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
@@ -114,16 +114,12 @@ def _sealed_again(
     if sealed.identity == identity and found == dict(policies):
         return sealed
     changed = sorted(name for name in found if found[name] != policies.get(name))
-    raise Seg3BError(
-        "S0",
-        "SEALED_INPUT_DIGEST_MISMATCH",
+    raise fail(
         "inputs_unchanged",
         str(settings.policies if changed else root),
         "Leave policies and upstream alone while a certification runs, then certify again.",
-        {
-            "seed": identity.seed,
-            "policies": changed,
-            "expected": identity.sealed_inputs_digest,
-            "found": sealed.identity.sealed_inputs_digest,
-        },
+        seed=identity.seed,
+        policies=changed,
+        expected=identity.sealed_inputs_digest,
+        found=sealed.identity.sealed_inputs_digest,
     )

@@ -90,20 +90,18 @@ def sample(
 def _in_force(settings: Settings, seed: int, flag: str | None) -> PublishedRun:
     from seg3b_assets.consume import run_over
     from seg3b_assets.contracts import contract
-    from seg3b_assets.laws.errors import Seg3BError
+    from seg3b_assets.laws.errors import fail
     from seg3b_assets.store import Store
 
     store = Store(settings.home, contract)
     found = [store.snapshot(state, key) for state, key in store.heads(seed).items()]
     snapshots = [snapshot for snapshot in found if snapshot is not None]
     if not snapshots:
-        raise Seg3BError(
-            "S5",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "seed_in_force",
             str(settings.home),
             f"Run it first: seg3b run --seed {seed}; or name an exported run with --tree.",
-            {"seed": seed},
+            seed=seed,
         )
     paths = {name: snapshot.path(name) for snapshot in snapshots for name in snapshot.outputs}
     return run_over(paths, expect=flag)

@@ -34,7 +34,7 @@ def apart(tree: Path) -> None:
         typer.Exit: in the parent. Seg3BError: INPUT_OPEN_FAILED where reading the tree ended the child.
     """
     from seg3b_assets.foreign.supervision import LIMIT, ReaderEndedError, memory_limit, part
-    from seg3b_assets.laws.errors import Seg3BError
+    from seg3b_assets.laws.errors import fail
     from seg3b_assets.laws.plain_files import bytes_below
 
     try:
@@ -44,13 +44,12 @@ def apart(tree: Path) -> None:
     try:
         code = part(limit)
     except ReaderEndedError as error:
-        raise Seg3BError(
-            "S5",
-            "INPUT_OPEN_FAILED",
+        raise fail(
             "reader_memory",
             str(tree),
             f"Take none of it if it is a stranger's; if it is large and yours, allow more megabytes with {LIMIT}.",
-            {"reason": str(error), "limit_mb": None if limit is None else limit >> 20},
+            reason=str(error),
+            limit_mb=None if limit is None else limit >> 20,
         ) from error
     if code is not None:
         raise typer.Exit(code)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -24,11 +24,15 @@ from seg3b_assets.consume.arguments import Column
 from seg3b_assets.consume.tree import PublishedRun
 from seg3b_assets.laws.alias import AliasTables
 from seg3b_assets.laws.alias_slices import parse_slices, routed_cells
-from seg3b_assets.laws.errors import Seg3BError, fail
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.laws.randomness import Stream
 from seg3b_assets.laws.zone_clock import offsets_at
 
+_REMEDY: Final = (
+    "Route virtual merchants of this run only, with uniforms strictly between 0 and 1; "
+    "virtual_merchants(run) lists them."
+)
 I64 = NDArray[np.int64]
 
 
@@ -175,22 +179,21 @@ class Router:
     def _segments(self, wanted: U64) -> I64:
         if not self.merchant_id.size:
             if wanted.size:
-                raise _refused(
-                    "merchant_is_virtual", f"merchant_ids[0]: merchant {wanted[0]}", {"virtual_merchants": 0}
-                )
+                place = f"merchant_ids[0]: merchant {wanted[0]}"
+                raise fail("merchant_is_virtual", place, _REMEDY, virtual_merchants=0)
             return np.zeros(0, np.int64)
         segment = np.searchsorted(self.merchant_id, wanted).clip(max=self.merchant_id.shape[0] - 1)
         unknown = self.merchant_id[segment] != wanted
         if unknown.any():
             row = int(np.flatnonzero(unknown)[0])
             place = f"merchant_ids[{row}]: merchant {wanted[row]}"
-            raise _refused("merchant_is_virtual", place, {"events": int(unknown.sum())})
+            raise fail("merchant_is_virtual", place, _REMEDY, events=int(unknown.sum()))
         disabled = [merchant for merchant, mode in self.modes.items() if mode == DISABLED]
         barred = np.isin(wanted, np.array(disabled, np.uint64))
         if barred.any():
             place = f"merchant {wanted[int(np.flatnonzero(barred)[0])]}"
-            detail = {"events": int(barred.sum()), "mode": DISABLED}
-            raise _refused("merchant_is_routed_virtually", place, detail)
+            events = int(barred.sum())
+            raise fail("merchant_is_routed_virtually", place, _REMEDY, events=events, mode=DISABLED)
         return segment.astype(np.int64)
 
 
@@ -241,15 +244,3 @@ def _edges(run: PublishedRun) -> pl.DataFrame:
     joined = edges.join(settled, on="merchant_id", how="left", maintain_order="left")
     texts = [name for name in _RECEIPT if joined.schema[name] == pl.String]
     return joined.select(*_EDGE_COLUMNS, *_RECEIPT).with_columns(pl.col(texts).cast(pl.Categorical))
-
-
-def _refused(validator: str, place: str, detail: dict[str, Any]) -> Seg3BError:
-    return Seg3BError(
-        "S5",
-        "INPUT_SCHEMA_MISMATCH",
-        validator,
-        place,
-        "Route virtual merchants of this run only, with uniforms strictly between 0 and 1; "
-        "virtual_merchants(run) lists them.",
-        detail,
-    )

@@ -17,7 +17,7 @@ import orjson
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
-from seg3b_assets.laws.errors import Seg3BError, fail
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import path_digest
 from seg3b_assets.laws.plain_files import read_plain
 
@@ -69,18 +69,13 @@ def require_sealed(run: PublishedRun, expect: str | None = None) -> str:
     bundle = run.path(_BUNDLE)
     flag = _require_flag(bundle)
     if expect is not None and flag != expect:
-        raise _broken(
-            "FLAG_DIGEST_MISMATCH",
-            "expected_flag",
-            str(bundle / _FLAG_NAME),
-            {"flag": flag, "expected": expect},
-        )
+        raise fail("expected_flag", str(bundle / _FLAG_NAME), _REMEDY, flag=flag, expected=expect)
     sealed = _manifest(bundle / _MANIFEST, run.identity)
     for dataset_id in ROUTED:
         found = _digest(run.path(dataset_id))
         if sealed.get(dataset_id) != found:
-            detail = {"sealed": sealed.get(dataset_id), "found": found}
-            raise _broken("DIGEST_COMPONENT_MISMATCH", "sealed_dataset", str(run.path(dataset_id)), detail)
+            place = str(run.path(dataset_id))
+            raise fail("sealed_dataset", place, _REMEDY, sealed=sealed.get(dataset_id), found=found)
     return flag
 
 
@@ -102,10 +97,8 @@ def _digest(path: Path) -> str:
     try:
         return path_digest(path)
     except OSError as error:
-        detail = {"reason": error.strerror}
-        raise _broken(
-            "DIGEST_COMPONENT_MISMATCH", "sealed_dataset", str(error.filename or path), detail
-        ) from error
+        place = str(error.filename or path)
+        raise fail("sealed_dataset", place, _REMEDY, reason=error.strerror) from error
 
 
 def _require_flag(bundle: Path) -> str:
@@ -127,12 +120,10 @@ def _require_flag(bundle: Path) -> str:
                 digest.update(read_plain(bundle / name))
     except OSError as error:
         place = str(error.filename or bundle)
-        raise _broken(
-            "BUNDLE_CONTENT_MISMATCH", "bundle_readable", place, {"reason": error.strerror}
-        ) from error
+        raise fail("bundle_readable", place, _REMEDY, reason=error.strerror) from error
     if named is None or named[1].decode() != digest.hexdigest():
-        detail = {"flag": named[1].decode() if named else None, "bundle": digest.hexdigest()}
-        raise _broken("FLAG_DIGEST_MISMATCH", "flag_names_bundle", str(flag), detail)
+        stated = named[1].decode() if named else None
+        raise fail("flag_names_bundle", str(flag), _REMEDY, flag=stated, bundle=digest.hexdigest())
     return digest.hexdigest()
 
 
@@ -141,18 +132,8 @@ def _manifest(path: Path, identity: RunIdentity) -> dict[str, str]:
         document = orjson.loads(read_plain(path))
         for key in ("manifest_fingerprint", "parameter_hash"):
             if document[key] != (expected := getattr(identity, key)):
-                raise _broken(
-                    "IDENTITY_MISMATCH",
-                    "manifest_identity",
-                    str(path),
-                    {"key": key, "expected": expected, "found": str(document[key])},
-                )
+                found = str(document[key])
+                raise fail("manifest_identity", str(path), _REMEDY, key=key, expected=expected, found=found)
         return {own_id(str(row["logical_id"])): str(row["sha256_hex"]) for row in document["evidence"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(
-            "BUNDLE_CONTENT_MISMATCH", "manifest_readable", str(path), {"reason": str(error)}
-        ) from error
-
-
-def _broken(name: str, validator: str, place: str, detail: dict[str, str | None]) -> Seg3BError:
-    return Seg3BError("S5", name, validator, place, _REMEDY, dict(detail))
+        raise fail("manifest_readable", str(path), _REMEDY, reason=str(error)) from error

@@ -221,7 +221,7 @@ def _only(base: Path, dataset_id: str) -> Path:
 
 def _refused_flag(reason: str) -> Seg3BError:
     return fail(
-        "expected_flag", "expect", "Give the flag as `seg3b run` or `seg3b verify` printed it.", reason=reason
+        "stated_flag", "expect", "Give the flag as `seg3b run` or `seg3b verify` printed it.", reason=reason
     )
 
 

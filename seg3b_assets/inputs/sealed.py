@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seg3b_assets.contracts import DatasetContract, Violation, contract
 from seg3b_assets.inputs.tables import place_of_row, read_table
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,13 +75,14 @@ class SealedInputs:
                 state, logical_id, Path(error.filename or entry.location), error.strerror
             ) from error
         if found != entry.sha256_hex:
-            raise Seg3BError(
-                state,
-                "SEALED_INPUT_DIGEST_MISMATCH",
+            raise fail(
                 "sealed_digest",
                 str(entry.location),
                 "Leave the input alone while a run reads it, then run again from S0 to seal its new bytes.",
-                {"logical_id": logical_id, "expected": entry.sha256_hex, "found": found},
+                in_state=state,
+                logical_id=logical_id,
+                expected=entry.sha256_hex,
+                found=found,
             )
         return entry.location
 
@@ -135,13 +136,13 @@ class SealedInputs:
     def _entry(self, logical_id: str, state: str) -> SealedInput:
         entry = self.entries.get(logical_id)
         if entry is None:
-            raise Seg3BError(
-                state,
-                "REQUIRED_INPUT_NOT_SEALED",
+            raise fail(
                 "sealed_input",
                 logical_id,
                 "Give the upstream root this input and run from S0: a state reads only what S0 sealed.",
-                {"logical_id": logical_id, "sealed": sorted(self.entries)},
+                in_state=state,
+                logical_id=logical_id,
+                sealed=sorted(self.entries),
             )
         return entry
 
@@ -160,13 +161,13 @@ def digest_of(location: Path, digests: DigestCache) -> str:
 
 def open_failed(state: str, logical_id: str, location: Path, reason: str | None) -> Seg3BError:
     """The error of an input whose bytes cannot be had or decoded."""
-    return Seg3BError(
-        state,
-        "INPUT_OPEN_FAILED",
+    return fail(
         "input_readable",
         str(location),
         "Restore the file: it is missing, unreadable or cut short.",
-        {"logical_id": logical_id, "reason": reason},
+        in_state=state,
+        logical_id=logical_id,
+        reason=reason,
     )
 
 

@@ -6,7 +6,7 @@ fault and is raised; whether it says the right thing is for the metrics.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from seg3b_assets.laws.alias import HEADER_BYTES, PAIR_BYTES, PROBABILITY_BITS, AliasTables
 from seg3b_assets.laws.apportionment import segment_ids, segment_starts
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
+_BLOB: Final = "edge_alias_blob_3B"
+_REMEDY: Final = "Run S3 again: blob, alias index and edge catalogue must be of one snapshot."
 _WORD_BYTES: Final = 4
 _HEADER_WORDS: Final = HEADER_BYTES // _WORD_BYTES
 
@@ -38,7 +40,9 @@ def parse_slices(blob: bytes, index: pl.DataFrame, merchant_id: U64, lengths: I6
     """
     rows = index.filter(pl.col("scope") == "MERCHANT").sort("merchant_id")
     if not np.array_equal(rows["merchant_id"].to_numpy(), merchant_id):
-        raise _unfit("alias_index_merchants", {"index_rows": rows.height, "merchants": merchant_id.shape[0]})
+        raise fail(
+            "alias_index_merchants", _BLOB, _REMEDY, index_rows=rows.height, merchants=merchant_id.shape[0]
+        )
     offsets = rows["blob_offset_bytes"].fill_null(-1).to_numpy()
     _require(
         merchant_id,
@@ -77,15 +81,5 @@ def _require(merchant_id: U64, *conditions: NDArray[np.bool_]) -> None:
     for condition in conditions:
         if not condition.all():
             example = int(merchant_id[int(np.argmin(condition))])
-            raise _unfit("alias_slice_parses", {"merchant_id": example, "count": int((~condition).sum())})
-
-
-def _unfit(validator: str, detail: dict[str, Any]) -> Seg3BError:
-    return Seg3BError(
-        "S4",
-        "INPUT_SCHEMA_MISMATCH",
-        validator,
-        "edge_alias_blob_3B",
-        "Run S3 again: blob, alias index and edge catalogue must be of one snapshot.",
-        detail,
-    )
+            count = int((~condition).sum())
+            raise fail("alias_slice_parses", _BLOB, _REMEDY, merchant_id=example, count=count)

@@ -19,7 +19,7 @@ from pathlib import Path
 import dagster as dg
 
 from seg3b_assets.inputs.published import Published
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.orchestration.reporting import PartitionReport
 from seg3b_assets.orchestration.run_log import LogProgress
@@ -167,12 +167,10 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         snapshots = self._snapshots(context)
         if len(snapshots) < 2:
-            raise Seg3BError(
-                state="S1",
-                name="INPUT_OPEN_FAILED",
-                validator="seed_published",
-                place=f"seed {context.partition_key}",
-                remedy="Materialize it first, at least virtual_settlement_3B: nothing is there to be checked.",
+            raise fail(
+                "seed_published",
+                f"seed {context.partition_key}",
+                "Materialize it first, at least virtual_settlement_3B: nothing is there to be checked.",
             )
         return published_seed(self.sealed(context), snapshots, default_segment())
 

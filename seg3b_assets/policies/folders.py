@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import path_digest, sha256_hex
 from seg3b_assets.laws.plain_files import open_plain, real_path
 from seg3b_assets.policies.overlay import MARK, SHIPPED, Overlaid, OverlayMark, changes, merged
@@ -136,13 +136,12 @@ def digest_again(overlaid: Collection[Path]) -> Callable[[Path], str]:
 
 
 def unreadable(path: Path, error: OSError) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_OPEN_FAILED",
+    return fail(
         "policy_readable",
         str(path),
         "Make the policies readable for the user who runs the segment.",
-        {"file": path.name, "reason": error.strerror or str(error)},
+        file=path.name,
+        reason=error.strerror or str(error),
     )
 
 
@@ -194,11 +193,10 @@ def _base(folder: Path, mark: OverlayMark, over: tuple[Path, ...]) -> PolicyFold
 
 
 def _no_folder(folder: Path) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "POLICY_SCHEMA_INVALID",
+    return fail(
         "policy_folder",
         str(folder),
         "Give a folder that holds the policy files, or an overlay of them, with --policies or SEG3B_POLICIES.",
-        {"file": str(folder), "allowed": "a folder"},
+        file=str(folder),
+        allowed="a folder",
     )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.realism.gates import Threshold, hold
@@ -114,12 +114,13 @@ def _result(row: Mapping[str, Any], run: _Run) -> tuple[Any, ...]:
     metric, virtual_class = row["metric"], _virtual_class(row)
     defined = METRICS.get(metric)
     if defined is None or defined.compute is None or (virtual_class is not None and not defined.by_class):
-        raise _row_error(
-            "TEST_BINDING_INVALID",
+        raise fail(
             "metric_of_the_registry",
-            row,
+            _place(row),
             "Name a metric of the registry, over all merchants or over one virtual class.",
-            {"metric": metric, "virtual_class": virtual_class, "metrics": sorted(METRICS)},
+            metric=metric,
+            virtual_class=virtual_class,
+            metrics=sorted(METRICS),
         )
     if row["enabled"]:
         measurement = run.measure(metric, virtual_class)
@@ -152,12 +153,13 @@ def _virtual_class(row: Mapping[str, Any]) -> str | None:
     classes = [name for name in population["classes"] or () if name is not None]
     if not population["merchant_ids"] and (row["scope"], len(classes)) in ((GLOBAL, 0), (PER_CLASS, 1)):
         return classes[0] if classes else None
-    raise _row_error(
-        "TEST_BINDING_INVALID",
+    raise fail(
         "population_measurable",
-        row,
+        _place(row),
         "Ask about all merchants (scope GLOBAL, no class) or about one virtual class (scope PER_CLASS).",
-        {"scope": row["scope"], "classes": classes, "merchant_ids": len(population["merchant_ids"] or ())},
+        scope=row["scope"],
+        classes=classes,
+        merchant_ids=len(population["merchant_ids"] or ()),
     )
 
 
@@ -175,17 +177,16 @@ def _bound(row: Mapping[str, Any]) -> tuple[str, Threshold]:
         return operator, (low, high)
     if operator in (">=", "<=") and value is not None:
         return operator, float(value)
-    raise _row_error(
-        "TEST_THRESHOLD_INVALID",
+    raise fail(
         "threshold_readable",
-        row,
+        _place(row),
         "Give the row its terms: an operator and its bound, value for >= and <=, low and high for range.",
-        {"operator": operator, "value": value, "low": low, "high": high},
+        operator=operator,
+        value=value,
+        low=low,
+        high=high,
     )
 
 
-def _row_error(
-    name: str, validator: str, row: Mapping[str, Any], remedy: str, detail: dict[str, Any]
-) -> Seg3BError:
-    place = f"virtual_validation_contract_3B:{row['test_id']}"
-    return Seg3BError("S4", name, validator, place, remedy, detail)
+def _place(row: Mapping[str, Any]) -> str:
+    return f"virtual_validation_contract_3B:{row['test_id']}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.geography import CountryPolygons, covering_countries
 from seg3b_assets.laws.identity import RunIdentity
 
@@ -146,11 +146,9 @@ def with_countries(settlement: pl.DataFrame, countries: pl.DataFrame) -> pl.Data
 
 
 def _not_whole(dataset: str, detail: dict[str, Any]) -> Seg3BError:
-    return Seg3BError(
-        STATE,
-        "INPUT_SCHEMA_MISMATCH",
+    return fail(
         "one_set_of_virtual_merchants",
         dataset,
         "Run the seed from S1: the outputs are not of one lineage, and realism scores whole seeds only.",
-        detail,
+        **detail,
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seg3b_assets.laws.alias import HEADER_BYTES, AliasTables, pick
 from seg3b_assets.laws.alias_slices import routed_cells
 from seg3b_assets.laws.apportionment import segment_starts
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.randomness import ROUTING_PROBE, Stream
 from seg3b_assets.laws.zone_clock import ZoneClock
 from seg3b_assets.policies import VirtualRoutingFields
@@ -252,11 +252,11 @@ def _bound(outputs: SeedOutputs, name: str, anchor: str) -> tuple[str, str]:
     }
     if anchor in allowed:
         return dataset, column
-    raise Seg3BError(
-        "S4",
-        "FIELD_BINDING_INVALID",
+    raise fail(
         "receipt_field_resolves",
         f"virtual_routing_fields.yaml:{name}_source",
         "Bind the field to a published column that a receipt can carry.",
-        {"field": f"{name}_field", "anchor": anchor, "allowed": sorted(allowed)},
+        field=f"{name}_field",
+        anchor=anchor,
+        allowed=sorted(allowed),
     )

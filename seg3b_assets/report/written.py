@@ -35,7 +35,7 @@ from seg3b_assets.certification.references import (
 )
 from seg3b_assets.certification.run import CertificationRun
 from seg3b_assets.contracts import contract, require_document
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import canonical_json, sha256_json
 from seg3b_assets.laws.input_notes import InputNote, input_notes
 from seg3b_assets.locks import exclusive
@@ -207,13 +207,11 @@ def _typed(model: type[D], documents: Mapping[str, Any], kept: KeptCertification
 
 
 def _not_whole(kept: KeptCertification, name: str) -> Seg3BError:
-    return Seg3BError(
-        STATE,
-        "INPUT_OPEN_FAILED",
+    return fail(
         "certification_whole",
         str(kept.folder / name),
         "Certify the seeds again: the certification is older than this document, or was altered.",
-        {"certification_id": kept.certification_id},
+        certification_id=kept.certification_id,
     )
 
 

@@ -24,6 +24,8 @@ from seg3b_assets.laws.errors import (
 
 PRODUCT = Path(seg3b_assets.__file__).parent
 STATES = ("S0", "S1", "S2", "S3", "S4", "S5")
+# Rules whose code is of the data: of the dataset that was written, of what is wrong with an input.
+OF_SEVERAL_CODES = {"output_contract", "sealed_input_kept"}
 
 
 def calls() -> Iterator[tuple[str, ast.Call, dict[str, str]]]:
@@ -105,6 +107,18 @@ def test_every_code_of_the_catalogue_is_one_of_the_law() -> None:
 def test_every_rule_is_named_somewhere_and_every_name_is_a_rule() -> None:
     named = {(module, rule_of(call, texts)) for module, call, texts in calls()}
     assert {rule for _, rule in named} == set(RULES)
+
+
+def test_an_error_is_made_without_the_catalogue_only_where_its_rule_is_of_the_data() -> None:
+    named = {
+        rule.value
+        for path in PRODUCT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Seg3BError"
+        for rule in (*node.args[2:3], *(one.value for one in node.keywords if one.arg == "validator"))
+        if isinstance(rule, ast.Constant)
+    }
+    assert named == OF_SEVERAL_CODES
 
 
 def test_a_rule_of_several_states_is_given_one() -> None:

@@ -30,6 +30,9 @@ INDEX_NAME: Final = "index.json"
 _FLAG: Final = re.compile(rb"sha256_hex = ([a-f0-9]{64})\n?")
 _CHUNK: Final = 1 << 20
 _EXAMPLES: Final = 5
+_RESTORE: Final = (
+    "Restore the bundle as it was published: its index must be well formed and list exactly its files."
+)
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,12 @@ def _read_index(segment: str, folder: Path) -> Any:
     try:
         index = parse_once(raw)
     except ValueError as error:
-        raise _index_error(path, "index_json", {"segment": segment, "reason": str(error)}) from error
+        raise fail("index_json", str(path), _RESTORE, segment=segment, reason=str(error)) from error
     violations = contract(f"validation_index_{segment}").check_document(index)
     if violations:
         first = violations[0]
         facts = {"rule": first.rule, "at": first.column, "found": first.example, "expected": first.expected}
-        raise _index_error(path, "index_schema", {"segment": segment, "violations": len(violations), **facts})
+        raise fail("index_schema", str(path), _RESTORE, segment=segment, violations=len(violations), **facts)
     return index
 
 
@@ -192,7 +195,7 @@ def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> Non
     counts = Counter(member.path for member in members)
     repeated = sorted(path for path, count in counts.items() if count > 1)
     if repeated:
-        raise _index_error(place, "index_unique", {"segment": segment, "repeated": repeated[:_EXAMPLES]})
+        raise fail("index_unique", str(place), _RESTORE, segment=segment, repeated=repeated[:_EXAMPLES])
     listed = {member.path for member in members}
     on_disk = _bundle_files(segment, folder)
     on_disk.discard(FLAG_NAME)
@@ -200,7 +203,7 @@ def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> Non
         on_disk.discard(INDEX_NAME)
     if listed != on_disk:
         missing, unlisted = sorted(listed - on_disk), sorted(on_disk - listed)
-        facts = {
+        facts: dict[str, Any] = {
             "segment": segment,
             "missing": missing[:_EXAMPLES],
             "missing_count": len(missing),
@@ -209,7 +212,7 @@ def _check_listing(segment: str, folder: Path, members: Sequence[Member]) -> Non
         }
         # A file too many is named where it lies: people look there for what their system left.
         place = folder / unlisted[0] if unlisted and not missing else place
-        raise _index_error(place, "index_listing", facts)
+        raise fail("index_listing", str(place), _RESTORE, **facts)
 
 
 def _bundle_files(segment: str, folder: Path) -> set[str]:
@@ -220,15 +223,15 @@ def _bundle_files(segment: str, folder: Path) -> set[str]:
         for name in (*folders, *names):
             entry = base / name
             if entry.is_symlink() and (entry.is_dir() or not real_path(entry).is_relative_to(root)):
-                facts = {"segment": segment, "path": entry.relative_to(folder).as_posix()}
-                raise _index_error(entry, "index_link", {**facts, "target": str(entry.readlink())})
+                path, target = entry.relative_to(folder).as_posix(), str(entry.readlink())
+                raise fail("index_link", str(entry), _RESTORE, segment=segment, path=path, target=target)
         for entry in (base / name for name in names):
             relative = entry.relative_to(folder).as_posix()
             if not entry.exists():
                 continue  # a link to nothing, and so a member that is missing
             if not entry.is_file():
-                facts = {"segment": segment, "path": relative}
-                raise _index_error(entry, "index_entry", {**facts, "reason": "neither a file nor a folder"})
+                reason = "neither a file nor a folder"
+                raise fail("index_entry", str(entry), _RESTORE, segment=segment, path=relative, reason=reason)
             found.add(relative)
     return found
 
@@ -237,8 +240,8 @@ def _walk(segment: str, folder: Path) -> Iterator[tuple[Path, list[str], list[st
     try:
         yield from walk_below(folder)
     except StrangeFileError as error:
-        facts: dict[str, object] = {"segment": segment, "reason": error.strerror}
-        raise _index_error(Path(error.filename), "index_entry", facts) from error
+        place = str(Path(error.filename))
+        raise fail("index_entry", place, _RESTORE, segment=segment, reason=error.strerror) from error
 
 
 def _read_members(segment: str, folder: Path, members: Sequence[Member]) -> str:
@@ -269,35 +272,18 @@ def altered_members(segment: str, folder: Path) -> list[Seg3BError]:
 
 
 def _member_errors(segment: str, folder: Path, members: Sequence[Member]) -> Iterator[Seg3BError]:
+    facts: dict[str, Any]
+    remedy = f"Restore the file as segment {segment} published it; its bytes are not what the index lists."
     for member in members:
         path = folder / member.path
         if member.size_bytes is not None and path.stat().st_size != member.size_bytes:
-            yield _member_error(segment, path, "size_bytes", (member.size_bytes, path.stat().st_size))
+            size = path.stat().st_size
+            facts = {"segment": segment, "what": "size_bytes", "expected": member.size_bytes, "found": size}
+            yield fail("member_size_bytes", str(path), remedy, **facts)
             continue
         if member.sha256_hex is None:
             continue
         found = file_digest(path)
         if found != member.sha256_hex:
-            yield _member_error(segment, path, "sha256_hex", (member.sha256_hex, found))
-
-
-def _member_error(segment: str, path: Path, what: str, values: tuple[object, object]) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "UPSTREAM_HASH_MISMATCH",
-        f"member_{what}",
-        str(path),
-        f"Restore the file as segment {segment} published it; its bytes are not what the index lists.",
-        {"segment": segment, "what": what, "expected": values[0], "found": values[1]},
-    )
-
-
-def _index_error(path: Path, validator: str, detail: dict[str, object]) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "UPSTREAM_INDEX_INVALID",
-        validator,
-        str(path),
-        "Restore the bundle as it was published: its index must be well formed and list exactly its files.",
-        detail,
-    )
+            facts = {"segment": segment, "what": "sha256_hex", "expected": member.sha256_hex, "found": found}
+            yield fail("member_sha256_hex", str(path), remedy, **facts)

@@ -13,7 +13,7 @@ import polars as pl
 
 from seg3b_assets.contracts import contract
 from seg3b_assets.inputs.tables import read_table
-from seg3b_assets.laws.errors import Seg3BError
+from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.map_findings import COUNTRY_LEFT_PRIOR, MapFinding
 from seg3b_assets.laws.visible_text import story
 from seg3b_assets.states.s0_gate.maps import Maps, read_maps
@@ -28,6 +28,10 @@ FINDINGS: Final = "input_findings_3B"
 MERCHANTS: Final = "transaction_schema_merchant_ids"
 PRIOR: Final = "cdn_country_weights"
 NEEDS: Final = ("polygon", "tiles", "zones")
+_COVER: Final = (
+    "Give every country named its polygon in world_countries, its files in the three tile surfaces and its zones in "
+    "tz_world; or take it out of where it is named."
+)
 
 LOG = story("run")
 
@@ -100,9 +104,8 @@ def uncovered_homes(inputs: SealedInputs, covered: Mapping[str, frozenset[str]])
     lacking = _lacking(homes.unique().to_list(), covered)
     if lacking:
         merchants = int(homes.is_in(list(lacking)).sum())
-        yield _uncovered(
-            "INPUT_SCHEMA_MISMATCH", f"{MERCHANTS}.home_country_iso", lacking, "homes_covered", merchants
-        )
+        place = f"{MERCHANTS}.home_country_iso"
+        yield fail("homes_covered", place, _COVER, **_told(lacking), merchants=merchants)
 
 
 def uncovered_policies(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> Iterator[Seg3BError]:
@@ -111,11 +114,11 @@ def uncovered_policies(policies: PolicySet, covered: Mapping[str, frozenset[str]
     lacking = _lacking(seats, covered)
     if lacking:
         place = "settlement.yaml:seat_rules.jurisdictions"
-        yield _uncovered("POLICY_SCHEMA_INVALID", place, lacking, "seats_covered")
+        yield fail("seats_covered", place, _COVER, **_told(lacking))
     prior = policies.cdn_country_weights
     lacking = _prior_lacking(policies, covered)
     if lacking and (prior.missing_country == "refuse" or len(lacking) == len(prior.countries)):
-        yield _uncovered("POLICY_SCHEMA_INVALID", f"{PRIOR}.yaml:countries", lacking, "prior_covered")
+        yield fail("prior_covered", f"{PRIOR}.yaml:countries", _COVER, **_told(lacking))
 
 
 def left_prior(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -> list[MapFinding]:
@@ -128,23 +131,6 @@ def _prior_lacking(policies: PolicySet, covered: Mapping[str, frozenset[str]]) -
     return _lacking((row.country_iso for row in policies.cdn_country_weights.countries), covered)
 
 
-def _uncovered(
-    name: str,
-    place: str,
-    lacking: Mapping[str, tuple[str, ...]],
-    validator: str,
-    merchants: int | None = None,
-) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        name,
-        validator,
-        place,
-        "Give every country named its polygon in world_countries, its files in the three tile surfaces and its zones "
-        "in tz_world; or take it out of where it is named.",
-        {
-            "count": len(lacking),
-            "countries": {code: list(without) for code, without in lacking.items()},
-            **({} if merchants is None else {"merchants": merchants}),
-        },
-    )
+def _told(lacking: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    countries = {code: list(without) for code, without in lacking.items()}
+    return {"count": len(lacking), "countries": countries}

@@ -22,6 +22,9 @@ RECEIPT_ID: Final = "run_receipt"
 RECEIPT_NAME: Final = "run_receipt.json"
 _FOUND_FOLDER: Final = frozenset({"{version}", "{vintage}"})
 _EXAMPLES: Final = 5
+_RESTORE_RECEIPT: Final = (
+    "Restore run_receipt.json: run_id, seed, parameter_hash, manifest_fingerprint, created_utc."
+)
 
 
 def resolve_upstream(upstream: Path, seed: int) -> Path:
@@ -68,14 +71,14 @@ def read_receipt(root: Path) -> WorldIdentity:
             "receipt_readable", str(path), "Make upstream's run_receipt.json readable.", reason=error.strerror
         ) from error
     except ValueError as error:
-        raise _receipt_error(path, "receipt_json", {"reason": str(error)}) from error
+        raise fail("receipt_json", str(path), _RESTORE_RECEIPT, reason=str(error)) from error
     violations = contract(RECEIPT_ID).check_document(value)
     if violations:
         first = violations[0]
         facts = {"at": first.column, "expected": first.expected}
         if not path.is_symlink():  # what a link leads to is not ours to show
             facts["found"] = first.example
-        raise _receipt_error(path, "receipt_schema", {"violations": len(violations), **facts})
+        raise fail("receipt_schema", str(path), _RESTORE_RECEIPT, violations=len(violations), **facts)
     return WorldIdentity(
         value["seed"], value["parameter_hash"], value["manifest_fingerprint"], value["created_utc"]
     )
@@ -142,15 +145,4 @@ def _absent(declared: DatasetContract, parent: Path, name: str) -> Seg3BError:
         f"Give the upstream root its {declared.id}, or point --upstream to a complete root.",
         logical_id=declared.id,
         expected=declared.path,
-    )
-
-
-def _receipt_error(path: Path, validator: str, detail: dict[str, object]) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_SCHEMA_MISMATCH",
-        validator,
-        str(path),
-        "Restore run_receipt.json: run_id, seed, parameter_hash, manifest_fingerprint, created_utc.",
-        detail,
     )

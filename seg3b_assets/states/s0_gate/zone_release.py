@@ -15,7 +15,7 @@ from typing import Any, Final
 from seg3b_assets.contracts import contract
 from seg3b_assets.inputs.sealed import SealedInput
 from seg3b_assets.inputs.tables import read_table
-from seg3b_assets.laws.errors import Seg3BError, fail
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.plain_files import read_plain
 from seg3b_assets.laws.strict_json import parse_once
 from seg3b_assets.laws.tz_database import newer_zones_note
@@ -23,6 +23,9 @@ from seg3b_assets.laws.tz_database import newer_zones_note
 CACHE: Final = "tz_timetable_cache"
 MANIFEST: Final = "tz_timetable_cache.json"
 ZONES: Final = "tz_world"
+_REMEDY: Final = (
+    "Restore the manifest of 2A's timetables as it was published, or take the folder out: it is optional."
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def read_release(sealed: Mapping[str, SealedInput], manifest_fingerprint: str) -
     if violations:
         first = violations[0]
         facts = {"at": first.column, "found": first.example, "expected": first.expected}
-        raise _refused(path, "release_schema", facts)
+        raise fail("release_schema", str(path), _REMEDY, **facts)
     found = document["manifest_fingerprint"]
     if found != manifest_fingerprint:
         raise fail(
@@ -88,15 +91,4 @@ def _document(path: Path) -> Any:
             reason=error.strerror,
         ) from error
     except ValueError as error:
-        raise _refused(path, "release_json", {"reason": str(error)}) from error
-
-
-def _refused(path: Path, validator: str, detail: dict[str, object]) -> Seg3BError:
-    return Seg3BError(
-        "S0",
-        "INPUT_SCHEMA_MISMATCH",
-        validator,
-        str(path),
-        "Restore the manifest of 2A's timetables as it was published, or take the folder out: it is optional.",
-        detail,
-    )
+        raise fail("release_json", str(path), _REMEDY, reason=str(error)) from error

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
 from seg3b_assets.contracts.published import column_anchor
-from seg3b_assets.laws.errors import Seg3BError, fail
+from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.policies import VIRTUAL_CLASSES, VirtualValidation
 from seg3b_assets.policies.validation import TrafficFamily
@@ -376,15 +376,10 @@ def _check_contract(tests: list[DeclaredTest]) -> None:
     counts = Counter(test.test_id for test in tests)
     repeated = sorted(name for name, count in counts.items() if count > 1)
     if repeated or len(tests) < MINIMUM_ROWS:
-        raise _policy_error("contract_rows", "families", {"rows": len(tests), "repeated": repeated})
-
-
-def _policy_error(validator: str, key: str, detail: dict[str, Any]) -> Seg3BError:
-    return Seg3BError(
-        "S4",
-        "VALIDATION_POLICY_INVALID",
-        validator,
-        f"virtual_validation.yaml:{key}",
-        "Keep at least twelve distinct tests: enable more families, or slice them by class.",
-        detail,
-    )
+        raise fail(
+            "contract_rows",
+            "virtual_validation.yaml:families",
+            "Keep at least twelve distinct tests: enable more families, or slice them by class.",
+            rows=len(tests),
+            repeated=repeated,
+        )
