@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.largest_remainder import least, run_of, run_sums
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -28,7 +28,7 @@ _BITS: Final = 32
 
 @check("S3.alias_distribution", "§5 decode", "the table decodes to other weights than the catalogue's")
 @check("S3.alias_table", "§5 table", "the table decodes right but is not built in the law's order")
-def audit_tables(desk: Desk, catalogue: pl.DataFrame, slots: I64, prob_q: U32, alias: U32) -> None:
+def audit_tables(context: AuditContext, catalogue: pl.DataFrame, slots: I64, prob_q: U32, alias: U32) -> None:
     """What every merchant's table stands for, and that it is the law's.
 
     Args:
@@ -36,21 +36,21 @@ def audit_tables(desk: Desk, catalogue: pl.DataFrame, slots: I64, prob_q: U32, a
         prob_q, alias: uint32 (slots,), every alias within its table.
     """
     weight = catalogue["edge_weight"].to_numpy()
-    bits = desk.tree.policies.alias_layout.quantised_bits
+    bits = context.tree.policies.alias_layout.quantised_bits
     difference = np.abs(decoded(slots, prob_q, alias) - weight)
     # Half a step and a spread step of the mass grid, and what 32-bit thresholds round away.
     tolerance = 1.5 * 2.0**-bits + 2.0**-_BITS
     names = catalogue.select("merchant_id", "edge_id", "edge_weight")
-    desk.findings.rows(
+    context.findings.rows(
         "S3.alias_distribution",
         ~(difference <= tolerance),
         lambda at: {**names.row(at, named=True), "difference": float(difference[at])},
     )
     if not (np.abs(run_sums(weight, slots) - 1.0) < 2.0**-bits).all():
-        desk.findings.skip("the catalogue's weights are no distribution", "S3.alias_table")
+        context.findings.skip("the catalogue's weights are no distribution", "S3.alias_table")
         return
     mass = on_grid(weight, slots, bits)
-    desk.findings.rows(
+    context.findings.rows(
         "S3.alias_table",
         unlawful(mass, slots, bits, prob_q, alias),
         lambda at: {

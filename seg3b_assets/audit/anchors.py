@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.classification import MERCHANT_COLUMNS, MerchantFacts, derive_decisions, hash_draws
 from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.randomness import SETTLEMENT_PICK
@@ -65,7 +65,7 @@ class Anchors:
 
 
 def expected_settlements(
-    desk: Desk, merchants: pl.DataFrame | None, maps: Maps | None
+    context: AuditContext, merchants: pl.DataFrame | None, maps: Maps | None
 ) -> pl.DataFrame | None:
     """Where every merchant that the policy makes virtual ought to be settled; None where that cannot be told.
 
@@ -80,9 +80,9 @@ def expected_settlements(
     """
     if merchants is None or maps is None:
         return None
-    seed = desk.tree.identity.seed
-    decided = derive_decisions(MerchantFacts.of(merchants), desk.tree.policies.mcc_channel_rules, seed)
-    anchors = anchors_of(desk, merchants.filter(decided["is_virtual"]).select("merchant_id"), merchants)
+    seed = context.tree.identity.seed
+    decided = derive_decisions(MerchantFacts.of(merchants), context.tree.policies.mcc_channel_rules, seed)
+    anchors = anchors_of(context, merchants.filter(decided["is_virtual"]).select("merchant_id"), merchants)
     lon, lat = (anchors.ingested[name].fill_null(0.0).to_numpy() for name in ("lon_deg", "lat_deg"))
     home = anchors.table["home_country_iso"].to_numpy().astype("U2")
     covered, first = maps.covered(home, lon, lat), maps.country_of(lon, lat)
@@ -95,13 +95,13 @@ def expected_settlements(
             "decided_by": pl.Series(np.where(anchors.from_file, how, "DRAWN").tolist(), dtype=pl.String),
         }
     )
-    return expected.join(_draws(desk, anchors), on="merchant_id", how="left", maintain_order="left")
+    return expected.join(_draws(context, anchors), on="merchant_id", how="left", maintain_order="left")
 
 
-def anchors_of(desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame) -> Anchors:
+def anchors_of(context: AuditContext, table: pl.DataFrame, merchants: pl.DataFrame) -> Anchors:
     """Settlements, published or to be, beside their merchants' upstream columns (table: merchant_id at least)."""
     joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
-    coordinates = desk.input_table(COORDINATES, _COORDINATE_COLUMNS)
+    coordinates = context.input_table(COORDINATES, _COORDINATE_COLUMNS)
     if coordinates is None:
         coordinates = pl.DataFrame(
             schema={"merchant_id": pl.UInt64, "lat_deg": pl.Float64, "lon_deg": pl.Float64}
@@ -115,8 +115,8 @@ def anchors_of(desk: Desk, table: pl.DataFrame, merchants: pl.DataFrame) -> Anch
     )
     legal = legal_countries(
         MerchantFacts.of(joined.select(MERCHANT_COLUMNS)),
-        desk.tree.policies.settlement.seat_rules,
-        desk.tree.identity.seed,
+        context.tree.policies.settlement.seat_rules,
+        context.tree.identity.seed,
     )
     return Anchors(joined, of_merchant, legal)
 
@@ -134,19 +134,19 @@ def legal_countries(facts: MerchantFacts, rules: tuple[SeatRule, ...], seed: int
     return legal
 
 
-def gazetteer_of(desk: Desk) -> pl.DataFrame | None:
+def gazetteer_of(context: AuditContext) -> pl.DataFrame | None:
     """The places; none in a world that has none, and None where they are not at hand."""
-    found = desk.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
-    if found is None and desk.lawfully_without(GAZETTEER):
+    found = context.input_table(GAZETTEER, _GAZETTEER_COLUMNS)
+    if found is None and context.lawfully_without(GAZETTEER):
         dtypes = contract(GAZETTEER).polars_schema
         return pl.DataFrame(schema={name: dtypes[name] for name in _GAZETTEER_COLUMNS})
     return found
 
 
-def _draws(desk: Desk, anchors: Anchors) -> pl.DataFrame:
+def _draws(context: AuditContext, anchors: Anchors) -> pl.DataFrame:
     """merchant_id, place_id, lat_deg, lon_deg of every anchor that is drawn and not ingested."""
     drawn_for = ~anchors.from_file
-    gazetteer = gazetteer_of(desk)
+    gazetteer = gazetteer_of(context)
     ids = anchors.table["merchant_id"].filter(pl.Series(drawn_for)).to_numpy()
     if gazetteer is None:
         schema = {
@@ -156,11 +156,11 @@ def _draws(desk: Desk, anchors: Anchors) -> pl.DataFrame:
             "lon_deg": pl.Float64,
         }
         return pl.DataFrame(schema=schema)
-    return draw_places(desk, ids, anchors.legal[drawn_for], gazetteer)
+    return draw_places(context, ids, anchors.legal[drawn_for], gazetteer)
 
 
 def draw_places(
-    desk: Desk, merchant_id: U64, legal: NDArray[np.str_], gazetteer: pl.DataFrame
+    context: AuditContext, merchant_id: U64, legal: NDArray[np.str_], gazetteer: pl.DataFrame
 ) -> pl.DataFrame:
     """The place of every merchant: merchant_id, place_id, lat_deg, lon_deg; null where its country has none.
 
@@ -168,8 +168,8 @@ def draw_places(
         merchant_id: uint64 (n,), ascending, of the merchants that are drawn for. legal: their countries.
         gazetteer: place_id, country_iso, lat_deg, lon_deg, population.
     """
-    places, law = gazetteer.sort("place_id"), desk.tree.policies.settlement
-    draws = Draws(desk, SETTLEMENT_PICK, "S1.settlement_place", sampled=4)
+    places, law = gazetteer.sort("place_id"), context.tree.policies.settlement
+    draws = Draws(context, SETTLEMENT_PICK, "S1.settlement_place", sampled=4)
     of_country = {str(code): at for code, at in groups(places["country_iso"].to_numpy().astype("U2"))}
     people = places["population"].cast(pl.Float64).to_numpy()
     chosen = np.full(merchant_id.shape[0], -1, np.int64)

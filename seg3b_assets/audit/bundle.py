@@ -21,7 +21,7 @@ from seg3b_assets.audit.bundle_members import (
     same_as_compared,
 )
 from seg3b_assets.audit.checks import audited_datasets, bundle_documents, tree_check
-from seg3b_assets.audit.tree import Desk, read_bounded
+from seg3b_assets.audit.tree import AuditContext, read_bounded
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id
 from seg3b_assets.laws.hashing import le64, sha256_hex, uer
@@ -61,60 +61,60 @@ BUNDLE_CHECKS: Final = (
 Rows = Sequence[Mapping[str, Any]]
 
 
-def sealed_digests(desk: Desk) -> dict[str, str]:
+def sealed_digests(context: AuditContext) -> dict[str, str]:
     """Digest by dataset id as the bundle's manifest has it; empty when it cannot be read."""
-    manifest = desk.document(MANIFEST)
+    manifest = context.document(MANIFEST)
     if manifest is None:
         return {}
     return {own_id(row["logical_id"]): row["sha256_hex"] for row in manifest["evidence"]}
 
 
-def audit_bundle(desk: Desk, policies_known: bool) -> None:
+def audit_bundle(context: AuditContext, policies_known: bool) -> None:
     """Every check of the bundle, after everything it speaks of has been audited.
 
     Args:
         policies_known: whether ``tree.policies`` are the run's.
     """
-    folder = desk.tree.datasets.get(BUNDLE)
+    folder = context.tree.datasets.get(BUNDLE)
     if folder is None:
-        desk.findings.skip("the tree has no bundle", *BUNDLE_CHECKS)
+        context.findings.skip("the tree has no bundle", *BUNDLE_CHECKS)
         return
-    members = _members(desk, folder)
+    members = _members(context, folder)
     if members is None:
         return
-    _flag(desk, members)
-    _index(desk, members)
-    _carried(desk, members)
+    _flag(context, members)
+    _index(context, members)
+    _carried(context, members)
     documents = {
-        name: desk.document(name)
+        name: context.document(name)
         for name in bundle_documents()
         if name not in (INDEX, MANIFEST)  # the manifest was read before the audit, the index here
     }
-    audit_structural(desk, documents["s5_structural_summary_3B"])
-    audit_rng(desk, documents["s5_rng_summary_3B"])
-    audit_digests(desk, documents["s5_digest_summary_3B"])
-    mode = desk.tree.policies.virtual_validation.realism_enforcement_mode if policies_known else None
-    _realism(desk, documents["s5_realism_results_3B"], mode)
-    audit_member(desk, documents["s5_audit_3B"], mode)
-    _manifest(desk)
+    audit_structural(context, documents["s5_structural_summary_3B"])
+    audit_rng(context, documents["s5_rng_summary_3B"])
+    audit_digests(context, documents["s5_digest_summary_3B"])
+    mode = context.tree.policies.virtual_validation.realism_enforcement_mode if policies_known else None
+    _realism(context, documents["s5_realism_results_3B"], mode)
+    audit_member(context, documents["s5_audit_3B"], mode)
+    _manifest(context)
 
 
 @tree_check("S5.bundle_members", "§7 bundle", "a member is missing, or something else lies in the bundle")
-def _members(desk: Desk, folder: Path) -> dict[str, bytes] | None:
+def _members(context: AuditContext, folder: Path) -> dict[str, bytes] | None:
     """Bytes of every file of the bundle; reports files that are none of its members, and missing ones."""
     expected = set(contract(BUNDLE).schema["items"]["enum"])
     found = files_below(folder)
     absent, foreign = sorted(expected - set(found) - {FLAG_NAME}), sorted(set(found) - expected)
     if absent or foreign:
         example = {"missing": absent[:3], "unknown": foreign[:3]}
-        desk.findings.fail("S5.bundle_members", len(absent) + len(foreign), example)
+        context.findings.fail("S5.bundle_members", len(absent) + len(foreign), example)
     try:
         members = {name: read_bounded(folder / name) for name in found}
     except OSError as error:
-        desk.findings.fail("S5.bundle_members", 1, {"reason": str(error)})
+        context.findings.fail("S5.bundle_members", 1, {"reason": str(error)})
         return None
-    desk.findings.ok("S5.bundle_members")
-    desk.findings.digests[BUNDLE] = _folder_digest(members)
+    context.findings.ok("S5.bundle_members")
+    context.findings.digests[BUNDLE] = _folder_digest(members)
     return members
 
 
@@ -127,7 +127,7 @@ def _folder_digest(members: Mapping[str, bytes]) -> str:
 
 
 @tree_check("S5.flag", "§7 flag", "the flag is missing or is not of this bundle", code="FLAG_DIGEST_MISMATCH")
-def _flag(desk: Desk, members: Mapping[str, bytes]) -> None:
+def _flag(context: AuditContext, members: Mapping[str, bytes]) -> None:
     """``sha256_hex = `` and SHA-256 over the members' raw bytes in ASCII path order, LF, nothing else."""
     digest = hashlib.sha256()
     for name in sorted(members):
@@ -136,15 +136,15 @@ def _flag(desk: Desk, members: Mapping[str, bytes]) -> None:
     expected = f"sha256_hex = {digest.hexdigest()}\n"
     found = members.get(FLAG_NAME)
     told = None if found is None else found[:200].decode("ascii", "backslashreplace")
-    desk.findings.compare_digest("passed_flag", (told or "")[13:77], digest.hexdigest())
-    desk.findings.equal("S5.flag", told, expected, file=FLAG_NAME)
+    context.findings.compare_digest("passed_flag", (told or "")[13:77], digest.hexdigest())
+    context.findings.equal("S5.flag", told, expected, file=FLAG_NAME)
 
 
 @tree_check("S5.bundle_index", "§7 bundle", "index.json does not describe the members")
-def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
-    document = desk.document(INDEX)
+def _index(context: AuditContext, members: Mapping[str, bytes]) -> None:
+    document = context.document(INDEX)
     if document is None:
-        desk.findings.skip("index.json cannot be read", "S5.bundle_index")
+        context.findings.skip("index.json cannot be read", "S5.bundle_index")
         return
     expected = [
         {
@@ -158,40 +158,42 @@ def _index(desk: Desk, members: Mapping[str, bytes]) -> None:
         for name in sorted(members)
         if name not in (FLAG_NAME, INDEX_NAME)
     ]
-    desk.findings.compare_keyed("S5.bundle_index", document["members"], expected, "path")
+    context.findings.compare_keyed("S5.bundle_index", document["members"], expected, "path")
     digest = sha256_hex(members.get(f"{MANIFEST}.json", b""))
-    desk.findings.equal("S5.bundle_index", document["s5_manifest_digest"], digest, key="s5_manifest_digest")
+    context.findings.equal(
+        "S5.bundle_index", document["s5_manifest_digest"], digest, key="s5_manifest_digest"
+    )
 
 
 @tree_check("S5.carried", "§7 evidence", "a member is not the state's document it repeats")
-def _carried(desk: Desk, members: Mapping[str, bytes]) -> None:
+def _carried(context: AuditContext, members: Mapping[str, bytes]) -> None:
     """Members that repeat an earlier state's document, byte for byte."""
     for name in CARRIED:
-        path, member = desk.tree.datasets.get(name), members.get(f"{name}.json")
+        path, member = context.tree.datasets.get(name), members.get(f"{name}.json")
         if path is None or member is None:
-            desk.findings.skip(f"{name} is not in the tree", "S5.carried")
+            context.findings.skip(f"{name} is not in the tree", "S5.carried")
             continue
-        desk.findings.equal(
+        context.findings.equal(
             "S5.carried", sha256_hex(member), sha256_hex(read_bounded(path)), member=f"{name}.json"
         )
 
 
 @tree_check("S5.realism_results", "§7 evidence", "a result is not that of virtual_validation_results_3B")
-def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) -> None:
+def _realism(context: AuditContext, summary: Mapping[str, Any] | None, mode: str | None) -> None:
     """What the contract measured, row by row, and whether it let the seed pass."""
     check_id = "S5.realism_results"
     if summary is None:
         return
     if mode is not None:
         found = summary["realism_enforcement_mode"]
-        desk.findings.equal(check_id, found, mode, key="realism_enforcement_mode")
-    table = published_table(desk, RESULTS, _RESULT_COLUMNS)
+        context.findings.equal(check_id, found, mode, key="realism_enforcement_mode")
+    table = published_table(context, RESULTS, _RESULT_COLUMNS)
     if table is None:
-        desk.findings.skip(f"{RESULTS} is not in the tree", check_id)
+        context.findings.skip(f"{RESULTS} is not in the tree", check_id)
         return
     rows = table.select(_RESULT_COLUMNS).to_dicts()
     expected = [{**row, "threshold": _value(row["threshold"])} for row in rows]
-    desk.findings.compare_keyed(check_id, summary["results"], expected, "test_id")
+    context.findings.compare_keyed(check_id, summary["results"], expected, "test_id")
     blocking = [row for row in rows if row["severity"] == "BLOCKING"]
     failed = [row for row in blocking if row["status"] == "FAIL"]
     totals = {
@@ -200,9 +202,11 @@ def _realism(desk: Desk, summary: Mapping[str, Any] | None, mode: str | None) ->
         "status": "FAIL" if failed else "PASS",
     }
     for key, value in totals.items():
-        desk.findings.equal(check_id, summary[key], value, key=key)
+        context.findings.equal(check_id, summary[key], value, key=key)
     if failed:
-        desk.findings.fail(check_id, len(failed), {"reason": "a BLOCKING row failed, and yet it was sealed"})
+        context.findings.fail(
+            check_id, len(failed), {"reason": "a BLOCKING row failed, and yet it was sealed"}
+        )
 
 
 def _value(text: str | None) -> Any:
@@ -214,30 +218,30 @@ def _value(text: str | None) -> Any:
 
 
 @tree_check("S5.manifest", "§7 evidence", "a dataset's digest is not that of its bytes")
-def _manifest(desk: Desk) -> None:
+def _manifest(context: AuditContext) -> None:
     """Every S0 to S4 dataset, with the digest of its bytes, and what a router is bound by."""
-    sealed = desk.tree.published
+    sealed = context.tree.published
     if not sealed:
-        desk.findings.skip("s5_manifest_3B cannot be read", "S5.manifest")
+        context.findings.skip("s5_manifest_3B cannot be read", "S5.manifest")
         return
-    from_disk = desk.findings.digests
+    from_disk = context.findings.digests
     expected = {name: from_disk.get(name, sealed.get(name)) for name in audited_datasets()}
     wrong = sorted(name for name in sealed.keys() | expected.keys() if sealed.get(name) != expected.get(name))
     if wrong:
         name = wrong[0]
         example = {"dataset": name, "expected": expected.get(name), "found": sealed.get(name)}
-        desk.findings.fail("S5.manifest", len(wrong), example)
-    manifest = desk.document(MANIFEST)
+        context.findings.fail("S5.manifest", len(wrong), example)
+    manifest = context.document(MANIFEST)
     if manifest is not None:
-        desk.findings.equal("S5.manifest", manifest["status"], "PASS", key="status")
+        context.findings.equal("S5.manifest", manifest["status"], "PASS", key="status")
         digests = manifest["digests"]
         same_as_compared(
-            desk, "S5.manifest", "edge_catalogue_index.global", digests["edge_catalogue_digest_global"]
+            context, "S5.manifest", "edge_catalogue_index.global", digests["edge_catalogue_digest_global"]
         )
         for name, dataset in (
             ("edge_alias_blob_digest", "edge_alias_blob_3B"),
             ("virtual_routing_policy_digest", "virtual_routing_policy_3B"),
         ):
             if dataset in from_disk:
-                desk.findings.equal("S5.manifest", digests[name], from_disk[dataset], digest=name)
-    desk.findings.ok("S5.manifest")
+                context.findings.equal("S5.manifest", digests[name], from_disk[dataset], digest=name)
+    context.findings.ok("S5.manifest")

@@ -14,7 +14,7 @@ import polars as pl
 
 from seg3b_assets.audit.checks import check_specs, tree_check
 from seg3b_assets.audit.findings import LogFacts
-from seg3b_assets.audit.tree import Desk, read_bounded, read_table
+from seg3b_assets.audit.tree import AuditContext, read_bounded, read_table
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import own_id
 from seg3b_assets.foreign.reading import UnreadableTableError
@@ -82,10 +82,10 @@ _DATASET_DIGESTS: Final = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def _sound_checks(desk: Desk, listed: Rows) -> list[dict[str, Any]]:
+def _sound_checks(context: AuditContext, listed: Rows) -> list[dict[str, Any]]:
     """Every check of the audit with its law, all PASS: a bundle exists only over an audit that found nothing."""
     expected = [{"check_id": spec.check_id, "law": spec.law, **_SOUND} for spec in check_specs()]
-    if desk.tree.versions.get("S5", AUDIT_VERSION) == AUDIT_VERSION:
+    if context.tree.versions.get("S5", AUDIT_VERSION) == AUDIT_VERSION:
         return expected
     # Another audit sealed it: it may have known other checks, which is not to be held against it.
     named = {row["check_id"]: row for row in listed}
@@ -95,48 +95,48 @@ def _sound_checks(desk: Desk, listed: Rows) -> list[dict[str, Any]]:
     return expected + [{"law": "", **row} for row in foreign]
 
 
-def _all_counted(desk: Desk) -> bool:
+def _all_counted(context: AuditContext) -> bool:
     """Whether everything was audited here; what was not was not counted either."""
-    return not any(result.status == "SKIPPED" for result in desk.findings.of(check_specs()))
+    return not any(result.status == "SKIPPED" for result in context.findings.of(check_specs()))
 
 
 @tree_check("S5.structural_summary", "§7 evidence", "a check or count is not what S5's audit gives")
-def audit_structural(desk: Desk, summary: Mapping[str, Any] | None) -> None:
+def audit_structural(context: AuditContext, summary: Mapping[str, Any] | None) -> None:
     """``s5_structural_summary_3B``."""
     check_id = "S5.structural_summary"
     if summary is None:
         return
-    desk.findings.equal(check_id, summary["status"], "PASS", key="status")
+    context.findings.equal(check_id, summary["status"], "PASS", key="status")
     kept = ("check_id", "status", "affected_count")
-    expected = [{key: row[key] for key in kept} for row in _sound_checks(desk, summary["checks"])]
-    desk.findings.compare_keyed(check_id, summary["checks"], expected, "check_id")
-    if _all_counted(desk):
+    expected = [{key: row[key] for key in kept} for row in _sound_checks(context, summary["checks"])]
+    context.findings.compare_keyed(check_id, summary["checks"], expected, "check_id")
+    if _all_counted(context):
         for name, counted in _COUNTS.items():
-            desk.findings.equal(
-                check_id, summary["counts"][name], desk.findings.counts.get(counted), count=name
+            context.findings.equal(
+                check_id, summary["counts"][name], context.findings.counts.get(counted), count=name
             )
 
 
 @tree_check("S5.rng_summary", "§7 evidence", "a total, digest or size is not that of the logs")
-def audit_rng(desk: Desk, summary: Mapping[str, Any] | None) -> None:
+def audit_rng(context: AuditContext, summary: Mapping[str, Any] | None) -> None:
     """``s5_rng_summary_3B``."""
     check_id = "S5.rng_summary"
     if summary is None:
         return
-    desk.findings.equal(check_id, summary["status"], "PASS", key="status")
+    context.findings.equal(check_id, summary["status"], "PASS", key="status")
     expected = []
     for (module, label), told in sorted(_STREAMS.items()):
-        counted = _counted(desk, *told) if isinstance(told, tuple) else {**_UNLOGGED, "notes": told}
+        counted = _counted(context, *told) if isinstance(told, tuple) else {**_UNLOGGED, "notes": told}
         if counted is not None:
             expected.append({"module": module, "substream_label": label, "status": "PASS", **counted})
     known = {row["substream_label"] for row in expected}
     unknown = {label for _, label in _STREAMS} - known  # logs that are not at hand
     listed = [row for row in summary["streams"] if row["substream_label"] not in unknown]
-    desk.findings.compare_keyed(check_id, listed, expected, "substream_label")
+    context.findings.compare_keyed(check_id, listed, expected, "substream_label")
 
 
-def _counted(desk: Desk, dataset: str, draws: int) -> dict[str, Any] | None:
-    facts = desk.findings.logs.get(dataset)
+def _counted(context: AuditContext, dataset: str, draws: int) -> dict[str, Any] | None:
+    facts = context.findings.logs.get(dataset)
     if facts is None:
         return None
     found, expected = facts.lines, facts.expected_lines
@@ -151,12 +151,12 @@ def _counted(desk: Desk, dataset: str, draws: int) -> dict[str, Any] | None:
 
 
 @tree_check("S5.digest_summary", "§7 evidence", "a digest is not that of the bytes")
-def audit_digests(desk: Desk, summary: Mapping[str, Any] | None) -> None:
+def audit_digests(context: AuditContext, summary: Mapping[str, Any] | None) -> None:
     """``s5_digest_summary_3B``."""
     if summary is None:
         return
     check_id, found = "S5.digest_summary", summary["digests"]
-    sealed = desk.tree.datasets.get("sealed_inputs_3B")
+    sealed = context.tree.datasets.get("sealed_inputs_3B")
     policies = {}
     if sealed is not None:
         try:
@@ -165,53 +165,53 @@ def audit_digests(desk: Desk, summary: Mapping[str, Any] | None) -> None:
             policies = {}  # its contract's finding
     for name, logical_id in _POLICY_DIGESTS.items():
         if policies:
-            desk.findings.equal(check_id, found[name], policies.get(logical_id), digest=name)
+            context.findings.equal(check_id, found[name], policies.get(logical_id), digest=name)
     for name, dataset in _DATASET_DIGESTS.items():
-        if dataset in desk.findings.digests:
-            desk.findings.equal(check_id, found[name], desk.findings.digests[dataset], digest=name)
-    same_as_compared(desk, check_id, "edge_universe_hash", found["edge_universe_hash"])
-    desk.findings.ok(check_id)
+        if dataset in context.findings.digests:
+            context.findings.equal(check_id, found[name], context.findings.digests[dataset], digest=name)
+    same_as_compared(context, check_id, "edge_universe_hash", found["edge_universe_hash"])
+    context.findings.ok(check_id)
 
 
-def same_as_compared(desk: Desk, check_id: str, digest_id: str, found: object) -> None:
+def same_as_compared(context: AuditContext, check_id: str, digest_id: str, found: object) -> None:
     """A digest that an earlier check recomputed; nothing where it could not."""
-    comparison = desk.findings.comparisons.get(digest_id)
+    comparison = context.findings.comparisons.get(digest_id)
     if comparison is not None:
-        desk.findings.equal(check_id, found, comparison.recomputed, digest=digest_id)
+        context.findings.equal(check_id, found, comparison.recomputed, digest=digest_id)
 
 
 @tree_check("S5.audit", "§7 evidence", "a check, count, digest or figure is not what S5's audit gives")
-def audit_member(desk: Desk, document: Mapping[str, Any] | None, mode: str | None) -> None:
+def audit_member(context: AuditContext, document: Mapping[str, Any] | None, mode: str | None) -> None:
     """The segment's own member: what the layer's summaries have no place for."""
     check_id = "S5.audit"
     if document is None:
         return
-    version = desk.tree.versions.get("S5", AUDIT_VERSION)
+    version = context.tree.versions.get("S5", AUDIT_VERSION)
     for key, value in (("status", "PASS"), ("audit_version", version)):
-        desk.findings.equal(check_id, document[key], value, key=key)
-    desk.findings.compare_keyed(
-        check_id, document["checks"], _sound_checks(desk, document["checks"]), "check_id"
+        context.findings.equal(check_id, document[key], value, key=key)
+    context.findings.compare_keyed(
+        check_id, document["checks"], _sound_checks(context, document["checks"]), "check_id"
     )
-    _audit_digests(desk, document["digests"])
+    _audit_digests(context, document["digests"])
     for logical_id, found in document["logs"].items():
-        facts = desk.findings.logs.get(own_id(logical_id))
+        facts = context.findings.logs.get(own_id(logical_id))
         if facts is not None:
-            desk.findings.equal(check_id, found, _lane(facts), log=logical_id)
-    if _all_counted(desk):
-        counts = desk.findings.counts
+            context.findings.equal(check_id, found, _lane(facts), log=logical_id)
+    if _all_counted(context):
+        counts = context.findings.counts
         for name in sorted(counts.keys() | document["counts"].keys()):
-            desk.findings.equal(check_id, document["counts"].get(name), counts.get(name), count=name)
-    table = published_table(desk, CONTRACT, ("test_type", "severity", "enabled"))
+            context.findings.equal(check_id, document["counts"].get(name), counts.get(name), count=name)
+    table = published_table(context, CONTRACT, ("test_type", "severity", "enabled"))
     if table is not None:
         expected = _contract_figures(table) | ({} if mode is None else {"realism_enforcement_mode": mode})
         for key, value in expected.items():
-            desk.findings.equal(check_id, document["contract"][key], value, key=key)
+            context.findings.equal(check_id, document["contract"][key], value, key=key)
 
 
-def _audit_digests(desk: Desk, listed: Rows) -> None:
+def _audit_digests(context: AuditContext, listed: Rows) -> None:
     known = {
         name: comparison
-        for name, comparison in desk.findings.comparisons.items()
+        for name, comparison in context.findings.comparisons.items()
         if name != "passed_flag"  # the flag is written after the member
     }
     expected = [
@@ -223,9 +223,9 @@ def _audit_digests(desk: Desk, listed: Rows) -> None:
         }
         for name in sorted(known)
     ]
-    if not _all_counted(desk):
+    if not _all_counted(context):
         listed = [row for row in listed if row["digest_id"] in known]
-    desk.findings.compare_keyed("S5.audit", listed, expected, "digest_id")
+    context.findings.compare_keyed("S5.audit", listed, expected, "digest_id")
 
 
 def _lane(facts: LogFacts) -> dict[str, Any]:
@@ -250,9 +250,9 @@ def _contract_figures(table: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def published_table(desk: Desk, dataset: str, columns: Sequence[str]) -> pl.DataFrame | None:
+def published_table(context: AuditContext, dataset: str, columns: Sequence[str]) -> pl.DataFrame | None:
     """Columns of a table that was judged when it was audited; None where they are not of the contract's types."""
-    path, dtypes = desk.tree.datasets.get(dataset), contract(dataset).polars_schema
+    path, dtypes = context.tree.datasets.get(dataset), contract(dataset).polars_schema
     try:
         frame = None if path is None else read_table([path], columns)
     except UnreadableTableError:

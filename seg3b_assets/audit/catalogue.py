@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.largest_remainder import place_in_run, run_sums
 from seg3b_assets.audit.ledger import EdgeLedger
-from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.audit.tree import AuditContext, part_files
 from seg3b_assets.contracts import contract
 from seg3b_assets.foreign.tables import count_rows
 from seg3b_assets.laws.canonical_rows import Field, row_expressions
@@ -49,10 +49,10 @@ CATALOGUE = "edge_catalogue_3B"
 @check("S2.edge_id", "§4 catalogue", "the id is not the edge's")
 @check("S2.rng_event_id", "§4 catalogue", "the event id is not the edge's")
 @check("S2.edge_digest", "§4 catalogue", "the row or its digest was edited afterwards")
-def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> pl.Series:
+def audit_rows(context: AuditContext, catalogue: pl.DataFrame) -> pl.Series:
     """Checks of single rows and of merchants' weights; the recomputed edge digests, hex, in row order."""
-    desk.findings.counts["edges"] = catalogue.height
-    desk.findings.counts["edge_merchants"] = catalogue["merchant_id"].n_unique()
+    context.findings.counts["edges"] = catalogue.height
+    context.findings.counts["edge_merchants"] = catalogue["merchant_id"].n_unique()
     # Together, because polars hashes columns side by side.
     digests = catalogue.with_columns(_little_endian(catalogue["edge_seq_index"])).select(
         edge_id=digest_of(_EDGE_NAME).str.slice(-2 * _ID_BYTES),
@@ -60,9 +60,9 @@ def audit_rows(desk: Desk, catalogue: pl.DataFrame) -> pl.Series:
         edge_digest=digest_of(pl.concat_str(row_expressions(_digested(catalogue)))),
     )
     for column in digests.columns:
-        desk.findings.compare(f"S2.{column}", catalogue, {column: digests[column]}, _NAMED)
-    _policy_version(desk, catalogue)
-    _ranks(desk, catalogue, audit_masses(desk, catalogue))
+        context.findings.compare(f"S2.{column}", catalogue, {column: digests[column]}, _NAMED)
+    _policy_version(context, catalogue)
+    _ranks(context, catalogue, audit_masses(context, catalogue))
     return digests["edge_digest"]
 
 
@@ -76,14 +76,14 @@ def _little_endian(seq: pl.Series) -> pl.Series:
 
 
 @check("S2.cdn_policy_version", "§4 catalogue", "the row was made by another policy")
-def _policy_version(desk: Desk, catalogue: pl.DataFrame) -> None:
-    version = desk.tree.policies.cdn_country_weights.version
+def _policy_version(context: AuditContext, catalogue: pl.DataFrame) -> None:
+    version = context.tree.policies.cdn_country_weights.version
     expected = pl.repeat(version, catalogue.height, dtype=pl.String, eager=True)
-    desk.findings.compare("S2.cdn_policy_version", catalogue, {"cdn_policy_version": expected}, _NAMED)
+    context.findings.compare("S2.cdn_policy_version", catalogue, {"cdn_policy_version": expected}, _NAMED)
 
 
 @check("S2.edge_mass", "§4 weights", "a weight is no multiple of 1e-12, or a merchant's do not sum to 1")
-def audit_masses(desk: Desk, catalogue: pl.DataFrame) -> I64:
+def audit_masses(context: AuditContext, catalogue: pl.DataFrame) -> I64:
     """Integer masses (rows,) of the weights; reports weights that are none and merchants off 10^12."""
     weight = catalogue["edge_weight"].to_numpy()
     sound = np.isfinite(weight) & (weight > 0) & (weight <= 1)
@@ -93,12 +93,12 @@ def audit_masses(desk: Desk, catalogue: pl.DataFrame) -> I64:
     # The catalogue may be out of order; sums are taken over a merchant's rows wherever they stand.
     order = np.argsort(catalogue["merchant_id"].to_numpy(), kind="stable")
     sums = run_sums(mass[order], lengths)
-    desk.findings.rows(
+    context.findings.rows(
         "S2.edge_mass",
         off_grid,
         lambda row: {**catalogue.select(_NAMED).row(row, named=True), "found": str(weight[row])},
     )
-    desk.findings.rows(
+    context.findings.rows(
         "S2.edge_mass",
         sums != MASS_UNITS,
         lambda at: {"merchant_id": int(merchants[at]), "expected": MASS_UNITS, "found": int(sums[at])},
@@ -107,7 +107,7 @@ def audit_masses(desk: Desk, catalogue: pl.DataFrame) -> I64:
 
 
 @check("S2.sampling_rank", "§4 catalogue", "ranks do not follow the weights")
-def _ranks(desk: Desk, catalogue: pl.DataFrame, mass: I64) -> None:
+def _ranks(context: AuditContext, catalogue: pl.DataFrame, mass: I64) -> None:
     """0 for a merchant's heaviest edge; ties by edge_id."""
     by_weight = catalogue.select(
         "merchant_id", "edge_id", mass=pl.Series(mass), row=pl.int_range(pl.len())
@@ -115,7 +115,7 @@ def _ranks(desk: Desk, catalogue: pl.DataFrame, mass: I64) -> None:
     _, lengths = np.unique_counts(catalogue["merchant_id"].to_numpy())
     rank = np.empty(catalogue.height, np.int64)
     rank[by_weight["row"].to_numpy()] = place_in_run(lengths)
-    desk.findings.compare("S2.sampling_rank", catalogue, {"sampling_rank": pl.Series(rank)}, _NAMED)
+    context.findings.compare("S2.sampling_rank", catalogue, {"sampling_rank": pl.Series(rank)}, _NAMED)
 
 
 def _digested(catalogue: pl.DataFrame) -> dict[str, Field]:
@@ -137,7 +137,9 @@ def altered_merchants(catalogue: pl.DataFrame, digests: pl.Series) -> NDArray[np
     return altered.unique().sort().to_numpy()
 
 
-def audit_index(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame | None, digests: pl.Series) -> None:
+def audit_index(
+    context: AuditContext, catalogue: pl.DataFrame, index: pl.DataFrame | None, digests: pl.Series
+) -> None:
     """Every row of ``edge_catalogue_index_3B``.
 
     Args:
@@ -146,19 +148,19 @@ def audit_index(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame | None,
     if index is None:
         return
     merchants = index.filter(pl.col("scope") == "MERCHANT")
-    _counts(desk, catalogue, merchants)
-    of_merchant = _digests(desk, catalogue, merchants, digests)
-    _country_mix(desk, catalogue, merchants)
-    _global(desk, catalogue, index, of_merchant)
+    _counts(context, catalogue, merchants)
+    of_merchant = _digests(context, catalogue, merchants, digests)
+    _country_mix(context, catalogue, merchants)
+    _global(context, catalogue, index, of_merchant)
 
 
 @check("S2.index_merchants", "§4 index", "a merchant's row is missing or its count is wrong")
-def _counts(desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> None:
+def _counts(context: AuditContext, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> None:
     counted = catalogue.group_by("merchant_id").agg(edges=pl.len().cast(pl.Int64))
     compared = counted.join(
         merchants.select("merchant_id", "edge_count_total"), on="merchant_id", how="full", coalesce=True
     ).sort("merchant_id")
-    desk.findings.compare("S2.index_merchants", compared, {"edge_count_total": compared["edges"]})
+    context.findings.compare("S2.index_merchants", compared, {"edge_count_total": compared["edges"]})
 
 
 def _raw(text: str | None) -> bytes:
@@ -171,7 +173,7 @@ def _raw(text: str | None) -> bytes:
 
 @check("S2.index_digests", "§4 index", "a merchant's digest is not that of its edges")
 def _digests(
-    desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame, recomputed: pl.Series
+    context: AuditContext, catalogue: pl.DataFrame, merchants: pl.DataFrame, recomputed: pl.Series
 ) -> list[bytes]:
     """Merchant digests over raw edge digests in edge_id order; the published ones, raw, by merchant.
 
@@ -192,14 +194,14 @@ def _digests(
         if found not in (expected, stored):
             wrong.append({"merchant_id": merchant, "expected": expected, "found": found})
     if wrong:
-        desk.findings.fail("S2.index_digests", len(wrong), wrong[0])
+        context.findings.fail("S2.index_digests", len(wrong), wrong[0])
     else:
-        desk.findings.ok("S2.index_digests")
+        context.findings.ok("S2.index_digests")
     return published
 
 
 @check("S2.index_country_mix", "§4 index", "the mix is not that of the merchant's weights")
-def _country_mix(desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> None:
+def _country_mix(context: AuditContext, catalogue: pl.DataFrame, merchants: pl.DataFrame) -> None:
     """Canonical JSON {iso: share of the merchant's mass}."""
     mass = (pl.col("edge_weight") * MASS_UNITS).round().cast(pl.Int64, strict=False)
     masses = (
@@ -217,39 +219,43 @@ def _country_mix(desk: Desk, catalogue: pl.DataFrame, merchants: pl.DataFrame) -
         if found != text:
             wrong.append({"merchant_id": merchant, "expected": text[:200], "found": str(found)[:200]})
     if wrong:
-        desk.findings.fail("S2.index_country_mix", len(wrong), wrong[0])
+        context.findings.fail("S2.index_country_mix", len(wrong), wrong[0])
     else:
-        desk.findings.ok("S2.index_country_mix")
+        context.findings.ok("S2.index_country_mix")
 
 
 @check("S2.index_global", "§4 index", "the GLOBAL row does not describe the part files")
-def _global(desk: Desk, catalogue: pl.DataFrame, index: pl.DataFrame, of_merchant: list[bytes]) -> None:
+def _global(
+    context: AuditContext, catalogue: pl.DataFrame, index: pl.DataFrame, of_merchant: list[bytes]
+) -> None:
     rows = index.filter(pl.col("scope") == "GLOBAL")
     if rows.height != 1 or index["scope"][-1] != "GLOBAL":
-        desk.findings.fail("S2.index_global", 1, {"expected": "one GLOBAL row, last", "found": rows.height})
+        context.findings.fail(
+            "S2.index_global", 1, {"expected": "one GLOBAL row, last", "found": rows.height}
+        )
         return
-    files = part_files(desk.tree.datasets[CATALOGUE])
+    files = part_files(context.tree.datasets[CATALOGUE])
     expected = {
-        "edge_catalogue_path": contract(CATALOGUE).relative_path(desk.tree.identity),
+        "edge_catalogue_path": contract(CATALOGUE).relative_path(context.tree.identity),
         "edge_catalogue_size_bytes": sum(path.stat().st_size for path in files),
         "edge_count_total_all_merchants": catalogue.height,
         "edge_catalogue_digest_global": sha256_hex(b"".join(of_merchant)),
     }
     found = rows.select(list(expected)).row(0, named=True)
-    desk.findings.compare_digest(
+    context.findings.compare_digest(
         "edge_catalogue_index.global",
         str(found["edge_catalogue_digest_global"]),
         str(expected["edge_catalogue_digest_global"]),
     )
     for column, value in expected.items():
-        desk.findings.equal("S2.index_global", found[column], value, column=column)
+        context.findings.equal("S2.index_global", found[column], value, column=column)
 
 
 @check("S2.part_files", "§4 catalogue", "a part file was added, renamed or cut elsewhere")
-def audit_part_files(desk: Desk, rows: int) -> None:
+def audit_part_files(context: AuditContext, rows: int) -> None:
     """Part files are part-00000 …, cut every ``edges_per_part`` rows, with nothing else beside them."""
-    folder = desk.tree.datasets[CATALOGUE]
-    size = desk.tree.policies.edge_topology.publish.edges_per_part
+    folder = context.tree.datasets[CATALOGUE]
+    size = context.tree.policies.edge_topology.publish.edges_per_part
     lengths = [min(size, rows - start) for start in range(0, rows, size)] or [0]
     expected = {f"part-{number:05d}.parquet": length for number, length in enumerate(lengths)}
     found: dict[str, int | None] = {}
@@ -257,7 +263,7 @@ def audit_part_files(desk: Desk, rows: int) -> None:
         path = folder / name
         is_part = re.fullmatch(r"part-\d{5}\.parquet", name) and not path.is_symlink()
         found[name] = count_rows(path) if is_part else None
-    desk.findings.equal("S2.part_files", found, expected)
+    context.findings.equal("S2.part_files", found, expected)
 
 
 def witness_counts(frame: pl.DataFrame | None, column: str) -> pl.DataFrame | None:
@@ -268,9 +274,11 @@ def witness_counts(frame: pl.DataFrame | None, column: str) -> pl.DataFrame | No
 
 
 @check("S2.merchant_set", "§4 catalogue", "a virtual merchant without edges, or edges of another")
-def ledger_matches(desk: Desk, ledger: EdgeLedger, settlement: pl.DataFrame | None) -> None:
+def ledger_matches(context: AuditContext, ledger: EdgeLedger, settlement: pl.DataFrame | None) -> None:
     """Every settled merchant has edges, and nobody else."""
     if settlement is None:
-        desk.findings.skip("settlements are not at hand", "S2.merchant_set")
+        context.findings.skip("settlements are not at hand", "S2.merchant_set")
         return
-    desk.findings.same_set("S2.merchant_set", pl.Series(ledger.merchants), settlement["merchant_id"].unique())
+    context.findings.same_set(
+        "S2.merchant_set", pl.Series(ledger.merchants), settlement["merchant_id"].unique()
+    )

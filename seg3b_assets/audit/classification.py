@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.row_digests import row_digests
 from seg3b_assets.policies import ChannelRule, McChannelRules, MerchantMatch
@@ -150,34 +150,36 @@ class RuleMatrix:
         return pl.Series(drawn).fill_nan(None)
 
 
-def read_merchants(desk: Desk) -> pl.DataFrame | None:
+def read_merchants(context: AuditContext) -> pl.DataFrame | None:
     """The upstream merchants in ascending id; None when they are not at hand."""
-    frame = desk.input_table(MERCHANTS, MERCHANT_COLUMNS)
+    frame = context.input_table(MERCHANTS, MERCHANT_COLUMNS)
     return None if frame is None else frame.sort("merchant_id")
 
 
 @check("S1.merchant_set", "§3 classification", "a merchant was dropped, added or repeated")
-def audit_classification(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+def audit_classification(
+    context: AuditContext, table: pl.DataFrame | None, merchants: pl.DataFrame | None
+) -> None:
     """S1's merchants, rules, decisions and digests.
 
     Args:
         table: ``virtual_classification_3B``; merchants: the upstream table.
     """
     if table is None or merchants is None:
-        desk.findings.skip("classification or merchants are not at hand", *_DECISIONS)
+        context.findings.skip("classification or merchants are not at hand", *_DECISIONS)
         return
-    desk.findings.counts["merchants"] = table.height
-    desk.findings.counts["virtual_merchants"] = int(table["is_virtual"].sum())
-    desk.findings.same_set("S1.merchant_set", table["merchant_id"], merchants["merchant_id"])
+    context.findings.counts["merchants"] = table.height
+    context.findings.counts["virtual_merchants"] = int(table["is_virtual"].sum())
+    context.findings.same_set("S1.merchant_set", table["merchant_id"], merchants["merchant_id"])
     joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
-    policy = desk.tree.policies.mcc_channel_rules
-    _lineage(desk, table, policy)
-    _decisions(desk, joined, policy)
-    _digests(desk, joined)
+    policy = context.tree.policies.mcc_channel_rules
+    _lineage(context, table, policy)
+    _decisions(context, joined, policy)
+    _digests(context, joined)
 
 
 @check("S1.rule_lineage", "§3 classification", "a row names a rule the policy does not have")
-def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
+def _lineage(context: AuditContext, table: pl.DataFrame, policy: McChannelRules) -> None:
     """rule_id and rule_version name something in the policy, which is the one the row cites."""
     known = [f"{rule.rule_id}|{rule.rule_version}" for rule in policy.rules]
     known += [
@@ -192,7 +194,7 @@ def _lineage(desk: Desk, table: pl.DataFrame, policy: McChannelRules) -> None:
         & (pl.col("source_policy_version") == policy.version)
     ).to_series()
     shown = ["merchant_id", "rule_id", "rule_version", "source_policy_id", "source_policy_version"]
-    desk.findings.rows(
+    context.findings.rows(
         "S1.rule_lineage", ~sound.to_numpy(), lambda row: table.select(shown).row(row, named=True)
     )
 
@@ -237,16 +239,16 @@ def derive_decisions(facts: MerchantFacts, policy: McChannelRules, seed: int) ->
 
 
 @check("S1.decision", "§3 classification", "the rules decide otherwise: the row or the policy was edited")
-def _decisions(desk: Desk, joined: pl.DataFrame, policy: McChannelRules) -> None:
-    derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
-    desk.findings.compare("S1.decision", joined, derived.select(_DECIDED))
+def _decisions(context: AuditContext, joined: pl.DataFrame, policy: McChannelRules) -> None:
+    derived = derive_decisions(MerchantFacts.of(joined), policy, context.tree.identity.seed)
+    context.findings.compare("S1.decision", joined, derived.select(_DECIDED))
 
 
 @check("S1.lineage_set", "§3 classification", "a merchant's lineage is missing, or somebody else's")
 @check(
     "S1.lineage", "§3 classification", "rule, reason, rank, propensity or draw is not what the policy gives"
 )
-def audit_lineage(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+def audit_lineage(context: AuditContext, table: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
     """``virtual_classification_lineage_3B``: a row per merchant, and each what policy and seed give.
 
     Args:
@@ -254,26 +256,26 @@ def audit_lineage(desk: Desk, table: pl.DataFrame | None, merchants: pl.DataFram
     """
     checks = ("S1.lineage_set", "S1.lineage")
     if table is None or merchants is None:
-        desk.findings.skip("lineage or merchants are not at hand", *checks)
+        context.findings.skip("lineage or merchants are not at hand", *checks)
         return
-    desk.findings.same_set("S1.lineage_set", table["merchant_id"], merchants["merchant_id"])
+    context.findings.same_set("S1.lineage_set", table["merchant_id"], merchants["merchant_id"])
     joined = table.join(merchants, on="merchant_id", how="inner", maintain_order="left")
-    policy = desk.tree.policies.mcc_channel_rules
-    derived = derive_decisions(MerchantFacts.of(joined), policy, desk.tree.identity.seed)
-    desk.findings.compare("S1.lineage", joined, derived.select(_LINEAGE))
+    policy = context.tree.policies.mcc_channel_rules
+    derived = derive_decisions(MerchantFacts.of(joined), policy, context.tree.identity.seed)
+    context.findings.compare("S1.lineage", joined, derived.select(_LINEAGE))
 
 
 @check("S1.classification_digest", "§3 classification", "the row or its digest was edited afterwards")
-def _digests(desk: Desk, joined: pl.DataFrame) -> None:
+def _digests(context: AuditContext, joined: pl.DataFrame) -> None:
     decision_of = {mode: decision for decision, mode in MODES.items()}
     rows = canonical_rows(
         {
             **{name: joined[name] for name in (*MERCHANT_COLUMNS, "rule_id", "rule_version")},
-            "seed": desk.tree.identity.seed,
+            "seed": context.tree.identity.seed,
             "decision": joined["virtual_mode"].replace_strict(
                 decision_of, default="", return_dtype=pl.String
             ),
-            "policy_sha256": desk.tree.policies.files["mcc_channel_rules"].sha256,
+            "policy_sha256": context.tree.policies.files["mcc_channel_rules"].sha256,
         }
     )
-    desk.findings.compare("S1.classification_digest", joined, {"classification_digest": row_digests(rows)})
+    context.findings.compare("S1.classification_digest", joined, {"classification_digest": row_digests(rows)})

@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.contracts.artefact_registry import by_own_id, own_id, published_id
 from seg3b_assets.contracts.published import column_anchor, resolve_anchor
@@ -59,9 +59,9 @@ _ROW_CHECKS: Final = (
 
 
 @check("S4.rows", "§6 contract", "a row asks something else than its metric is, or a metric has no row")
-def audit_questions(desk: Desk, rows: Sequence[Row]) -> None:
+def audit_questions(context: AuditContext, rows: Sequence[Row]) -> None:
     """Every metric of a hard gate or the probe has its rows, and every row asks what its metric is."""
-    gated = {gate.metric for gate in desk.tree.policies.virtual_validation.hard_gates.values()}
+    gated = {gate.metric for gate in context.tree.policies.virtual_validation.hard_gates.values()}
     contracted = {
         name: one
         for name, one in METRICS.items()
@@ -70,15 +70,15 @@ def audit_questions(desk: Desk, rows: Sequence[Row]) -> None:
     asked = {row["metric"] for row in rows if row["scope"] == _GLOBAL}
     absent = sorted(contracted.keys() - asked)
     if absent:
-        desk.findings.fail("S4.rows", len(absent), {"metrics_without_a_row": absent[:3]})
+        context.findings.fail("S4.rows", len(absent), {"metrics_without_a_row": absent[:3]})
     for row in rows:
         metric = contracted.get(row["metric"])
         if metric is None:
             continue  # its id, its gate and its family are other checks' findings
         found = {**present(dict(row)), **present(row["inputs"])}
         for key, value in _expected(metric, row).items():
-            desk.findings.equal("S4.rows", found.get(key), value, test_id=row["test_id"], key=key)
-    desk.findings.ok("S4.rows")
+            context.findings.equal("S4.rows", found.get(key), value, test_id=row["test_id"], key=key)
+    context.findings.ok("S4.rows")
 
 
 def _expected(metric: Metric, row: Row) -> dict[str, Any]:
@@ -134,70 +134,70 @@ def present(value: Any) -> Any:
     return value
 
 
-def audit_contract(desk: Desk) -> pl.DataFrame | None:
+def audit_contract(context: AuditContext) -> pl.DataFrame | None:
     """Every row of the contract and its terms; the contract, for the run summary."""
-    table, terms = desk.table(CONTRACT), desk.table(TERMS)
+    table, terms = context.table(CONTRACT), context.table(TERMS)
     if table is None:
         return None
-    desk.findings.counts["contract_rows"] = table.height
+    context.findings.counts["contract_rows"] = table.height
     if terms is None:
-        desk.findings.skip("the contract's terms are not at hand", *_ROW_CHECKS, "S4.terms_set")
+        context.findings.skip("the contract's terms are not at hand", *_ROW_CHECKS, "S4.terms_set")
         return table
-    _one_set(desk, table, terms)
-    policy = desk.tree.policies.virtual_validation
+    _one_set(context, table, terms)
+    policy = context.tree.policies.virtual_validation
     rows = table.join(terms.drop("manifest_fingerprint"), on="test_id", maintain_order="left").to_dicts()
-    desk.findings.ok(*_ROW_CHECKS)
-    rows = _known(desk, rows)
+    context.findings.ok(*_ROW_CHECKS)
+    rows = _known(context, rows)
     for row in rows:
-        _row(desk, row, policy)
-    audit_questions(desk, rows)
-    _families(desk, rows, policy)
-    _gate_rows(desk, rows, policy)
+        _row(context, row, policy)
+    audit_questions(context, rows)
+    _families(context, rows, policy)
+    _gate_rows(context, rows, policy)
     return table
 
 
 @check("S4.terms_set", "§6 contract", "a row has no terms, or terms have no row")
-def _one_set(desk: Desk, table: pl.DataFrame, terms: pl.DataFrame) -> None:
+def _one_set(context: AuditContext, table: pl.DataFrame, terms: pl.DataFrame) -> None:
     """Each row has its terms, and terms are of a row."""
     without = table.join(terms, on="test_id", how="anti")["test_id"]
     alone = terms.join(table, on="test_id", how="anti")["test_id"]
     if len(without) + len(alone):
         example = {"rows_without_terms": without[:2].to_list(), "terms_without_row": alone[:2].to_list()}
-        desk.findings.fail("S4.terms_set", len(without) + len(alone), example)
-    desk.findings.ok("S4.terms_set")
+        context.findings.fail("S4.terms_set", len(without) + len(alone), example)
+    context.findings.ok("S4.terms_set")
 
 
-def _known(desk: Desk, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _known(context: AuditContext, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that are of a family; those without terms, told before, are left out, too."""
     families = frozenset((*REALISM_FAMILIES, *TRAFFIC_FAMILIES))
     strange = [row for row in rows if row["test_type"] not in families]
     if strange:
         example = {"test_id": strange[0]["test_id"], "test_type": strange[0]["test_type"]}
-        desk.findings.fail("S4.families", len(strange), example)
+        context.findings.fail("S4.families", len(strange), example)
     return [row for row in rows if row["test_type"] in families and row["metric"] is not None]
 
 
 @check("S4.test_id", "§6 contract", "an id is not that of its row")
 @check("S4.severity", "§6 contract", "a severity is not what the mode asks for")
 @check("S4.enabled", "§6 contract", "a row is switched on or off against the policy")
-def _row(desk: Desk, row: Row, policy: VirtualValidation) -> None:
+def _row(context: AuditContext, row: Row, policy: VirtualValidation) -> None:
     name = {"test_id": row["test_id"], "metric": row["metric"]}
     parts = {key: row[key] for key in ("metric", "scope", "test_type")}
     digest = sha256_json(parts | {"target_population": present(row["target_population"])})
     expected_id = f"{row['test_type']}:{row['scope']}:{digest[:12]}"
-    desk.findings.equal("S4.test_id", row["test_id"], expected_id, **name)
+    context.findings.equal("S4.test_id", row["test_id"], expected_id, **name)
     family = policy.families[row["test_type"]]
     severity = getattr(family, "severity", None) or (
         "BLOCKING" if policy.realism_enforcement_mode == "enforce" else "WARNING"
     )
-    desk.findings.equal("S4.severity", row["severity"], severity, **name)
-    desk.findings.equal("S4.enabled", row["enabled"], family.enabled, **name)
-    _anchors(desk, row, name)
-    _bounds(desk, row, policy, name)
+    context.findings.equal("S4.severity", row["severity"], severity, **name)
+    context.findings.equal("S4.enabled", row["enabled"], family.enabled, **name)
+    _anchors(context, row, name)
+    _bounds(context, row, policy, name)
 
 
 @check("S4.anchors", "§6 contract", "a row names a dataset or column that does not exist")
-def _anchors(desk: Desk, row: Row, name: dict[str, Any]) -> None:
+def _anchors(context: AuditContext, row: Row, name: dict[str, Any]) -> None:
     """Datasets and columns a row names are declared somewhere; a key joins columns of two datasets."""
     inputs = present(row["inputs"])
     named = [own_id((one or {}).get("logical_id", "")) for one in inputs.get("datasets", [])]
@@ -213,18 +213,18 @@ def _anchors(desk: Desk, row: Row, name: dict[str, Any]) -> None:
     holders = Counter(field.get("role", "").partition(".")[2] for field in fields)
     lost += [key for key in inputs.get("join_keys", []) if holders[key] < 2]
     if lost or not fields:
-        desk.findings.fail("S4.anchors", max(len(lost), 1), {**name, "unresolved": lost[:5]})
+        context.findings.fail("S4.anchors", max(len(lost), 1), {**name, "unresolved": lost[:5]})
 
 
 @check("S4.thresholds", "§6 contract", "a published bound is not the policy's gate")
 @check("S4.terms", "§6 contract", "a metric is held otherwise than by the policy's gate or the probe's rates")
-def _bounds(desk: Desk, row: Row, policy: VirtualValidation, name: dict[str, Any]) -> None:
+def _bounds(context: AuditContext, row: Row, policy: VirtualValidation, name: dict[str, Any]) -> None:
     """The terms are the policy's; the contract has the bounds that are published under a name."""
     terms = _expected_terms(row["metric"], policy)
     for key, value in terms.items():
-        desk.findings.equal("S4.terms", row[key], value, key=key, **name)
-    desk.findings.equal("S4.thresholds", present(row["thresholds"]), _named(row["metric"], terms), **name)
-    desk.findings.equal("S4.thresholds", row["profile"], None, key="profile", **name)
+        context.findings.equal("S4.terms", row[key], value, key=key, **name)
+    context.findings.equal("S4.thresholds", present(row["thresholds"]), _named(row["metric"], terms), **name)
+    context.findings.equal("S4.thresholds", row["profile"], None, key="profile", **name)
 
 
 def _expected_terms(metric: str, policy: VirtualValidation) -> dict[str, Any]:
@@ -265,13 +265,13 @@ def _named(metric: str, terms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @check("S4.families", "§6 contract", "a family is missing, or the contract has too few rows")
-def _families(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
+def _families(context: AuditContext, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
     """Every family has a row, the contract at least twelve, and a metric sliced by class all classes."""
     counted = Counter(row["test_type"] for row in rows)
     absent = [family for family in (*REALISM_FAMILIES, *TRAFFIC_FAMILIES) if not counted[family]]
     if absent or len(rows) < MINIMUM_ROWS:
         example = {"missing_families": absent, "rows": len(rows), "at_least": MINIMUM_ROWS}
-        desk.findings.fail("S4.families", max(len(absent), 1), example)
+        context.findings.fail("S4.families", max(len(absent), 1), example)
     slices = Counter(row["metric"] for row in rows if row["scope"] != "GLOBAL")
     for row in rows:
         known = METRICS.get(row["metric"])
@@ -279,11 +279,11 @@ def _families(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation)
         sliced = policy.families[row["test_type"]].by_class and slices_mean_something
         if row["scope"] == "GLOBAL":
             wanted = len(VIRTUAL_CLASSES) if sliced else 0
-            desk.findings.equal("S4.families", slices[row["metric"]], wanted, metric=row["metric"])
+            context.findings.equal("S4.families", slices[row["metric"]], wanted, metric=row["metric"])
 
 
 @check("S4.gate_rows", "§6 contract", "a gate of the policy has no row")
-def _gate_rows(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
+def _gate_rows(context: AuditContext, rows: list[dict[str, Any]], policy: VirtualValidation) -> None:
     """Each hard gate on a measured number has its one row over everybody.
 
     ``realism_block_active_enforced`` speaks of the contract itself and has none.
@@ -291,4 +291,6 @@ def _gate_rows(desk: Desk, rows: list[dict[str, Any]], policy: VirtualValidation
     globally = Counter(row["metric"] for row in rows if row["scope"] == "GLOBAL")
     for gate_id, gate in policy.hard_gates.items():
         wanted = 0 if gate.operator == "bool_true" else 1
-        desk.findings.equal("S4.gate_rows", globally[gate.metric], wanted, gate=gate_id, metric=gate.metric)
+        context.findings.equal(
+            "S4.gate_rows", globally[gate.metric], wanted, gate=gate_id, metric=gate.metric
+        )

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.laws.randomness import Stream, draw_position
 
@@ -34,10 +34,10 @@ class Draws:
         check_id: what a wrong draw is a finding of. sampled: how many of each call's words are drawn again.
     """
 
-    def __init__(self, desk: Desk, label: str, check_id: str, sampled: int = 32) -> None:
-        self._findings, self._check, self._sampled = desk.findings, check_id, sampled
-        self._label, self._key = label, stream_key(desk.tree.identity, label)
-        self._stream = Stream.of(desk.tree.identity, label)
+    def __init__(self, context: AuditContext, label: str, check_id: str, sampled: int = 32) -> None:
+        self._findings, self._check, self._sampled = context.findings, check_id, sampled
+        self._label, self._key = label, stream_key(context.tree.identity, label)
+        self._stream = Stream.of(context.tree.identity, label)
 
     def words(self, merchant_id: U64, index: U64) -> tuple[U64, U64]:
         """Both words at each address; the arguments broadcast."""

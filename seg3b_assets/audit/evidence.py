@@ -24,7 +24,7 @@ from seg3b_assets.audit.findings import LogFacts
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.line_diagnosis import diagnose, largest_size, log_aspects, parse_line
 from seg3b_assets.audit.placement import Placement
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.canonical_rows import Field, line_chunks
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.identity import RunIdentity
@@ -167,43 +167,45 @@ def _trace_fields(label: str, draws: int, events: int, identity: RunIdentity) ->
     }
 
 
-def audit_evidence(desk: Desk, ledger: EdgeLedger, placement: Placement | None) -> None:
+def audit_evidence(context: AuditContext, ledger: EdgeLedger, placement: Placement | None) -> None:
     """Compare the three line logs with what the edges ask for."""
-    present = [dataset_id for dataset_id in LOGS if dataset_id in desk.tree.datasets]
+    present = [dataset_id for dataset_id in LOGS if dataset_id in context.tree.datasets]
     for dataset_id in set(LOGS) - set(present):
-        _skip(desk, dataset_id, "not in the tree")
+        _skip(context, dataset_id, "not in the tree")
     if placement is None:
         for dataset_id in present:
-            _skip(desk, dataset_id, "the placement could not be recomputed")
+            _skip(context, dataset_id, "the placement could not be recomputed")
         return
-    logs = [log for log in expected_logs(ledger, placement, desk.tree.identity) if log.dataset_id in present]
-    with ThreadPoolExecutor(desk.workers) as pool:
-        for done in [pool.submit(_audit_log, desk, log) for log in logs]:
+    logs = [
+        log for log in expected_logs(ledger, placement, context.tree.identity) if log.dataset_id in present
+    ]
+    with ThreadPoolExecutor(context.workers) as pool:
+        for done in [pool.submit(_audit_log, context, log) for log in logs]:
             done.result()
 
 
-def _skip(desk: Desk, dataset_id: str, reason: str) -> None:
+def _skip(context: AuditContext, dataset_id: str, reason: str) -> None:
     checks = [log_check(dataset_id, aspect) for aspect in log_aspects(dataset_id)]
-    desk.findings.skip(reason, *checks, dataset_check(dataset_id, "contract"))
+    context.findings.skip(reason, *checks, dataset_check(dataset_id, "contract"))
 
 
-def _audit_log(desk: Desk, log: ExpectedLog) -> None:
-    desk.path_identity(log.dataset_id)
+def _audit_log(context: AuditContext, log: ExpectedLog) -> None:
+    context.path_identity(log.dataset_id)
     checks = [log_check(log.dataset_id, aspect) for aspect in log_aspects(log.dataset_id)]
-    path = desk.tree.datasets[log.dataset_id]
+    path = context.tree.datasets[log.dataset_id]
     try:
         same, facts, sample = compare_bytes(path, log)
         if same:
-            _read_sample(desk, log.dataset_id, sample)
+            _read_sample(context, log.dataset_id, sample)
         else:
-            facts = diagnose(desk.findings, path, log, facts)
+            facts = diagnose(context.findings, path, log, facts)
     except OSError as error:
         example = {"dataset": log.dataset_id, "reason": error.strerror}
-        desk.findings.fail(dataset_check(log.dataset_id, "contract"), 1, example)
+        context.findings.fail(dataset_check(log.dataset_id, "contract"), 1, example)
         return
-    desk.findings.ok(*checks, dataset_check(log.dataset_id, "contract"))
-    desk.findings.digests[log.dataset_id] = facts.digest
-    desk.findings.logs[log.dataset_id] = facts
+    context.findings.ok(*checks, dataset_check(log.dataset_id, "contract"))
+    context.findings.digests[log.dataset_id] = facts.digest
+    context.findings.logs[log.dataset_id] = facts
 
 
 def compare_bytes(path: Path, log: ExpectedLog) -> tuple[bool, LogFacts, list[bytes]]:
@@ -230,7 +232,7 @@ def compare_bytes(path: Path, log: ExpectedLog) -> tuple[bool, LogFacts, list[by
     return same, facts, sample
 
 
-def _read_sample(desk: Desk, dataset_id: str, sample: list[bytes]) -> None:
+def _read_sample(context: AuditContext, dataset_id: str, sample: list[bytes]) -> None:
     """Some lines as any reader would take them: by schema, and back to the same bytes.
 
     So that what made the expected bytes is not the only judge of them.
@@ -238,9 +240,11 @@ def _read_sample(desk: Desk, dataset_id: str, sample: list[bytes]) -> None:
     for line in sample:
         value, fault = parse_line(dataset_id, line)
         if value is None:
-            desk.findings.fail(log_check(dataset_id, "schema"), 1, {"line": line.decode(), "reason": fault})
+            context.findings.fail(
+                log_check(dataset_id, "schema"), 1, {"line": line.decode(), "reason": fault}
+            )
         elif canonical_json(value) != line:
-            desk.findings.fail(log_check(dataset_id, "canonical"), 1, {"line": line.decode()})
+            context.findings.fail(log_check(dataset_id, "canonical"), 1, {"line": line.decode()})
 
 
 def _equal(found: bytes, expected: memoryview) -> bool:
@@ -252,29 +256,29 @@ def _accepted(log: ExpectedLog) -> int | None:
     return int(flags.sum()) if isinstance(flags, pl.Series) else None
 
 
-def audit_rng_row(desk: Desk, code_version: str | None) -> None:
+def audit_rng_row(context: AuditContext, code_version: str | None) -> None:
     """The audit log's one row.
 
     Args:
         code_version: the S2 that ran, where the caller knows it; any version otherwise.
     """
-    if RNG_AUDIT not in desk.tree.datasets:
-        _skip(desk, RNG_AUDIT, "not in the tree")
+    if RNG_AUDIT not in context.tree.datasets:
+        _skip(context, RNG_AUDIT, "not in the tree")
         return
-    desk.path_identity(RNG_AUDIT)
-    data = _read_small(desk, RNG_AUDIT)
+    context.path_identity(RNG_AUDIT)
+    data = _read_small(context, RNG_AUDIT)
     if data is None:
         return
-    row = _sole_row(desk, data)
-    desk.findings.digests[RNG_AUDIT] = sha256_hex(data)
+    row = _sole_row(context, data)
+    context.findings.digests[RNG_AUDIT] = sha256_hex(data)
     lines = data.count(b"\n")
-    desk.findings.logs[RNG_AUDIT] = LogFacts(lines, 1, len(data), sha256_hex(data))
-    desk.findings.equal(log_check(RNG_AUDIT, "sequence"), lines, 1, dataset=RNG_AUDIT)
+    context.findings.logs[RNG_AUDIT] = LogFacts(lines, 1, len(data), sha256_hex(data))
+    context.findings.equal(log_check(RNG_AUDIT, "sequence"), lines, 1, dataset=RNG_AUDIT)
     if row is None:
         return
-    for key, value in _audit_row(desk.tree.identity, code_version, row).items():
-        desk.findings.equal(log_check(RNG_AUDIT, "identity"), row.get(key), value, key=key)
-    desk.findings.equal(
+    for key, value in _audit_row(context.tree.identity, code_version, row).items():
+        context.findings.equal(log_check(RNG_AUDIT, "identity"), row.get(key), value, key=key)
+    context.findings.equal(
         log_check(RNG_AUDIT, "canonical"),
         data.partition(b"\n")[0].decode("utf-8", "backslashreplace"),
         canonical_json(row).decode(),
@@ -293,23 +297,23 @@ def _audit_row(identity: RunIdentity, code_version: str | None, row: Mapping[str
     }
 
 
-def _read_small(desk: Desk, dataset_id: str) -> bytes | None:
+def _read_small(context: AuditContext, dataset_id: str) -> bytes | None:
     try:
-        with open_plain(desk.tree.datasets[dataset_id]) as handle:
+        with open_plain(context.tree.datasets[dataset_id]) as handle:
             data = handle.read(_READ_BYTES)
     except OSError as error:
         example = {"dataset": dataset_id, "reason": error.strerror}
-        desk.findings.fail(dataset_check(dataset_id, "contract"), 1, example)
+        context.findings.fail(dataset_check(dataset_id, "contract"), 1, example)
         return None
-    desk.findings.ok(dataset_check(dataset_id, "contract"))
+    context.findings.ok(dataset_check(dataset_id, "contract"))
     return data
 
 
-def _sole_row(desk: Desk, data: bytes) -> dict[str, Any] | None:
+def _sole_row(context: AuditContext, data: bytes) -> dict[str, Any] | None:
     first = data.split(b"\n", 1)[0]
     row, fault = parse_line(RNG_AUDIT, first)
     if row is None:
-        desk.findings.fail(log_check(RNG_AUDIT, "schema"), 1, {"line": 1, "reason": fault})
+        context.findings.fail(log_check(RNG_AUDIT, "schema"), 1, {"line": 1, "reason": fault})
         return None
-    desk.findings.ok(log_check(RNG_AUDIT, "schema"))
+    context.findings.ok(log_check(RNG_AUDIT, "schema"))
     return row

@@ -50,7 +50,7 @@ from seg3b_assets.audit.run_reports import audit_joined, audit_run_reports, audi
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement, audit_settlement_lineage
 from seg3b_assets.audit.surface import audit_excerpt
-from seg3b_assets.audit.tree import AuditTree, Desk, path_digests
+from seg3b_assets.audit.tree import AuditContext, AuditTree, path_digests
 from seg3b_assets.contracts import contract
 from seg3b_assets.realism import with_countries
 
@@ -78,33 +78,33 @@ def audit(tree: AuditTree, workers: int = 2) -> AuditReport:
         tree: datasets, inputs, policies and identity.
         workers: threads at once; never changes a result.
     """
-    desk = Desk(tree, Findings(check_specs()), workers)
-    examine(desk)
-    return desk.findings.report()
+    context = AuditContext(tree, Findings(check_specs()), workers)
+    examine(context)
+    return context.findings.report()
 
 
-def examine(desk: Desk) -> None:
-    """Every check of ``check_specs``, to the desk's findings."""
-    tables = _read(desk)
+def examine(context: AuditContext) -> None:
+    """Every check of ``check_specs``, to the context's findings."""
+    tables = _read(context)
     measured = _measured(tables)
     with ThreadPoolExecutor(1) as aside:
         # Bound by the interpreter, while the main line is bound by geometry and hashing in native code.
-        rest = aside.submit(_audit_documents, desk, tables, measured)
-        _audit_edges(desk, tables)
+        rest = aside.submit(_audit_documents, context, tables, measured)
+        _audit_edges(context, tables)
         rest.result()
-    with examining(desk, "published digests"):
-        _published(desk)
-    with examining(desk, "run reports"):
-        audit_joined(desk, tables.classification, tables.merchants)
-        audit_warnings(desk, tables.classification, tables.maps)
-        audit_run_reports(desk)
-    with examining(desk, "datasets that nothing else reads"):
-        _read_the_rest(desk)
-    if not desk.findings.failed("S5.examination"):
-        desk.findings.ok("S5.examination")
+    with examining(context, "published digests"):
+        _published(context)
+    with examining(context, "run reports"):
+        audit_joined(context, tables.classification, tables.merchants)
+        audit_warnings(context, tables.classification, tables.maps)
+        audit_run_reports(context)
+    with examining(context, "datasets that nothing else reads"):
+        _read_the_rest(context)
+    if not context.findings.failed("S5.examination"):
+        context.findings.ok("S5.examination")
 
 
-def _read(desk: Desk) -> _Tables:
+def _read(context: AuditContext) -> _Tables:
     names = (
         "virtual_classification_3B",
         "virtual_settlement_3B",
@@ -112,64 +112,67 @@ def _read(desk: Desk) -> _Tables:
         "edge_catalogue_index_3B",
         "edge_merchant_profile_3B",
     )
-    with ThreadPoolExecutor(desk.workers) as pool:
-        maps = pool.submit(_read_or_told, desk, "maps", read_maps)
+    with ThreadPoolExecutor(context.workers) as pool:
+        maps = pool.submit(_read_or_told, context, "maps", read_maps)
         tables = (
-            pool.submit(_read_or_told, desk, name, partial(Desk.table, dataset_id=name)) for name in names
+            pool.submit(_read_or_told, context, name, partial(AuditContext.table, dataset_id=name))
+            for name in names
         )
         classification, settlement, catalogue, index, profile = (table.result() for table in [*tables])
-        merchants, borders = _read_or_told(desk, "merchants", read_merchants), maps.result()
+        merchants, borders = _read_or_told(context, "merchants", read_merchants), maps.result()
     countries = None
-    with examining(desk, "countries of settlements"):
-        countries = expected_settlements(desk, merchants, borders)
+    with examining(context, "countries of settlements"):
+        countries = expected_settlements(context, merchants, borders)
     return _Tables(classification, settlement, catalogue, index, profile, merchants, borders, countries)
 
 
-def _read_the_rest(desk: Desk) -> None:
+def _read_the_rest(context: AuditContext) -> None:
     """What no recomputation looks at is held to its contract all the same: schema, keys, order, identity."""
     for dataset_id in audited_datasets():
         declared = contract(dataset_id)
         # A log's lines are diagnosed where its law is.
-        if declared.format == "jsonl" or desk.findings.reached(dataset_check(dataset_id, "contract")):
+        if declared.format == "jsonl" or context.findings.reached(dataset_check(dataset_id, "contract")):
             continue
         if declared.is_table:
-            desk.table(dataset_id)
+            context.table(dataset_id)
         elif declared.format in ("json", "json_indented"):
-            desk.document(dataset_id)
+            context.document(dataset_id)
 
 
-def _read_or_told(desk: Desk, part: str, read: Callable[[Desk], _T | None]) -> _T | None:
+def _read_or_told(context: AuditContext, part: str, read: Callable[[AuditContext], _T | None]) -> _T | None:
     """What is read; None, and a finding, where reading it breaks."""
-    with examining(desk, part):
-        return read(desk)
+    with examining(context, part):
+        return read(context)
     return None
 
 
-def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFrame | None]) -> None:
+def _audit_documents(
+    context: AuditContext, tables: _Tables, measured: dict[str, pl.DataFrame | None]
+) -> None:
     """Everything that is not about where edges lie."""
-    with examining(desk, "seal"):
-        audit_seal(desk)
-    with examining(desk, "classification"):
-        audit_classification(desk, tables.classification, tables.merchants)
-        audit_lineage(desk, desk.table("virtual_classification_lineage_3B"), tables.merchants)
-    with examining(desk, "notes"):
-        _notes(desk, tables)
-    with examining(desk, "alias tables"):
-        audit_alias(desk, tables.catalogue)
-        audit_gamma_log(desk)
+    with examining(context, "seal"):
+        audit_seal(context)
+    with examining(context, "classification"):
+        audit_classification(context, tables.classification, tables.merchants)
+        audit_lineage(context, context.table("virtual_classification_lineage_3B"), tables.merchants)
+    with examining(context, "notes"):
+        _notes(context, tables)
+    with examining(context, "alias tables"):
+        audit_alias(context, tables.catalogue)
+        audit_gamma_log(context)
     universe: str | None = None
-    with examining(desk, "universe hash"):
-        universe = audit_universe(desk)
-    with examining(desk, "routing policy"):
-        audit_routing(desk, universe)
-        audit_bindings(desk)
-    with examining(desk, "contract"):
-        audit_contract(desk)
-        audit_run_summary(desk)
-    with examining(desk, "contract results"):
-        audit_results(desk, measured)
-    with examining(desk, "generator row"):
-        audit_rng_row(desk, desk.tree.versions.get("S2"))
+    with examining(context, "universe hash"):
+        universe = audit_universe(context)
+    with examining(context, "routing policy"):
+        audit_routing(context, universe)
+        audit_bindings(context)
+    with examining(context, "contract"):
+        audit_contract(context)
+        audit_run_summary(context)
+    with examining(context, "contract results"):
+        audit_results(context, measured)
+    with examining(context, "generator row"):
+        audit_rng_row(context, context.tree.versions.get("S2"))
 
 
 @check(
@@ -179,7 +182,7 @@ def _audit_documents(desk: Desk, tables: _Tables, measured: dict[str, pl.DataFra
     code="BUNDLE_CONTENT_MISMATCH",
 )
 @contextmanager
-def examining(desk: Desk, part: str) -> Iterator[None]:
+def examining(context: AuditContext, part: str) -> Iterator[None]:
     """Whatever breaks an auditor is a finding: no tree may stop the audit of the rest of it.
 
     What is no number is a finding of its column, and nothing to warn of when sums go through it.
@@ -189,7 +192,7 @@ def examining(desk: Desk, part: str) -> Iterator[None]:
             yield
     except (Exception, pl.exceptions.PanicException) as error:
         example = {"part": part, "reason": f"{type(error).__name__}: {error}"[:300]}
-        desk.findings.fail("S5.examination", 1, example)
+        context.findings.fail("S5.examination", 1, example)
 
 
 def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
@@ -202,54 +205,54 @@ def _measured(tables: _Tables) -> dict[str, pl.DataFrame | None]:
     return {name: getattr(tables, name) for name in names} | {"settlement": settlement}
 
 
-def _audit_edges(desk: Desk, tables: _Tables) -> None:
+def _audit_edges(context: AuditContext, tables: _Tables) -> None:
     maps, catalogue = tables.maps, tables.catalogue
-    with examining(desk, "maps"):
-        audit_findings(desk, maps)
-    with examining(desk, "settlement"):
+    with examining(context, "maps"):
+        audit_findings(context, maps)
+    with examining(context, "settlement"):
         audit_settlement(
-            desk, tables.settlement, tables.classification, tables.merchants, maps, tables.countries
+            context, tables.settlement, tables.classification, tables.merchants, maps, tables.countries
         )
-    with examining(desk, "settlement lineage"):
-        lineage = desk.table("virtual_settlement_lineage_3B")
-        audit_settlement_lineage(desk, lineage, tables.countries)
+    with examining(context, "settlement lineage"):
+        lineage = context.table("virtual_settlement_lineage_3B")
+        audit_settlement_lineage(context, lineage, tables.countries)
     if catalogue is None:
         return
-    with examining(desk, "edges"):
-        digests = audit_rows(desk, catalogue)
-        with examining(desk, "edge index"):
-            audit_index(desk, catalogue, tables.index, digests)
-            audit_part_files(desk, catalogue.height)
-        ledger = read_ledger(desk, catalogue, altered_merchants(catalogue, digests), _witnesses(tables))
-        ledger_matches(desk, ledger, tables.settlement)
-        with examining(desk, "merchant profile"):
-            audit_profile(desk, tables.profile, catalogue, _merchant_data(tables))
-        placement = recompute_placement(desk, ledger, maps)
+    with examining(context, "edges"):
+        digests = audit_rows(context, catalogue)
+        with examining(context, "edge index"):
+            audit_index(context, catalogue, tables.index, digests)
+            audit_part_files(context, catalogue.height)
+        ledger = read_ledger(context, catalogue, altered_merchants(catalogue, digests), _witnesses(tables))
+        ledger_matches(context, ledger, tables.settlement)
+        with examining(context, "merchant profile"):
+            audit_profile(context, tables.profile, catalogue, _merchant_data(tables))
+        placement = recompute_placement(context, ledger, maps)
         if placement is not None and maps is not None:
-            audit_placement(desk, catalogue, ledger, placement, maps)
-        audit_excerpt(desk, ledger, placement)
-        with examining(desk, "networks"):
-            facts = _facts(desk, ledger, tables)
-            audit_networks(desk, ledger, placement, catalogue, tables.profile, facts)
-        _audit_totals(desk, ledger, placement, tables)
-        audit_evidence(desk, ledger, placement)
+            audit_placement(context, catalogue, ledger, placement, maps)
+        audit_excerpt(context, ledger, placement)
+        with examining(context, "networks"):
+            facts = _facts(context, ledger, tables)
+            audit_networks(context, ledger, placement, catalogue, tables.profile, facts)
+        _audit_totals(context, ledger, placement, tables)
+        audit_evidence(context, ledger, placement)
 
 
 @check("S1.notes", "§3 classification", "a note stands where S1 writes none")
 @check("S2.notes", "§4 index", "a note stands where S2 writes none")
 @check("S3.notes", "§5 index", "a note stands where S3 writes none")
-def _notes(desk: Desk, tables: _Tables) -> None:
+def _notes(context: AuditContext, tables: _Tables) -> None:
     """Columns for notes stay empty; a settlement's are those of the ingested coordinates."""
     for check_id, frame in (
         ("S1.notes", tables.classification),
         ("S2.notes", tables.index),
-        ("S3.notes", desk.table("edge_alias_index_3B")),
+        ("S3.notes", context.table("edge_alias_index_3B")),
     ):
         if frame is None:
-            desk.findings.skip("not in the tree, or unreadable", check_id)
+            context.findings.skip("not in the tree, or unreadable", check_id)
             continue
         written = frame["notes"].is_not_null().to_numpy()
-        desk.findings.rows(
+        context.findings.rows(
             check_id,
             written,
             lambda row, frame=frame: {  # type: ignore[misc]
@@ -259,23 +262,25 @@ def _notes(desk: Desk, tables: _Tables) -> None:
         )
 
 
-def _facts(desk: Desk, ledger: EdgeLedger, tables: _Tables) -> pl.DataFrame | None:
+def _facts(context: AuditContext, ledger: EdgeLedger, tables: _Tables) -> pl.DataFrame | None:
     """Settlement and class of the merchants that have edges; None where one of them has none."""
     data = _merchant_data(tables)
     if data is None:
         return None
     ids = pl.Series("merchant_id", ledger.merchants)
-    facts = merchant_facts(desk, ids, located_settlements(data), data)
+    facts = merchant_facts(context, ids, located_settlements(data), data)
     if facts is None:
         return None
     placed = facts.select(pl.all_horizontal(pl.col("lon_deg", "lat_deg").is_finite().fill_null(False)))
     return facts if placed.to_series().all() else None
 
 
-def _audit_totals(desk: Desk, ledger: EdgeLedger, placement: Placement | None, tables: _Tables) -> None:
-    summary = desk.document("s2_summary_3B")
-    audit_summary(desk, summary, ledger, placement, tables.profile, tables.settlement)
-    audit_precheck(desk, desk.document("tile_surface_partition_precheck_3B"), ledger)
+def _audit_totals(
+    context: AuditContext, ledger: EdgeLedger, placement: Placement | None, tables: _Tables
+) -> None:
+    summary = context.document("s2_summary_3B")
+    audit_summary(context, summary, ledger, placement, tables.profile, tables.settlement)
+    audit_precheck(context, context.document("tile_surface_partition_precheck_3B"), ledger)
 
 
 def _witnesses(tables: _Tables) -> dict[str, pl.DataFrame]:
@@ -300,14 +305,14 @@ def _merchant_data(tables: _Tables) -> MerchantData | None:
     "bytes changed after the state that wrote them published them",
     code="DIGEST_COMPONENT_MISMATCH",
 )
-def _published(desk: Desk) -> None:
+def _published(context: AuditContext) -> None:
     """The digest of every dataset's bytes, against what its state recorded when it published them."""
-    digests = desk.findings.digests
-    digests.update(path_digests(desk, [name for name in desk.tree.datasets if name not in digests]))
-    if not desk.tree.published:
-        desk.findings.skip("nobody kept a record of the digests", "S5.published_digests")
+    digests = context.findings.digests
+    digests.update(path_digests(context, [name for name in context.tree.datasets if name not in digests]))
+    if not context.tree.published:
+        context.findings.skip("nobody kept a record of the digests", "S5.published_digests")
         return
-    for dataset_id, published in desk.tree.published.items():
+    for dataset_id, published in context.tree.published.items():
         recomputed = digests.get(dataset_id, "0" * 64)
-        desk.findings.compare_digest(f"published.{dataset_id}", published, recomputed)
-        desk.findings.equal("S5.published_digests", recomputed, published, dataset=dataset_id)
+        context.findings.compare_digest(f"published.{dataset_id}", published, recomputed)
+        context.findings.equal("S5.published_digests", recomputed, published, dataset=dataset_id)

@@ -18,7 +18,7 @@ import orjson
 
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.maps import BORDERS, Maps
-from seg3b_assets.audit.tree import Desk, part_files, read_bounded
+from seg3b_assets.audit.tree import AuditContext, part_files, read_bounded
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id, layer_policy_id, sealed_own_id
 from seg3b_assets.laws.map_findings import (
     COUNTRY_LEFT_PRIOR,
@@ -55,63 +55,63 @@ _SURFACES: Final = {
     "the receipt's notes are not what the inputs give cause to note",
     code="INPUT_SCHEMA_MISMATCH",
 )
-def audit_notes(desk: Desk, findings: Mapping[str, Any] | None) -> None:
+def audit_notes(context: AuditContext, findings: Mapping[str, Any] | None) -> None:
     """The receipt's notes against what they follow from.
 
     Args:
         findings: the document ``input_findings_3B``, which its own check judges; None where it cannot be read.
     """
-    receipt = desk.unjudged("s0_gate_receipt_3B")
+    receipt = context.unjudged("s0_gate_receipt_3B")
     if not isinstance(receipt, dict) or findings is None:
-        desk.findings.skip("the findings or the receipt are not at hand", NOTES)
+        context.findings.skip("the findings or the receipt are not at hand", NOTES)
         return
     told = [
         MapFinding(row["kind"], row["dataset"], row["subject"], tuple(row["others"])).sentence
         for row in findings["findings"]
     ]
-    notes, before = receipt.get("notes"), _before_findings(desk)
+    notes, before = receipt.get("notes"), _before_findings(context)
     if before is not None:
-        desk.findings.equal(NOTES, notes, "; ".join([*before, *told]) or None)
+        context.findings.equal(NOTES, notes, "; ".join([*before, *told]) or None)
         return
     text, ending = str(notes or ""), "; ".join(told)
     sound = text == ending or text.endswith(f"; {ending}") if told else not _FOUND.search(text)
-    desk.findings.equal(NOTES, ending if sound else text, ending)
+    context.findings.equal(NOTES, ending if sound else text, ending)
 
 
-def _before_findings(desk: Desk) -> list[str] | None:
+def _before_findings(context: AuditContext) -> list[str] | None:
     """Sentences before the findings'; None where something sealed that they rest on is not at hand."""
-    rows = desk.unjudged("sealed_inputs_3B")
+    rows = context.unjudged("sealed_inputs_3B")
     try:
         sealed = {sealed_own_id(row) for row in rows}
-        policies = [sentence for name in LAYER_POLICIES for sentence in _differences(desk, name, sealed)]
-        return [*policies, *_newer_zones(desk, sealed)]
+        policies = [sentence for name in LAYER_POLICIES for sentence in _differences(context, name, sealed)]
+        return [*policies, *_newer_zones(context, sealed)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # whose bytes are not what was sealed is the seal's finding
 
 
-def _differences(desk: Desk, policy_id: str, sealed: set[str]) -> list[str]:
+def _differences(context: AuditContext, policy_id: str, sealed: set[str]) -> list[str]:
     """Raises KeyError, OSError or ValueError for a sealed policy of the layer that cannot be read."""
     own_id = layer_policy_id(policy_id)
     if own_id not in sealed:
         return []
-    document = layer_document(desk.tree.inputs[own_id])
-    return policy_differences(policy_id, by_own_id()[policy_id].logical_id, document, desk.tree.policies)
+    document = layer_document(context.tree.inputs[own_id])
+    return policy_differences(policy_id, by_own_id()[policy_id].logical_id, document, context.tree.policies)
 
 
-def _newer_zones(desk: Desk, sealed: set[str]) -> list[str]:
+def _newer_zones(context: AuditContext, sealed: set[str]) -> list[str]:
     """Raises KeyError, OSError or ValueError for sealed timetables, or zones, that cannot be read."""
     if _CACHE not in sealed:
         return []
-    manifest = orjson.loads(read_bounded(desk.tree.inputs[_CACHE] / f"{_CACHE}.json"))
-    zones = desk.input_table(_ZONES, ["tzid"])
+    manifest = orjson.loads(read_bounded(context.tree.inputs[_CACHE] / f"{_CACHE}.json"))
+    zones = context.input_table(_ZONES, ["tzid"])
     if zones is None:
         raise KeyError(_ZONES)
     return newer_zones_note(str(manifest["tzdb_release_tag"]), set(zones["tzid"].unique().to_list()))
 
 
-def left_prior(desk: Desk) -> frozenset[str]:
+def left_prior(context: AuditContext) -> frozenset[str]:
     """Countries that left the prior, as the published document says; its own check judges that."""
-    document = desk.unjudged(FINDINGS)
+    document = context.unjudged(FINDINGS)
     try:
         return frozenset(str(code) for code in document["left_prior"])
     except (KeyError, TypeError):
@@ -124,20 +124,20 @@ def left_prior(desk: Desk) -> frozenset[str]:
     "what countries are without, or what is odd about the maps, was edited",
     code="INPUT_SCHEMA_MISMATCH",
 )
-def audit_findings(desk: Desk, maps: Maps | None) -> None:
+def audit_findings(context: AuditContext, maps: Maps | None) -> None:
     """The document, and the receipt's notes of it."""
-    document = desk.document(FINDINGS)
-    if document is None or maps is None or desk.findings.failed(BORDERS):
-        desk.findings.skip("polygons are not at hand, or not all of them are sound", CHECK)
+    document = context.document(FINDINGS)
+    if document is None or maps is None or context.findings.failed(BORDERS):
+        context.findings.skip("polygons are not at hand, or not all of them are sound", CHECK)
     else:
-        _compare(desk, document, maps)
-    audit_notes(desk, document)
+        _compare(context, document, maps)
+    audit_notes(context, document)
 
 
-def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
-    weights = desk.tree.policies.cdn_country_weights
+def _compare(context: AuditContext, document: Mapping[str, Any], maps: Maps) -> None:
+    weights = context.tree.policies.cdn_country_weights
     prior = sorted(row.country_iso for row in weights.countries)
-    tiled = _tiled(desk)
+    tiled = _tiled(context)
     if tiled is None:  # an exported tree has no surfaces: what it says of them is taken as said
         tiled = frozenset(prior).difference(document["countries_without"]["tiles"])
     covered = {"polygon": frozenset(maps.countries), "tiles": tiled, "zones": maps.zoned()}
@@ -148,7 +148,7 @@ def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
         if any(code in without[need] for need in _NEEDS)
     }
     if left and weights.missing_country == "refuse":
-        desk.findings.equal(CHECK, "a run", "a refusal", key="missing_country")
+        context.findings.equal(CHECK, "a run", "a refusal", key="missing_country")
     findings = [
         *_of_maps(maps),
         *(MapFinding(COUNTRY_LEFT_PRIOR, _PRIOR, code, needs) for code, needs in left.items()),
@@ -159,7 +159,7 @@ def _compare(desk: Desk, document: Mapping[str, Any], maps: Maps) -> None:
         "findings": [finding.as_json() for finding in sorted(findings)],
     }
     for key, value in expected.items():
-        desk.findings.equal(CHECK, document[key], value, key=key)
+        context.findings.equal(CHECK, document[key], value, key=key)
 
 
 def _of_maps(maps: Maps) -> list[MapFinding]:
@@ -175,14 +175,14 @@ def _of_maps(maps: Maps) -> list[MapFinding]:
     ]
 
 
-def _tiled(desk: Desk) -> frozenset[str] | None:
+def _tiled(context: AuditContext) -> frozenset[str] | None:
     """Countries that each of the surfaces has; None where they are not at hand."""
-    if not desk.tree.has(*_SURFACES):
+    if not context.tree.has(*_SURFACES):
         return None
     held = [
         {
             found[1]
-            for path in part_files(desk.tree.inputs[name])
+            for path in part_files(context.tree.inputs[name])
             if (found := pattern.search(path.as_posix()))
         }
         for name, pattern in _SURFACES.items()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.draws import SLOTS, edge_addresses
 from seg3b_assets.audit.largest_remainder import place_in_run, run_of
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.canonical_rows import joined_bytes
 
 I64 = NDArray[np.int64]
@@ -84,7 +84,7 @@ class _Slots:
 
 
 def read_ledger(
-    desk: Desk, catalogue: pl.DataFrame, suspects: U64, witnesses: Mapping[str, pl.DataFrame]
+    context: AuditContext, catalogue: pl.DataFrame, suspects: U64, witnesses: Mapping[str, pl.DataFrame]
 ) -> EdgeLedger:
     """The run's edges; reports ``S2.edge_sequence`` and ``S2.edge_country`` of the catalogue.
 
@@ -103,10 +103,10 @@ def read_ledger(
     doubtful = np.union1d(np.unique(slots.merchant_id[broken | falls]), _denied(slots, witnesses))
     doubtful = np.union1d(doubtful, suspects)
     if doubtful.size:
-        slots = _with_second_witness(desk, catalogue, slots, doubtful)
+        slots = _with_second_witness(context, catalogue, slots, doubtful)
     ledger = _ledger(slots)
-    _report_sequence(desk, catalogue, ledger, int(broken.sum()))
-    _report_countries(desk, catalogue, ledger, int(falls.sum()))
+    _report_sequence(context, catalogue, ledger, int(broken.sum()))
+    _report_countries(context, catalogue, ledger, int(falls.sum()))
     return ledger
 
 
@@ -135,7 +135,7 @@ def _broken_country(slots: _Slots) -> BOOL:
 
 
 @check("S2.edge_sequence", "§4 catalogue", "an edge was dropped, added or renumbered")
-def _report_sequence(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, broken: int) -> None:
+def _report_sequence(context: AuditContext, catalogue: pl.DataFrame, ledger: EdgeLedger, broken: int) -> None:
     """Edges the catalogue lacks and rows that are nobody's; failing those, rows out of sequence."""
     absent = np.flatnonzero(ledger.row < 0)
     claims = np.bincount(ledger.row[ledger.row >= 0], minlength=catalogue.height)
@@ -148,24 +148,26 @@ def _report_sequence(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, br
             if unclaimed.size
             else None,
         }
-        desk.findings.fail("S2.edge_sequence", int(absent.size + unclaimed.size) or broken, example)
+        context.findings.fail("S2.edge_sequence", int(absent.size + unclaimed.size) or broken, example)
     else:
-        desk.findings.ok("S2.edge_sequence")
+        context.findings.ok("S2.edge_sequence")
 
 
 @check("S2.edge_country", "§4 catalogue", "an edge changed its country, or countries are out of order")
-def _report_countries(desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, falls: int) -> None:
+def _report_countries(context: AuditContext, catalogue: pl.DataFrame, ledger: EdgeLedger, falls: int) -> None:
     known = np.flatnonzero(ledger.row >= 0)
     listed = catalogue["country_iso"][ledger.row[known]]
     changed = (listed != ledger.country_text[known]).arg_true()
     if len(changed):
         first = int(changed[0])
         example = {**ledger.name(int(known[first])), "found": listed[first]}
-        desk.findings.fail("S2.edge_country", len(changed), example)
+        context.findings.fail("S2.edge_country", len(changed), example)
     elif falls:
-        desk.findings.fail("S2.edge_country", falls, {"reason": "countries do not ascend within a merchant"})
+        context.findings.fail(
+            "S2.edge_country", falls, {"reason": "countries do not ascend within a merchant"}
+        )
     else:
-        desk.findings.ok("S2.edge_country")
+        context.findings.ok("S2.edge_country")
 
 
 def _denied(slots: _Slots, witnesses: Mapping[str, pl.DataFrame]) -> U64:
@@ -180,9 +182,11 @@ def _denied(slots: _Slots, witnesses: Mapping[str, pl.DataFrame]) -> U64:
     return np.zeros(0, np.uint64) if suspects is None else suspects
 
 
-def _with_second_witness(desk: Desk, catalogue: pl.DataFrame, slots: _Slots, doubtful: U64) -> _Slots:
+def _with_second_witness(
+    context: AuditContext, catalogue: pl.DataFrame, slots: _Slots, doubtful: U64
+) -> _Slots:
     """The doubtful merchants' edges as the tile-assignment log lists them."""
-    path = desk.tree.datasets.get(TILE_ASSIGN)
+    path = context.tree.datasets.get(TILE_ASSIGN)
     if path is None:
         return slots
     try:

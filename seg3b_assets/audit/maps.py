@@ -24,7 +24,7 @@ import shapely
 from numpy.typing import NDArray
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.map_findings import zones_met
 from seg3b_assets.laws.polygons import Geometries, geometries, polygon_faults, read_polygons
@@ -236,25 +236,27 @@ class Maps:
     "a polygon is none: of another type, crossing itself, out of range",
     code="INPUT_SCHEMA_MISMATCH",
 )
-def read_maps(desk: Desk) -> Maps | None:
+def read_maps(context: AuditContext) -> Maps | None:
     """The sound polygons, what is none reported; None when the tables are not at hand or unreadable."""
-    countries = desk.input_table("world_countries", ["country_iso", "geom"])
-    zones = desk.input_table("tz_world", ["tzid", "country_iso", "geometry"])
+    countries = context.input_table("world_countries", ["country_iso", "geom"])
+    zones = context.input_table("tz_world", ["tzid", "country_iso", "geometry"])
     for name, frame in (("world_countries", countries), ("tz_world", zones)):
-        if frame is None and desk.tree.has(name):
-            desk.findings.fail(BORDERS, 1, {"dataset": name, "reason": "unreadable, or no table of borders"})
+        if frame is None and context.tree.has(name):
+            context.findings.fail(
+                BORDERS, 1, {"dataset": name, "reason": "unreadable, or no table of borders"}
+            )
     if countries is None or zones is None:
-        desk.findings.skip("polygons are not at hand", BORDERS)
+        context.findings.skip("polygons are not at hand", BORDERS)
         return None
-    countries, polygons = _sound(desk, "world_countries", countries, "country_iso", "geom")
-    zones, shapes = _sound(desk, "tz_world", zones, "tzid", "geometry")
-    desk.findings.ok(BORDERS)
+    countries, polygons = _sound(context, "world_countries", countries, "country_iso", "geom")
+    zones, shapes = _sound(context, "tz_world", zones, "tzid", "geometry")
+    context.findings.ok(BORDERS)
     by_country = dict(zip(countries["country_iso"].to_list(), map(Region.of, polygons), strict=True))
-    return Maps(by_country, _zone_map(desk, zones, shapes))
+    return Maps(by_country, _zone_map(context, zones, shapes))
 
 
-def _zone_map(desk: Desk, zones: pl.DataFrame, shapes: Geometries) -> ZoneMap:
-    policies = desk.tree.policies
+def _zone_map(context: AuditContext, zones: pl.DataFrame, shapes: Geometries) -> ZoneMap:
+    policies = context.tree.policies
     by_country = "country_iso" in zones.columns
     of_row: Sequence[str] = zones["country_iso"].to_list() if by_country else [_NONE] * zones.height
     rows = zip(zones["tzid"].to_list(), of_row, map(Region.of, shapes), strict=True)
@@ -262,18 +264,18 @@ def _zone_map(desk: Desk, zones: pl.DataFrame, shapes: Geometries) -> ZoneMap:
         tuple(sorted(rows, key=lambda row: row[0])),
         by_country,
         policies.tz_nudge.epsilon_deg,
-        policies.tz_overrides.tzid_by_country(desk.tree.identity.created_utc),
+        policies.tz_overrides.tzid_by_country(context.tree.identity.created_utc),
     )
 
 
 def _sound(
-    desk: Desk, dataset: str, frame: pl.DataFrame, name: str, geometry: str
+    context: AuditContext, dataset: str, frame: pl.DataFrame, name: str, geometry: str
 ) -> tuple[pl.DataFrame, Geometries]:
     """Rows whose polygons are sound, and these; the others are findings."""
     polygons, faults = read_polygons(frame[geometry].to_list())
     faults = {**polygon_faults(polygons), **faults}
     for at, fault in sorted(faults.items()):
         example = {"dataset": dataset, "row": frame[name][at], "fault": fault.kind, "found": fault.found}
-        desk.findings.fail(BORDERS, 1, example)
+        context.findings.fail(BORDERS, 1, example)
     kept = np.setdiff1d(np.arange(frame.height), np.array(sorted(faults), np.int64))
     return frame[kept], polygons[kept]

@@ -24,7 +24,7 @@ from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.profile import GUARDS, distances_km, merchant_draws
 from seg3b_assets.audit.surface import Centroids, no_tile_centroids, tile_centroids
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.geography import groups, weighted_centroid
 from seg3b_assets.laws.randomness import COUNTRY_ALLOC, WEIGHT_SHAPE
 from seg3b_assets.laws.snapping import MASS_UNITS, SCALAR_UNITS
@@ -70,7 +70,7 @@ class _NoCountryError(ValueError):
 
 
 def audit_networks(
-    desk: Desk,
+    context: AuditContext,
     ledger: EdgeLedger,
     placement: Placement | None,
     catalogue: pl.DataFrame,
@@ -82,33 +82,32 @@ def audit_networks(
     Args:
         facts: merchant_id, country, lon_deg, lat_deg, virtual_class of the merchants, as derived from data.
     """
-    centroids = _country_centroids(desk)
+    centroids = _country_centroids(context)
     known = facts is not None and np.array_equal(facts["merchant_id"].to_numpy(), ledger.merchants)
     if centroids is None or facts is None or not known:
         reason = "gazetteer, merchants or their settlements are not at hand"
-        desk.findings.skip(reason, COUNTS, WEIGHTS, GUARD_FLAGS)
+        context.findings.skip(reason, COUNTS, WEIGHTS, GUARD_FLAGS)
         return
     try:
-        networks = _draw(desk, facts, centroids)
+        networks = _draw(context, facts, centroids)
     except _NoCountryError as error:
-        desk.findings.fail(
-            COUNTS, error.merchants, {"reason": "no country keeps any weight", "merchant_id": error.first}
-        )
-        desk.findings.skip("a merchant's country shares cannot be derived", WEIGHTS, GUARD_FLAGS)
+        first = {"reason": "no country keeps any weight", "merchant_id": error.first}
+        context.findings.fail(COUNTS, error.merchants, first)
+        context.findings.skip("a merchant's country shares cannot be derived", WEIGHTS, GUARD_FLAGS)
         return
-    sound = _counts(desk, ledger, networks)
-    _flags(desk, ledger, networks, profile)
+    sound = _counts(context, ledger, networks)
+    _flags(context, ledger, networks, profile)
     if placement is None or not placement.drawn.all():
-        desk.findings.skip("not every edge's tile is known", WEIGHTS)
+        context.findings.skip("not every edge's tile is known", WEIGHTS)
         return
-    _weights(desk, ledger, networks, placement, catalogue, sound)
+    _weights(context, ledger, networks, placement, catalogue, sound)
 
 
-def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
+def _draw(context: AuditContext, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
     """Blend, Dirichlet, guards."""
-    policies = desk.tree.policies
+    policies = context.tree.policies
     law = policies.edge_topology.country_shares
-    left = left_prior(desk)
+    left = left_prior(context)
     countries = sorted(policies.cdn_country_weights.countries, key=lambda row: row.country_iso)
     countries = [row for row in countries if row.country_iso not in left]
     iso = [row.country_iso for row in countries]
@@ -122,14 +121,14 @@ def _draw(desk: Desk, facts: pl.DataFrame, centroids: Centroids) -> _Networks:
         prior = prior / math.fsum(prior.tolist())
     east, north = np.array([centroids.get(code, _NOWHERE) for code in iso]).T
     lon, lat = (facts[name].to_numpy()[:, None] for name in ("lon_deg", "lat_deg"))
-    blend = _blend(facts, iso, prior, region, distances_km(desk, COUNTS, lon, lat, east, north), law)
+    blend = _blend(facts, iso, prior, region, distances_km(context, COUNTS, lon, lat, east, north), law)
     drawn = blend
     if law.allocation == "dirichlet":
         kappa = _by_class(facts, law, "concentration")
-        alpha = merchant_draws(desk, ids)["alpha"]
+        alpha = merchant_draws(context, ids)["alpha"]
         shape = (kappa * alpha)[:, None] * (blend / SHARE_UNITS)
         codes = np.array([256 * ord(code[0]) + ord(code[1]) for code in iso], np.uint64)
-        uniform = Draws(desk, COUNTRY_ALLOC, COUNTS).uniform(ids[:, None], codes[None, :])
+        uniform = Draws(context, COUNTRY_ALLOC, COUNTS).uniform(ids[:, None], codes[None, :])
         gamma = np.where(shape > 0, gammaincinv(np.where(shape > 0, shape, 1.0), uniform), 0.0)
         # Where every quantile underflows the expectation stands.
         gamma = np.where((gamma.sum(axis=1) > 0)[:, None], gamma, blend)
@@ -142,22 +141,24 @@ def _by_class(facts: pl.DataFrame, law: CountryShares, key: str) -> F64:
     return np.array([float(getattr(law.by_class[name], key)) for name in facts["virtual_class"].to_list()])
 
 
-def _country_centroids(desk: Desk) -> Centroids | None:
+def _country_centroids(context: AuditContext) -> Centroids | None:
     """Where each country is: by its places; by its tiles in a world without a gazetteer. None where nobody knows."""
-    gazetteer = desk.input_table("settlement_gazetteer", _GAZETTEER)
+    gazetteer = context.input_table("settlement_gazetteer", _GAZETTEER)
     if gazetteer is None:
-        return tile_centroids(desk) if desk.lawfully_without("settlement_gazetteer") else None
-    no_tile_centroids(desk)
+        return tile_centroids(context) if context.lawfully_without("settlement_gazetteer") else None
+    no_tile_centroids(context)
     lon, lat = gazetteer["lon_deg"].to_numpy(), gazetteer["lat_deg"].to_numpy()
     people = np.maximum(gazetteer["population"].to_numpy(), 1).astype(np.float64)
     found: Centroids = {}
     for code, at in groups(gazetteer["country_iso"].to_numpy().astype("U2")):
         found[str(code)] = weighted_centroid(lon[at], lat[at], people[at])
-        _centroid_again(desk, str(code), found[str(code)], (lon[at], lat[at], people[at]))
+        _centroid_again(context, str(code), found[str(code)], (lon[at], lat[at], people[at]))
     return found
 
 
-def _centroid_again(desk: Desk, code: str, found: tuple[float, float], places: tuple[F64, F64, F64]) -> None:
+def _centroid_again(
+    context: AuditContext, code: str, found: tuple[float, float], places: tuple[F64, F64, F64]
+) -> None:
     """The places pull evenly to both sides of the centroid: no part of the weighted sum of vectors lies across it."""
     (east, north), (lon, lat, people) = np.radians(found), places
     along, up = np.radians(lon) - east, np.radians(lat)
@@ -174,7 +175,7 @@ def _centroid_again(desk: Desk, code: str, found: tuple[float, float], places: t
     slack = _CENTROID_SLACK * towards + _CANCELLED * float(people.sum())
     if not max(abs(across), abs(above)) <= slack:
         example = {"country_iso": code, "centroid": list(found), "route": "sideways pull of the places"}
-        desk.findings.fail(COUNTS, 1, example)
+        context.findings.fail(COUNTS, 1, example)
 
 
 def _blend(
@@ -283,7 +284,7 @@ def _tempered(masses: I64, least: float) -> I64:
 @check(
     "S2.country_counts", "§4 country shares", "edges fall over other countries than shares and guards give"
 )
-def _counts(desk: Desk, ledger: EdgeLedger, networks: _Networks) -> BOOL:
+def _counts(context: AuditContext, ledger: EdgeLedger, networks: _Networks) -> BOOL:
     """Edges per country by largest remainder of the merchant's edges; which merchants (merchants,) have them."""
     wanted = share_out_rows(networks.masses, ledger.lengths)
     found, strangers = _found_counts(ledger, networks.iso)
@@ -297,7 +298,7 @@ def _counts(desk: Desk, ledger: EdgeLedger, networks: _Networks) -> BOOL:
         counts = {"expected": int(wanted[row, at]), "found": int(found[row, at])}
         return {**name, "country_iso": networks.iso[at], **counts}
 
-    desk.findings.rows(COUNTS, differs, example)
+    context.findings.rows(COUNTS, differs, example)
     sound: BOOL = ~differs
     return sound
 
@@ -315,9 +316,11 @@ def _found_counts(ledger: EdgeLedger, iso: list[str]) -> tuple[I64, BOOL]:
 
 
 @check("S2.profile_guards", "§4 country shares", "a flag is not what the guards did to the drawn shares")
-def _flags(desk: Desk, ledger: EdgeLedger, networks: _Networks, profile: pl.DataFrame | None) -> None:
+def _flags(
+    context: AuditContext, ledger: EdgeLedger, networks: _Networks, profile: pl.DataFrame | None
+) -> None:
     if profile is None:
-        desk.findings.skip("the profile is not at hand", GUARD_FLAGS)
+        context.findings.skip("the profile is not at hand", GUARD_FLAGS)
         return
     drawn = pl.DataFrame(
         {"merchant_id": ledger.merchants}
@@ -326,12 +329,12 @@ def _flags(desk: Desk, ledger: EdgeLedger, networks: _Networks, profile: pl.Data
     both = profile.join(drawn, on="merchant_id", how="inner", suffix="_drawn", maintain_order="left")
     flags = [f"guard_{name}" for name in GUARDS]
     expected = both.select(pl.col(f"{flag}_drawn").alias(flag) for flag in flags)
-    desk.findings.compare(GUARD_FLAGS, both, expected)
+    context.findings.compare(GUARD_FLAGS, both, expected)
 
 
 @check("S2.edge_weight", "§4 weights", "the weight is not that of the draw, though weights still sum to 1")
 def _weights(
-    desk: Desk,
+    context: AuditContext,
     ledger: EdgeLedger,
     networks: _Networks,
     placement: Placement,
@@ -339,14 +342,12 @@ def _weights(
     sound: BOOL,
 ) -> None:
     """Masses of the merchants whose edges stand where they should; the others are another check's finding."""
-    merchant = run_of(ledger.lengths)
-    at = np.flatnonzero(sound[merchant])
-    lengths = ledger.lengths[sound]
-    expected = _masses(desk, ledger, networks, placement, at, lengths) if at.size else np.zeros(0, np.int64)
+    at = np.flatnonzero(sound[run_of(ledger.lengths)])
+    expected = _masses(context, ledger, networks, placement, sound)
     row = ledger.row[at]
     weight = catalogue["edge_weight"].to_numpy()[np.maximum(row, 0)]
     found = np.rint(np.where(np.isfinite(weight), weight, -1.0) * MASS_UNITS)
-    desk.findings.rows(
+    context.findings.rows(
         WEIGHTS,
         (row >= 0) & (found != expected),
         lambda edge: {
@@ -358,10 +359,13 @@ def _weights(
 
 
 def _masses(
-    desk: Desk, ledger: EdgeLedger, networks: _Networks, placement: Placement, at: I64, lengths: I64
+    context: AuditContext, ledger: EdgeLedger, networks: _Networks, placement: Placement, sound: BOOL
 ) -> I64:
-    """1 each, then largest remainder of share · draw within the country."""
-    law = desk.tree.policies.edge_topology.edge_weights
+    """Of the edges of ``sound`` merchants: 1 each, then largest remainder of share · draw within the country."""
+    at, lengths = np.flatnonzero(sound[run_of(ledger.lengths)]), ledger.lengths[sound]
+    if not at.size:
+        return np.zeros(0, np.int64)
+    law = context.tree.policies.edge_topology.edge_weights
     rest = MASS_UNITS - lengths
     if law.law == "equal":
         return 1 + share_out(np.ones(at.shape[0]), lengths, rest)
@@ -374,7 +378,7 @@ def _masses(
     tile = placement.tile_weight[at]
     heaviest = np.maximum.reduceat(tile, starts)[group]
     tilt = (tile / np.maximum(heaviest, 1)) ** law.tile_population_exponent
-    uniform = Draws(desk, WEIGHT_SHAPE, WEIGHTS).uniform(ledger.merchant_id[at], ledger.address[at])
+    uniform = Draws(context, WEIGHT_SHAPE, WEIGHTS).uniform(ledger.merchant_id[at], ledger.address[at])
     drawn = np.rint(gammaincinv(law.concentration, uniform) * tilt * SCALAR_UNITS).astype(np.int64)
     drawn = np.where(run_sums(drawn, cells)[group] == 0, 1, drawn)
     of_country = run_sums(drawn, cells).astype(np.float64)

@@ -20,7 +20,7 @@ from seg3b_assets.audit.draws import Draws, attempt_addresses, unit
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.maps import Maps, wrapped
 from seg3b_assets.audit.surface import SurfaceError, Surfaces
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.geography import groups
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN
 
@@ -70,38 +70,38 @@ class Placement:
 
 
 @check("S2.tile_surface", "§4 tiles", "the sealed surface cannot be the one S2 read")
-def recompute_placement(desk: Desk, ledger: EdgeLedger, maps: Maps | None) -> Placement | None:
+def recompute_placement(context: AuditContext, ledger: EdgeLedger, maps: Maps | None) -> Placement | None:
     """The placement of every edge; None, with the reason reported, when it cannot be recomputed."""
-    surfaces = Surfaces(desk)
+    surfaces = Surfaces(context)
     if maps is None or not surfaces.at_hand:
-        desk.findings.skip("tile surfaces or polygons are not at hand", "S2.tile_surface")
+        context.findings.skip("tile surfaces or polygons are not at hand", "S2.tile_surface")
         return None
-    recomputation = _Recomputation(desk, ledger, maps, surfaces)
+    recomputation = _Recomputation(context, ledger, maps, surfaces)
     try:
         placement = recomputation.run()
     except SurfaceError as error:
-        desk.findings.fail("S2.tile_surface", 1, {"reason": str(error)})
+        context.findings.fail("S2.tile_surface", 1, {"reason": str(error)})
         return None
-    desk.findings.ok("S2.tile_surface")
+    context.findings.ok("S2.tile_surface")
     return placement
 
 
 class _Recomputation:
     """One pass over the countries; each writes its own edges, so the order of threads leaves no trace."""
 
-    def __init__(self, desk: Desk, ledger: EdgeLedger, maps: Maps, surfaces: Surfaces) -> None:
-        n, world = ledger.total, desk.tree.identity
-        self._desk, self._ledger, self._maps, self._surfaces = desk, ledger, maps, surfaces
-        self._jitter = Draws(desk, EDGE_JITTER, "S2.jitter.philox", sampled=2)
-        self._tiles = Draws(desk, EDGE_TILE_ASSIGN, "S2.edge_tile")
+    def __init__(self, context: AuditContext, ledger: EdgeLedger, maps: Maps, surfaces: Surfaces) -> None:
+        n, world = ledger.total, context.tree.identity
+        self._desk, self._ledger, self._maps, self._surfaces = context, ledger, maps, surfaces
+        self._jitter = Draws(context, EDGE_JITTER, "S2.jitter.philox", sampled=2)
+        self._tiles = Draws(context, EDGE_TILE_ASSIGN, "S2.edge_tile")
         self._words = self._tiles.words(ledger.merchant_id, ledger.address)[0]
-        self._max_attempts = desk.tree.policies.edge_topology.placement.max_attempts
+        self._max_attempts = context.tree.policies.edge_topology.placement.max_attempts
         self.tile_id, self.bounds = np.zeros(n, np.uint64), np.full((n, 4), np.nan)
         self.drawn = np.zeros(n, bool)
         self.tile_weight = np.zeros(n, np.int64)
         self.lon, self.lat = np.full(n, np.nan), np.full(n, np.nan)
         self.tzid, self.tz_source = np.zeros(n, "U40"), np.zeros(n, "U8")
-        by_hand = desk.tree.policies.tz_overrides.named(world.created_utc)
+        by_hand = context.tree.policies.tz_overrides.named(world.created_utc)
         self._named = by_hand.of(ledger.merchant_id, ledger.seq)
 
     def run(self) -> Placement:
@@ -170,30 +170,37 @@ def _in_edge_order(parts: list[Attempts]) -> Attempts:
 
 
 def audit_placement(
-    desk: Desk, catalogue: pl.DataFrame, ledger: EdgeLedger, placement: Placement, maps: Maps
+    context: AuditContext, catalogue: pl.DataFrame, ledger: EdgeLedger, placement: Placement, maps: Maps
 ) -> None:
     """The catalogue's tile, point, country and zone of each edge, against the recomputed ones."""
     known = np.flatnonzero(ledger.row >= 0)
     rows = catalogue[ledger.row[known]]
-    _compare_tiles(desk, rows, known, ledger, placement)
-    _compare_points(desk, rows, known, ledger, placement, maps)
-    _compare_zones(desk, rows, known, ledger, placement)
+    _compare_tiles(context, rows, known, ledger, placement)
+    _compare_points(context, rows, known, ledger, placement, maps)
+    _compare_zones(context, rows, known, ledger, placement)
 
 
 @check("S2.edge_tile", "§4 tiles", "the tile is not the one the draw falls into")
 def _compare_tiles(
-    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
+    context: AuditContext, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
     expected = pl.Series(placement.tile_id[known]).cast(pl.String)
     expected = expected.set(pl.Series(~placement.drawn[known]), NO_TILE)
-    desk.findings.compare("S2.edge_tile", rows, {"hrsl_tile_id": expected}, lambda at: ledger.name(known[at]))
+    context.findings.compare(
+        "S2.edge_tile", rows, {"hrsl_tile_id": expected}, lambda at: ledger.name(known[at])
+    )
 
 
 @check("S2.edge_point", "§4 placement", "the edge is not where its accepted attempt put it")
 @check("S2.edge_in_tile", "§4 placement", "the edge was moved out of its tile")
 @check("S2.edge_in_country", "§4 placement", "the edge was moved out of its country")
 def _compare_points(
-    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement, maps: Maps
+    context: AuditContext,
+    rows: pl.DataFrame,
+    known: I64,
+    ledger: EdgeLedger,
+    placement: Placement,
+    maps: Maps,
 ) -> None:
     lon, lat = rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy()
     expected_lon, expected_lat = placement.lon[known], placement.lat[known]
@@ -206,15 +213,15 @@ def _compare_points(
             "found": {"lon_deg": float(lon[at]), "lat_deg": float(lat[at])},
         }
 
-    desk.findings.rows("S2.edge_point", moved, example)
+    context.findings.rows("S2.edge_point", moved, example)
     outside_tile = placement.drawn[known] & ~inside(placement.bounds[known], lon, lat)
-    desk.findings.rows("S2.edge_in_tile", outside_tile, example)
+    context.findings.rows("S2.edge_in_tile", outside_tile, example)
     # An edge on its accepted candidate was found covered when that candidate was tried.
     outside = np.zeros(moved.shape[0], bool)
     outside[moved] = ~maps.covered(
         ledger.country_text[known[moved]].to_numpy().astype("U2"), lon[moved], lat[moved]
     )
-    desk.findings.rows("S2.edge_in_country", outside, example)
+    context.findings.rows("S2.edge_in_country", outside, example)
 
 
 def inside(bounds: F64, lon: F64, lat: F64) -> NDArray[np.bool_]:
@@ -230,11 +237,11 @@ def inside(bounds: F64, lon: F64, lat: F64) -> NDArray[np.bool_]:
 
 @check("S2.edge_zone", "§4 zone", "zone or tz_source is not what replaying the rule gives")
 def _compare_zones(
-    desk: Desk, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
+    context: AuditContext, rows: pl.DataFrame, known: I64, ledger: EdgeLedger, placement: Placement
 ) -> None:
     """The zone is that of the accepted point; a moved edge is reported once, as moved."""
     expected = {
         "tzid_operational": pl.Series(placement.tzid[known].tolist(), dtype=pl.String),
         "tz_source": pl.Series(placement.tz_source[known].tolist(), dtype=pl.String),
     }
-    desk.findings.compare("S2.edge_zone", rows, expected, lambda at: ledger.name(known[at]))
+    context.findings.compare("S2.edge_zone", rows, expected, lambda at: ledger.name(known[at]))

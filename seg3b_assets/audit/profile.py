@@ -19,7 +19,7 @@ from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.ledger import EdgeLedger
 from seg3b_assets.audit.placement import Placement
 from seg3b_assets.audit.surface import SURFACES
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.geography import haversine_km
 from seg3b_assets.laws.randomness import EDGE_SCALE, PROFILE_NOISE
 from seg3b_assets.laws.raster import ids_on_raster
@@ -62,45 +62,45 @@ class MerchantData:
 @check("S2.profile_set", "§4 profile", "a merchant's profile is missing or not one")
 @check("S2.profile_class", "§4 who the merchant is", "class or size is not what the data say")
 def audit_profile(
-    desk: Desk, profile: pl.DataFrame | None, catalogue: pl.DataFrame, data: MerchantData | None
+    context: AuditContext, profile: pl.DataFrame | None, catalogue: pl.DataFrame, data: MerchantData | None
 ) -> None:
     """Every row and column of ``edge_merchant_profile_3B``, guard flags apart."""
     if profile is None:
         return
-    desk.findings.same_set("S2.profile_set", profile["merchant_id"], catalogue["merchant_id"].unique())
-    _draws(desk, profile)
+    context.findings.same_set("S2.profile_set", profile["merchant_id"], catalogue["merchant_id"].unique())
+    _draws(context, profile)
     if data is None:
-        desk.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
+        context.findings.skip("merchants, settlements or polygons are not at hand", *_RECOMPUTED)
         return
     known = located_settlements(data)
-    facts = merchant_facts(desk, profile["merchant_id"], known, data)
+    facts = merchant_facts(context, profile["merchant_id"], known, data)
     if facts is None:
-        desk.findings.skip("outlets or zones are not at hand", "S2.profile_class")
+        context.findings.skip("outlets or zones are not at hand", "S2.profile_class")
     else:
-        desk.findings.compare("S2.profile_class", profile, facts.select("virtual_class", "size_bucket"))
-    _budgets(desk, profile)
-    _metrics(desk, profile, catalogue, known)
+        context.findings.compare("S2.profile_class", profile, facts.select("virtual_class", "size_bucket"))
+    _budgets(context, profile)
+    _metrics(context, profile, catalogue, known)
 
 
-def merchant_draws(desk: Desk, merchant_id: U64) -> dict[str, F64]:
+def merchant_draws(context: AuditContext, merchant_id: U64) -> dict[str, F64]:
     """edge_scale and alpha of each merchant: truncated lognormals of its addressed uniforms."""
-    topology = desk.tree.policies.edge_topology
+    topology = context.tree.policies.edge_topology
     laws = {
         "edge_scale": (EDGE_SCALE, topology.budget),
         "alpha": (PROFILE_NOISE, topology.country_shares.profile_noise),
     }
     return {
         column: _truncated_lognormal(
-            Draws(desk, label, "S2.profile_draws").uniform(merchant_id, np.zeros(1, np.uint64)), law
+            Draws(context, label, "S2.profile_draws").uniform(merchant_id, np.zeros(1, np.uint64)), law
         )
         for column, (label, law) in laws.items()
     }
 
 
 @check("S2.profile_draws", "§4 budget", "edge_scale or alpha is not the addressed draw")
-def _draws(desk: Desk, profile: pl.DataFrame) -> None:
-    expected = merchant_draws(desk, profile["merchant_id"].to_numpy())
-    desk.findings.compare("S2.profile_draws", profile, pl.DataFrame(expected))
+def _draws(context: AuditContext, profile: pl.DataFrame) -> None:
+    expected = merchant_draws(context, profile["merchant_id"].to_numpy())
+    context.findings.compare("S2.profile_draws", profile, pl.DataFrame(expected))
 
 
 def _truncated_lognormal(uniform: F64, law: Any) -> F64:
@@ -126,7 +126,7 @@ def located_settlements(data: MerchantData) -> pl.DataFrame:
 
 
 def merchant_facts(
-    desk: Desk, merchant_id: pl.Series, settlement: pl.DataFrame, data: MerchantData
+    context: AuditContext, merchant_id: pl.Series, settlement: pl.DataFrame, data: MerchantData
 ) -> pl.DataFrame | None:
     """Class, size and settlement of merchants, from data; first match wins. None without outlets or zones.
 
@@ -136,11 +136,11 @@ def merchant_facts(
     Returns:
         merchant_id, country, lon_deg, lat_deg, virtual_class, size_bucket.
     """
-    outlets = desk.input_table("outlet_catalogue", ["merchant_id", "legal_country_iso"])
-    zones = desk.input_table("zone_alloc", ["merchant_id", "tzid"])
+    outlets = context.input_table("outlet_catalogue", ["merchant_id", "legal_country_iso"])
+    zones = context.input_table("zone_alloc", ["merchant_id", "tzid"])
     if outlets is None or zones is None:
         return None
-    topology = desk.tree.policies.edge_topology
+    topology = context.tree.policies.edge_topology
     counted = outlets.group_by("merchant_id").agg(
         outlets=pl.len(), abroad=pl.col("legal_country_iso").n_unique() > 1
     )
@@ -209,26 +209,33 @@ def expected_budgets(profile: pl.DataFrame, topology: EdgeTopology, created_utc:
 
 
 @check("S2.profile_budget", "§4 budget", "the merchant has not the edges its draw gives")
-def _budgets(desk: Desk, profile: pl.DataFrame) -> None:
+def _budgets(context: AuditContext, profile: pl.DataFrame) -> None:
     """edge_budget follows from draws, class and size; a wrong one of those is its own check's finding."""
-    if desk.findings.failed("S2.profile_draws") or desk.findings.failed("S2.profile_class"):
-        desk.findings.skip("the profile's draws or classes failed their own check", "S2.profile_budget")
+    if context.findings.failed("S2.profile_draws") or context.findings.failed("S2.profile_class"):
+        context.findings.skip("the profile's draws or classes failed their own check", "S2.profile_budget")
         return
-    expected = expected_budgets(profile, desk.tree.policies.edge_topology, desk.tree.identity.created_utc)
-    desk.findings.compare("S2.profile_budget", profile, {"edge_budget": expected})
+    expected = expected_budgets(
+        profile, context.tree.policies.edge_topology, context.tree.identity.created_utc
+    )
+    context.findings.compare("S2.profile_budget", profile, {"edge_budget": expected})
 
 
 @check("S2.profile_metrics", "§4 profile", "a metric is not that of the merchant's edges")
-def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> None:
+def _metrics(
+    context: AuditContext, profile: pl.DataFrame, catalogue: pl.DataFrame, settlement: pl.DataFrame
+) -> None:
     expected = profile.select("merchant_id").join(
-        _recomputed_metrics(desk, catalogue, settlement), on="merchant_id", how="left", maintain_order="left"
+        _recomputed_metrics(context, catalogue, settlement),
+        on="merchant_id",
+        how="left",
+        maintain_order="left",
     )
-    desk.findings.compare("S2.profile_metrics", profile, expected.select("edge_budget", *_SHARES))
+    context.findings.compare("S2.profile_metrics", profile, expected.select("edge_budget", *_SHARES))
     for column, units in _SNAPPED.items():
         # Sums in another order may round to the neighbouring grid point; still a value is on the grid.
         found, wanted = profile[column].to_numpy(), expected[column].to_numpy()
         near = (np.abs(found - wanted) <= 1.5 / units) & (found == snap(found, units))
-        desk.findings.rows(
+        context.findings.rows(
             "S2.profile_metrics",
             ~near,
             lambda row, column=column, found=found, wanted=wanted: {  # type: ignore[misc]
@@ -240,7 +247,9 @@ def _metrics(desk: Desk, profile: pl.DataFrame, catalogue: pl.DataFrame, settlem
         )
 
 
-def _recomputed_metrics(desk: Desk, catalogue: pl.DataFrame, settlement: pl.DataFrame) -> pl.DataFrame:
+def _recomputed_metrics(
+    context: AuditContext, catalogue: pl.DataFrame, settlement: pl.DataFrame
+) -> pl.DataFrame:
     """One row per merchant of the catalogue: edges, shares, concentration, overlap, distance."""
     mass = (pl.col("edge_weight") * MASS_UNITS).round().cast(pl.Int64, strict=False)
     anchors = settlement.select(
@@ -250,7 +259,7 @@ def _recomputed_metrics(desk: Desk, catalogue: pl.DataFrame, settlement: pl.Data
         anchors, on="merchant_id", how="left", maintain_order="left"
     )
     places = [edges[name].to_numpy() for name in ("home_lon", "home_lat", "lon_deg", "lat_deg")]
-    distance = distances_km(desk, "S2.profile_metrics", *places)
+    distance = distances_km(context, "S2.profile_metrics", *places)
     at_home = (pl.col("country_iso") == pl.col("country")).fill_null(False)
     per_merchant = (
         edges.with_columns(distance=pl.Series(distance))
@@ -280,7 +289,7 @@ def _recomputed_metrics(desk: Desk, catalogue: pl.DataFrame, settlement: pl.Data
     return joined.with_columns(**exact)
 
 
-def distances_km(desk: Desk, check_id: str, lon_a: F64, lat_a: F64, lon_b: F64, lat_b: F64) -> F64:
+def distances_km(context: AuditContext, check_id: str, lon_a: F64, lat_a: F64, lon_b: F64, lat_b: F64) -> F64:
     """The law's great-circle distances, which broadcast; one that is not what vectors give is a finding."""
     distance = haversine_km(lon_a, lat_a, lon_b, lat_b)
     again = far_apart_km(lon_a, lat_a, lon_b, lat_b)
@@ -290,7 +299,7 @@ def distances_km(desk: Desk, check_id: str, lon_a: F64, lat_a: F64, lon_b: F64, 
     if wrong.any():
         at = int(np.argmax(wrong))
         example = {"expected": float(again.flat[at]), "found": float(distance.flat[at]), "route": "vectors"}
-        desk.findings.fail(check_id, int(wrong.sum()), example)
+        context.findings.fail(check_id, int(wrong.sum()), example)
     return distance
 
 
@@ -306,7 +315,7 @@ def far_apart_km(lon_a: F64, lat_a: F64, lon_b: F64, lat_b: F64) -> F64:
 
 @check("S2.summary", "§4 summary", "a total in s2_summary_3B was edited")
 def audit_summary(
-    desk: Desk,
+    context: AuditContext,
     summary: Any,
     ledger: EdgeLedger,
     placement: Placement | None,
@@ -317,7 +326,7 @@ def audit_summary(
     if summary is None:
         return
     if placement is None:
-        desk.findings.skip("the placement could not be recomputed", "S2.summary")
+        context.findings.skip("the placement could not be recomputed", "S2.summary")
         return
     attempts = placement.attempts
     events, tries = int(attempts.edge.shape[0]), attempts.attempt[attempts.accepted]
@@ -342,15 +351,15 @@ def audit_summary(
     if profile is not None:
         expected["guard_counts"] = {name: int(profile[f"guard_{name}"].sum()) for name in GUARDS}
     for key, value in expected.items():
-        desk.findings.equal("S2.summary", summary.get(key), value, key=key)
+        context.findings.equal("S2.summary", summary.get(key), value, key=key)
 
 
 @check("S2.precheck", "§4 tile surface", "the precheck lists other countries than the edges need")
-def audit_precheck(desk: Desk, precheck: Any, ledger: EdgeLedger) -> None:
+def audit_precheck(context: AuditContext, precheck: Any, ledger: EdgeLedger) -> None:
     """The precheck names exactly the countries the edges need, all present."""
     if precheck is None:
         return
     surface = {"present": ledger.iso, "missing": [], "unresolved": []}
     expected = {"required": ledger.iso, "surfaces": dict.fromkeys(SURFACES, surface), "status": "PASS"}
     for key, value in expected.items():
-        desk.findings.equal("S2.precheck", precheck.get(key), value, key=key)
+        context.findings.equal("S2.precheck", precheck.get(key), value, key=key)

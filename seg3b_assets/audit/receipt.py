@@ -9,7 +9,7 @@ from seg3b_assets.audit.checks import LAST_REPORT, audited_datasets, tree_check
 from seg3b_assets.audit.exported import BUNDLE, FLAG, RUN_RECEIPT, ExportedTree
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.listing import Stamp
-from seg3b_assets.audit.tree import AuditTree, Desk, path_digests, read_bounded
+from seg3b_assets.audit.tree import AuditContext, AuditTree, path_digests, read_bounded
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import canonical_json, file_digest, sha256_json
 from seg3b_assets.laws.identity import STATES, RunIdentity
@@ -117,15 +117,15 @@ def judge_bytes(findings: Findings, tree: ExportedTree, held: AuditTree) -> None
     "the receipt speaks of other outputs than the tree holds",
     code="DIGEST_COMPONENT_MISMATCH",
 )
-def judge_states(desk: Desk, tree: ExportedTree) -> None:
+def judge_states(context: AuditContext, tree: ExportedTree) -> None:
     """What each state published, as the receipt has it: one digest over those of its datasets."""
-    findings, receipt = desk.findings, tree.receipt
+    findings, receipt = context.findings, tree.receipt
     if findings.failed(RECEIPT) or receipt is None or "states" not in receipt:
         findings.skip(f"{RUN_RECEIPT} of an export is not in the tree, or breaks its contract", STATE_DIGESTS)
         return
     outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG, LAST_REPORT)}
     known = dict(findings.digests)
-    known |= path_digests(desk, [name for name in (FLAG, LAST_REPORT) if name in desk.tree.datasets])
+    known |= path_digests(context, [name for name in (FLAG, LAST_REPORT) if name in context.tree.datasets])
     for state in STATES:
         digests = {name: known.get(name) for name, producer in outputs.items() if producer == state}
         if None not in digests.values():  # what is missing or unreadable has been reported

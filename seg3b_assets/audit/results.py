@@ -16,7 +16,7 @@ import polars as pl
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.contract_rows import CONTRACT, TERMS
 from seg3b_assets.audit.profile import far_apart_km
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
 from seg3b_assets.realism import SeedOutputs, run_contract
@@ -82,23 +82,23 @@ _AGAIN: Final[Mapping[str, Callable[[Frames], float]]] = {
 
 
 @check("S4.results", "§6 the contract runs", "a result is not what measuring the published snapshot gives")
-def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
+def audit_results(context: AuditContext, tables: dict[str, pl.DataFrame | None]) -> None:
     """Run the contract again.
 
     Args:
         tables: merchants, classification, settlement (located), profile and catalogue; None where unreadable.
     """
-    published, contract, terms = desk.table(RESULTS), desk.table(CONTRACT), desk.table(TERMS)
-    index, blob = desk.table("edge_alias_index_3B"), _blob(desk)
+    published, contract, terms = context.table(RESULTS), context.table(CONTRACT), context.table(TERMS)
+    index, blob = context.table("edge_alias_index_3B"), _blob(context)
     if published is None or contract is None or terms is None:
         return
     if index is None or blob is None or any(frame is None for frame in tables.values()):
-        desk.findings.skip("a dataset it is measured from is missing or unreadable", "S4.results")
+        context.findings.skip("a dataset it is measured from is missing or unreadable", "S4.results")
         return
     frames = {name: frame for name, frame in tables.items() if frame is not None}
     try:
         outputs = SeedOutputs(
-            identity=desk.tree.identity,
+            identity=context.tree.identity,
             merchants=frames["merchants"],
             classification=frames["classification"],
             settlement=frames["settlement"],
@@ -107,17 +107,19 @@ def audit_results(desk: Desk, tables: dict[str, pl.DataFrame | None]) -> None:
             alias_index=index,
             alias_blob=blob,
         )
-        again = run_contract(outputs, contract, terms, desk.tree.policies, desk.workers)
+        again = run_contract(outputs, contract, terms, context.tree.policies, context.workers)
     except (Seg3BError, OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
-        desk.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", "S4.results")
+        context.findings.skip(f"the tree cannot be measured: {str(error)[:160]}", "S4.results")
         return
-    desk.findings.compare_keyed("S4.results", published.to_dicts(), again.to_dicts(), "test_id")
-    if not desk.findings.failed("S4.results"):
-        _decided(desk, published, contract, terms)
-        _measured(desk, published, frames)
+    context.findings.compare_keyed("S4.results", published.to_dicts(), again.to_dicts(), "test_id")
+    if not context.findings.failed("S4.results"):
+        _decided(context, published, contract, terms)
+        _measured(context, published, frames)
 
 
-def _decided(desk: Desk, published: pl.DataFrame, contract: pl.DataFrame, terms: pl.DataFrame) -> None:
+def _decided(
+    context: AuditContext, published: pl.DataFrame, contract: pl.DataFrame, terms: pl.DataFrame
+) -> None:
     """A value within its terms passes, one outside blocks or warns, and one that is none is neither."""
     rows = published.select("test_id", "measured", "status").join(
         contract.select("test_id", "severity", "enabled"), on="test_id", maintain_order="left"
@@ -138,10 +140,10 @@ def _decided(desk: Desk, published: pl.DataFrame, contract: pl.DataFrame, terms:
         .then(missed)
         .otherwise(pl.lit("PASS"))
     )
-    desk.findings.compare("S4.results", rows, rows.select(status=status), ("test_id",))
+    context.findings.compare("S4.results", rows, rows.select(status=status), ("test_id",))
 
 
-def _measured(desk: Desk, published: pl.DataFrame, frames: Frames) -> None:
+def _measured(context: AuditContext, published: pl.DataFrame, frames: Frames) -> None:
     """The values that a line of sums gives, over everybody and by class."""
     classes = frames["profile"].select("merchant_id", "virtual_class")
     of_class: dict[str | None, Frames] = {None: _with_distances(frames)}
@@ -157,11 +159,13 @@ def _measured(desk: Desk, published: pl.DataFrame, frames: Frames) -> None:
         expected = _AGAIN[row["metric"]](asked)
         if not abs(expected - row["measured"]) <= _TOLERANCE * max(1.0, abs(expected)):
             example = {"test_id": row["test_id"], "metric": row["metric"], "route": "sums over the tables"}
-            desk.findings.fail("S4.results", 1, {**example, "expected": expected, "found": row["measured"]})
+            context.findings.fail(
+                "S4.results", 1, {**example, "expected": expected, "found": row["measured"]}
+            )
 
 
-def _blob(desk: Desk) -> bytes | None:
-    path = desk.tree.datasets.get("edge_alias_blob_3B")
+def _blob(context: AuditContext) -> bytes | None:
+    path = context.tree.datasets.get("edge_alias_blob_3B")
     try:
         return read_plain(path, MAX_BLOB_BYTES) if path else None
     except OSError:

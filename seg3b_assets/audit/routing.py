@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import by_own_id, published_id
 from seg3b_assets.contracts.published import column_anchor
@@ -49,33 +49,35 @@ _MANIFEST_KEYS: Final = {
     "the policy routes over another edge universe",
     code="DIGEST_COMPONENT_MISMATCH",
 )
-def audit_routing(desk: Desk, universe_hash: str | None) -> None:
+def audit_routing(context: AuditContext, universe_hash: str | None) -> None:
     """The routing policy against policies and the universe hash.
 
     Args:
         universe_hash: as S3 published it; None where it is not at hand.
     """
-    document = desk.document(ROUTING)
+    document = context.document(ROUTING)
     if document is None:
         return
-    expected = _bindings(desk)
+    expected = _bindings(context)
     free = {"edge_universe_hash", "cdn_key_digest"}
     for key in sorted(set(expected) | set(document) - free):
-        desk.findings.equal("S4.routing_bindings", document.get(key), expected.get(key), key=key)
-    digest = cdn_key_digest(desk.tree.policies)
-    desk.findings.compare_digest("virtual_routing_policy.cdn_key_digest", document["cdn_key_digest"], digest)
-    desk.findings.equal("S4.cdn_key_digest", document["cdn_key_digest"], digest)
+        context.findings.equal("S4.routing_bindings", document.get(key), expected.get(key), key=key)
+    digest = cdn_key_digest(context.tree.policies)
+    context.findings.compare_digest(
+        "virtual_routing_policy.cdn_key_digest", document["cdn_key_digest"], digest
+    )
+    context.findings.equal("S4.cdn_key_digest", document["cdn_key_digest"], digest)
     if universe_hash is None:
-        desk.findings.skip("the universe hash is not at hand", "S4.universe_binding")
+        context.findings.skip("the universe hash is not at hand", "S4.universe_binding")
         return
     bound = document["edge_universe_hash"]
-    desk.findings.compare_digest("virtual_routing_policy.edge_universe_hash", bound, universe_hash)
-    desk.findings.equal("S4.universe_binding", bound, universe_hash)
+    context.findings.compare_digest("virtual_routing_policy.edge_universe_hash", bound, universe_hash)
+    context.findings.equal("S4.universe_binding", bound, universe_hash)
 
 
-def _bindings(desk: Desk) -> dict[str, Any]:
+def _bindings(context: AuditContext) -> dict[str, Any]:
     """What the policies alone say the routing policy is."""
-    policies, identity = desk.tree.policies, desk.tree.identity
+    policies, identity = context.tree.policies, context.tree.identity
     fields, rng, validation = policies.virtual_routing_fields, policies.route_rng, policies.virtual_validation
     keys = ("merchant_id", "mode", "notes")
     modes = [{key: getattr(one, key) for key in keys} for one in fields.modes(identity.created_utc)]
@@ -112,26 +114,26 @@ def _bindings(desk: Desk) -> dict[str, Any]:
 
 
 @check("S4.field_bindings", "§6 routing bindings", "an event field is filled by another column or rule")
-def audit_bindings(desk: Desk) -> None:
+def audit_bindings(context: AuditContext) -> None:
     """``virtual_routing_bindings_3B``: each event field, and the column or rule it is filled by."""
-    document = desk.document(BINDINGS)
+    document = context.document(BINDINGS)
     if document is None:
-        desk.findings.skip("the bindings are not at hand", "S4.field_bindings")
+        context.findings.skip("the bindings are not at hand", "S4.field_bindings")
         return
-    fields = desk.tree.policies.virtual_routing_fields
+    fields = context.tree.policies.virtual_routing_fields
     expected: dict[str, Any] = {
-        "manifest_fingerprint": desk.tree.identity.manifest_fingerprint,
-        "parameter_hash": desk.tree.identity.parameter_hash,
+        "manifest_fingerprint": context.tree.identity.manifest_fingerprint,
+        "parameter_hash": context.tree.identity.parameter_hash,
         "policy_id": fields.policy_id,
         "policy_version": fields.version,
-        "policy_sha256": desk.tree.policies.files["virtual_routing_fields"].sha256,
+        "policy_sha256": context.tree.policies.files["virtual_routing_fields"].sha256,
     }
     for key, value in expected.items():
-        desk.findings.equal("S4.field_bindings", document[key], value, key=key)
+        context.findings.equal("S4.field_bindings", document[key], value, key=key)
     found = {row["event_field"]: row for row in document["bindings"]}
     wanted = {row["event_field"]: row for row in map(partial(_filled, fields), _FILLED)}
     for field in sorted(found.keys() | wanted.keys()):
-        desk.findings.equal("S4.field_bindings", found.get(field), wanted.get(field), event_field=field)
+        context.findings.equal("S4.field_bindings", found.get(field), wanted.get(field), event_field=field)
 
 
 def _filled(fields: VirtualRoutingFields, name: str) -> dict[str, Any]:
@@ -162,12 +164,12 @@ def cdn_key_digest(policies: PolicySet) -> str:
 
 
 @check("S4.run_summary", "§6 summary", "a total in s4_run_summary_3B was edited")
-def audit_run_summary(desk: Desk) -> None:
+def audit_run_summary(context: AuditContext) -> None:
     """What ``s4_run_summary_3B`` says S4 compiled from."""
-    summary = desk.document("s4_run_summary_3B")
+    summary = context.document("s4_run_summary_3B")
     if summary is None:
         return
-    policies = desk.tree.policies
+    policies = context.tree.policies
     expected = {
         "status": "PASS",
         "cdn_key_digest": cdn_key_digest(policies),
@@ -175,4 +177,4 @@ def audit_run_summary(desk: Desk) -> None:
         "virtual_validation_digest": policies.files["virtual_validation"].sha256,
     }
     for key, value in expected.items():
-        desk.findings.equal("S4.run_summary", summary.get(key), value, key=key)
+        context.findings.equal("S4.run_summary", summary.get(key), value, key=key)

@@ -15,7 +15,7 @@ import polars as pl
 
 from seg3b_assets.audit.checks import check, tree_check
 from seg3b_assets.audit.maps import Maps
-from seg3b_assets.audit.tree import Desk, part_files, read_bounded
+from seg3b_assets.audit.tree import AuditContext, part_files, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import published_id
 from seg3b_assets.foreign.reading import UnreadableTableError
@@ -45,7 +45,7 @@ def report_id(state: str) -> str:
 @check("S2.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
 @check("S3.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
 @check("S4.run_report", "§8 run report", "the report names other inputs or outputs than the state had")
-def audit_run_reports(desk: Desk) -> None:
+def audit_run_reports(context: AuditContext) -> None:
     """The reports of S1 to S4, after the digests of everything they name are known."""
     for state in STATES:
         outputs = [
@@ -53,82 +53,84 @@ def audit_run_reports(desk: Desk) -> None:
             for name, declared in all_contracts().items()
             if declared.producer == state and declared.status == "active" and name != report_id(state)
         ]
-        _report(desk, state, outputs)
+        _report(context, state, outputs)
 
 
-def audit_joined(desk: Desk, classification: pl.DataFrame | None, merchants: pl.DataFrame | None) -> None:
+def audit_joined(
+    context: AuditContext, classification: pl.DataFrame | None, merchants: pl.DataFrame | None
+) -> None:
     """What S1's report says was used of the coordinates file and of the override lists.
 
     Args:
         classification: ``virtual_classification_3B``. merchants: the upstream table.
     """
-    report = desk.document(report_id("S1"))
+    report = context.document(report_id("S1"))
     if report is None or classification is None or merchants is None:
         return  # what is missing is told where it is looked for
     ids, expected = merchants["merchant_id"], []
-    overrides = desk.tree.policies.mcc_channel_rules.overrides
+    overrides = context.tree.policies.mcc_channel_rules.overrides
     for source, listed in ((ACCEPTED, overrides.accept), (DENIED, overrides.deny)):
         if listed.merchants:
             expected.append(joined(source, pl.Series(listed.merchants, dtype=pl.UInt64), ids, ids))
-    coordinates = desk.input_table(COORDINATES, ["merchant_id"])
+    coordinates = context.input_table(COORDINATES, ["merchant_id"])
     virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
     if coordinates is not None:
         expected.append(joined(COORDINATES, coordinates["merchant_id"], virtual, ids))
-    for source, written in merchant_overrides(desk.tree.policies):
-        counted = joined_overrides(source, written, desk.tree.identity.created_utc, (virtual, ids))
+    for source, written in merchant_overrides(context.tree.policies):
+        counted = joined_overrides(source, written, context.tree.identity.created_utc, (virtual, ids))
         expected += [] if counted is None else [counted]
-    desk.findings.equal("S1.run_report", report.get("joined"), expected, key="joined")
+    context.findings.equal("S1.run_report", report.get("joined"), expected, key="joined")
 
 
-def audit_warnings(desk: Desk, classification: pl.DataFrame | None, maps: Maps | None) -> None:
+def audit_warnings(context: AuditContext, classification: pl.DataFrame | None, maps: Maps | None) -> None:
     """The coordinates that S1's report says lie outside their zones, and are used all the same."""
-    report = desk.document(report_id("S1"))
+    report = context.document(report_id("S1"))
     if report is None or classification is None or maps is None:
         return  # what is missing is told where it is looked for
-    rows = desk.input_table(COORDINATES, ["merchant_id", "lat_deg", "lon_deg", "tzid_settlement"])
-    rule = desk.tree.policies.settlement.coordinate_outside_zone
+    rows = context.input_table(COORDINATES, ["merchant_id", "lat_deg", "lon_deg", "tzid_settlement"])
+    rule = context.tree.policies.settlement.coordinate_outside_zone
     expected: list[dict[str, Any]] = []
     if rows is not None:
         virtual = classification.filter(pl.col("is_virtual"))["merchant_id"]
         expected = outside_zones(rows, virtual, maps.zone_rows, rule.tolerance_deg)
-    desk.findings.equal("S1.run_report", report.get("warnings"), expected, key="warnings")
+    context.findings.equal("S1.run_report", report.get("warnings"), expected, key="warnings")
 
 
 @tree_check("S5.run_report", "§8 run report", "S5's run report was edited, or is of another run")
-def audit_last_run_report(desk: Desk) -> None:
+def audit_last_run_report(context: AuditContext) -> None:
     """S5's own report, beside the bundle it names."""
-    _report(desk, "S5", [BUNDLE, FLAG])
+    _report(context, "S5", [BUNDLE, FLAG])
 
 
-def _report(desk: Desk, state: str, outputs: list[str]) -> None:
-    check_id, report = f"{state}.run_report", desk.document(report_id(state))
+def _report(context: AuditContext, state: str, outputs: list[str]) -> None:
+    check_id, report = f"{state}.run_report", context.document(report_id(state))
     if report is None:
-        desk.findings.skip("not in the tree, or unreadable", check_id)
+        context.findings.skip("not in the tree, or unreadable", check_id)
         return
     expected: dict[str, Any] = {
         "state": state,
-        "sealed_inputs_digest": desk.tree.identity.sealed_inputs_digest,
+        "sealed_inputs_digest": context.tree.identity.sealed_inputs_digest,
     }
-    policies = _policies(desk)
+    policies = _policies(context)
     if policies is not None:
         expected["policies"] = policies
     for key, value in expected.items():
-        desk.findings.equal(check_id, report[key], value, key=key)
+        context.findings.equal(check_id, report[key], value, key=key)
     found = {row["logical_id"]: row for row in report["outputs"]}
     named = {published_id(name): name for name in outputs}
-    desk.findings.equal(check_id, sorted(found), sorted(named), what="outputs")
+    context.findings.equal(check_id, sorted(found), sorted(named), what="outputs")
     for logical_id, dataset in named.items():
-        if logical_id in found and dataset in desk.tree.datasets:
-            told = _described(desk, dataset)
-            desk.findings.equal(
+        if logical_id in found and dataset in context.tree.datasets:
+            told = _described(context, dataset)
+            context.findings.equal(
                 check_id, {key: found[logical_id][key] for key in told}, told, dataset=dataset
             )
-    desk.findings.ok(check_id)
+    context.findings.ok(check_id)
 
 
-def _policies(desk: Desk) -> dict[str, str] | None:
+def _policies(context: AuditContext) -> dict[str, str] | None:
     """Digest by the layer's name of the segment's policies, as sealed."""
-    path = desk.tree.datasets.get("sealed_inputs_3B")
+    path = context.tree.datasets.get("sealed_inputs_3B")
     try:
         rows = [] if path is None else orjson.loads(read_bounded(path))
         return {
@@ -138,20 +140,20 @@ def _policies(desk: Desk) -> dict[str, str] | None:
         return None  # the seal's own contract tells
 
 
-def _described(desk: Desk, dataset: str) -> dict[str, Any]:
+def _described(context: AuditContext, dataset: str) -> dict[str, Any]:
     """An output as it lies on disk; what could not be hashed is left out."""
-    declared, path = contract(dataset), desk.tree.datasets[dataset]
+    declared, path = contract(dataset), context.tree.datasets[dataset]
     files = _files(dataset, path)
     told: dict[str, Any] = {
-        "path": declared.relative_path(desk.tree.identity),
+        "path": declared.relative_path(context.tree.identity),
         "size_bytes": sum(file.stat().st_size for file in files),
     }
-    if dataset in desk.findings.digests:
-        told["sha256_hex"] = desk.findings.digests[dataset]
+    if dataset in context.findings.digests:
+        told["sha256_hex"] = context.findings.digests[dataset]
     if not declared.is_table:
         told["rows"] = None
     elif declared.format == "jsonl":
-        told |= {"rows": desk.findings.logs[dataset].lines} if dataset in desk.findings.logs else {}
+        told |= {"rows": context.findings.logs[dataset].lines} if dataset in context.findings.logs else {}
     else:
         with suppress(UnreadableTableError):  # the table's own contract tells
             told["rows"] = sum(map(count_rows, files))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from seg3b_assets.audit.checks import check
-from seg3b_assets.audit.tree import Desk, read_bounded
+from seg3b_assets.audit.tree import AuditContext, read_bounded
 from seg3b_assets.contracts import all_contracts, contract
 from seg3b_assets.contracts.artefact_registry import (
     LAYER_POLICIES,
@@ -50,38 +50,38 @@ _POLICY_KINDS: Final = ("policy", LAYER_POLICY)
 Rows = Sequence[Mapping[str, Any]]
 
 
-def audit_seal(desk: Desk, policies_known: bool = True) -> None:
+def audit_seal(context: AuditContext, policies_known: bool = True) -> None:
     """Every S0 check.
 
     Args:
         policies_known: whether ``tree.policies`` are the run's; else they are not held against the seal.
     """
-    rows = desk.document("sealed_inputs_3B")
-    receipt = desk.document("s0_gate_receipt_3B")
-    _run_id(desk)
+    rows = context.document("sealed_inputs_3B")
+    receipt = context.document("s0_gate_receipt_3B")
+    _run_id(context)
     if rows is None:
         return
     sealed = {sealed_own_id(row): row for row in rows}
-    _complete(desk, sealed)
-    _paths(desk, sealed)
-    _digests(desk, sealed)
+    _complete(context, sealed)
+    _paths(context, sealed)
+    _digests(context, sealed)
     if receipt is not None:
-        _gates(desk, sealed, receipt)
-        _policies(desk, rows, receipt, policies_known)
-        _bound_digests(desk, sealed, receipt)
-    desk.findings.counts["sealed_inputs"] = len(rows)
+        _gates(context, sealed, receipt)
+        _policies(context, rows, receipt, policies_known)
+        _bound_digests(context, sealed, receipt)
+    context.findings.counts["sealed_inputs"] = len(rows)
 
 
 @check(
     "S0.run_id", "§0 identity", "sealed_inputs_3B was altered, or is of another run", code="IDENTITY_MISMATCH"
 )
-def _run_id(desk: Desk) -> None:
+def _run_id(context: AuditContext) -> None:
     """run_id follows from the identity and the bytes of ``sealed_inputs_3B.json``."""
-    path = desk.tree.datasets.get("sealed_inputs_3B")
+    path = context.tree.datasets.get("sealed_inputs_3B")
     if path is None or not path.is_file():
-        desk.findings.skip("sealed_inputs_3B is not in the tree", "S0.run_id")
+        context.findings.skip("sealed_inputs_3B is not in the tree", "S0.run_id")
         return
-    claimed = desk.tree.identity
+    claimed = context.tree.identity
     derived = RunIdentity(
         claimed.seed,
         claimed.parameter_hash,
@@ -89,7 +89,7 @@ def _run_id(desk: Desk) -> None:
         claimed.created_utc,
         file_digest(path),
     )
-    desk.findings.equal("S0.run_id", claimed.run_id, derived.run_id)
+    context.findings.equal("S0.run_id", claimed.run_id, derived.run_id)
 
 
 def required_inputs() -> tuple[str, ...]:
@@ -120,32 +120,34 @@ def optional_inputs() -> tuple[str, ...]:
     "an input the segment reads was left out of the seal",
     code="REQUIRED_INPUT_NOT_SEALED",
 )
-def _complete(desk: Desk, sealed: Mapping[str, Any]) -> None:
+def _complete(context: AuditContext, sealed: Mapping[str, Any]) -> None:
     required = set(required_inputs())
     absent = sorted(required - set(sealed))
     foreign = sorted(set(sealed) - required - set(optional_inputs()))
     if absent or foreign:
         example = {"missing": absent[:3], "unknown": foreign[:3]}
-        desk.findings.fail("S0.sealed_set", len(absent) + len(foreign), example)
+        context.findings.fail("S0.sealed_set", len(absent) + len(foreign), example)
     else:
-        desk.findings.ok("S0.sealed_set")
+        context.findings.ok("S0.sealed_set")
 
 
 @check("S0.sealed_paths", "§2 seal", "a seal names another file, schema, owner or role than the input's")
-def _paths(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
+def _paths(context: AuditContext, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     """Each row says of its input what the registry and the contract say: name, path, schema, owner, kind, role."""
     roles = contract("sealed_inputs_3B").schema["x-roles"]
     for name, row in sealed.items():
-        expected = _described(name, str(row["path"]), sealed, desk)
+        expected = _described(name, str(row["path"]), sealed, context)
         if expected is None:
             continue  # an input nobody knows is the set's matter
         expected["role"] = roles[name]
         found = {key: row[key] for key in expected}
-        desk.findings.equal("S0.sealed_paths", found, expected, logical_id=name)
-    desk.findings.ok("S0.sealed_paths")
+        context.findings.equal("S0.sealed_paths", found, expected, logical_id=name)
+    context.findings.ok("S0.sealed_paths")
 
 
-def _described(name: str, path: str, sealed: Mapping[str, Any], desk: Desk) -> dict[str, str] | None:
+def _described(
+    name: str, path: str, sealed: Mapping[str, Any], context: AuditContext
+) -> dict[str, str] | None:
     """What a seal says of the input, but for its digest; the version folder of ``path`` is the input's to choose."""
     plain = name.removeprefix("layer_")
     entry, contracts = by_own_id().get(plain), all_contracts()
@@ -157,9 +159,9 @@ def _described(name: str, path: str, sealed: Mapping[str, Any], desk: Desk) -> d
     elif plain != name:
         kind, where = LAYER_POLICY, entry.path
     elif name in GATES or name == bundle_id(entry.owner_segment):
-        kind, where = "gate" if name in GATES else "bundle", _fitting(entry.path, path, desk)
+        kind, where = "gate" if name in GATES else "bundle", _fitting(entry.path, path, context)
     elif name in contracts and contracts[name].producer == "upstream":
-        where = _fitting(contracts[name].path, path, desk)
+        where = _fitting(contracts[name].path, path, context)
         kind = "dataset" if where.startswith("data/layer1/") else "reference"
         entry = _released(name, path)
     else:
@@ -182,9 +184,9 @@ def _released(name: str, path: str) -> Artefact:
     return (of_release or unpublished or known)[0]
 
 
-def _fitting(template: str, path: str, desk: Desk) -> str:
+def _fitting(template: str, path: str, context: AuditContext) -> str:
     """The contract's path with the folders of ``path`` where the template leaves them open."""
-    identity, parts = desk.tree.identity, path.split("/")
+    identity, parts = context.tree.identity, path.split("/")
     wanted = template.split("/")
     for at, part in enumerate(wanted):
         if part in ("{version}", "{vintage}"):
@@ -201,29 +203,29 @@ def _fitting(template: str, path: str, desk: Desk) -> str:
     "an input changed after sealing, or its seal was forged",
     code="SEALED_INPUT_DIGEST_MISMATCH",
 )
-def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
+def _digests(context: AuditContext, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     """Inputs at hand, hashed again; those away are told in the detail."""
-    at_hand = sorted(set(sealed) & set(desk.tree.inputs))
+    at_hand = sorted(set(sealed) & set(context.tree.inputs))
     if not at_hand:
-        desk.findings.skip("no sealed input is at hand", "S0.sealed_digests")
+        context.findings.skip("no sealed input is at hand", "S0.sealed_digests")
         return
 
     def digest(logical_id: str) -> str:
-        location = desk.tree.inputs[logical_id]
+        location = context.tree.inputs[logical_id]
         try:
             if sealed[logical_id]["artefact_kind"] in ("gate", "bundle"):
                 return (
                     stated_digest(location if location.is_file() else location / "_passed.flag") or "no flag"
                 )
-            return desk.tree.digest_of(location)
+            return context.tree.digest_of(location)
         except OSError as error:
             return f"unreadable: {error.strerror}"
 
-    with ThreadPoolExecutor(desk.workers) as pool:
+    with ThreadPoolExecutor(context.workers) as pool:
         found = dict(zip(at_hand, pool.map(digest, at_hand), strict=True))
     for logical_id in at_hand:
         expected = str(sealed[logical_id]["sha256_hex"])
-        desk.findings.equal("S0.sealed_digests", found[logical_id], expected, logical_id=logical_id)
+        context.findings.equal("S0.sealed_digests", found[logical_id], expected, logical_id=logical_id)
 
 
 @check(
@@ -232,24 +234,26 @@ def _digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]]) -> None:
     "the receipt does not speak of the sealed gates",
     code="GATE_MISSING_OR_INVALID",
 )
-def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
+def _gates(
+    context: AuditContext, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]
+) -> None:
     for segment in SEGMENTS:
         gate, logical_id = receipt["upstream_gates"][f"segment_{segment}"], f"segment_{segment}_gate"
-        desk.findings.equal(
+        context.findings.equal(
             "S0.receipt_gates", gate["bundle_id"], f"validation_bundle_{segment}", gate=segment
         )
         row = sealed.get(logical_id)
         if row is not None:
-            desk.findings.equal("S0.receipt_gates", gate["flag_path"], row["path"], gate=segment)
+            context.findings.equal("S0.receipt_gates", gate["flag_path"], row["path"], gate=segment)
         for name in (logical_id, bundle_id(segment)):
             if name in sealed:
-                desk.findings.equal(
+                context.findings.equal(
                     "S0.receipt_gates", gate["sha256_hex"], sealed[name]["sha256_hex"], gate=segment, of=name
                 )
-        flag = desk.tree.inputs.get(logical_id)
+        flag = context.tree.inputs.get(logical_id)
         if flag is not None and flag.is_file():
             found = stated_digest(flag) or "no flag"
-            desk.findings.equal("S0.receipt_gates", gate["sha256_hex"], found, gate=segment)
+            context.findings.equal("S0.receipt_gates", gate["sha256_hex"], found, gate=segment)
 
 
 @check(
@@ -258,20 +262,23 @@ def _gates(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping
     "the receipt's policy set is not the sealed one",
     code="IDENTITY_MISMATCH",
 )
-def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bool) -> None:
+def _policies(context: AuditContext, rows: Rows, receipt: Mapping[str, Any], loaded_too: bool) -> None:
     policies = [row for row in rows if row["artefact_kind"] in _POLICY_KINDS]
     expected = [{key: row[key] for key in _POLICY_KEYS} for row in policies]
     expected.sort(key=lambda row: str(row["logical_id"]).encode())
-    desk.findings.equal("S0.receipt_policies", receipt["sealed_policy_set"], expected)
-    loaded = desk.tree.policies.files if loaded_too else {}
+    context.findings.equal("S0.receipt_policies", receipt["sealed_policy_set"], expected)
+    loaded = context.tree.policies.files if loaded_too else {}
     for row in policies:
         file = loaded.get(sealed_own_id(row))
         if file is not None:
-            desk.findings.equal(
+            context.findings.equal(
                 "S0.receipt_policies", file.sha256, row["sha256_hex"], policy=row["logical_id"]
             )
-    desk.findings.equal(
-        "S0.receipt_gates", receipt["verified_at_utc"], desk.tree.identity.created_utc, key="verified_at_utc"
+    context.findings.equal(
+        "S0.receipt_gates",
+        receipt["verified_at_utc"],
+        context.tree.identity.created_utc,
+        key="verified_at_utc",
     )
 
 
@@ -281,28 +288,32 @@ def _policies(desk: Desk, rows: Rows, receipt: Mapping[str, Any], loaded_too: bo
     "a digest in the receipt is not the sealed one",
     code="IDENTITY_MISMATCH",
 )
-def _bound_digests(desk: Desk, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]) -> None:
+def _bound_digests(
+    context: AuditContext, sealed: Mapping[str, Mapping[str, Any]], receipt: Mapping[str, Any]
+) -> None:
     """A digest per artefact that was sealed, each its own; none of what was not."""
     expected = {name: str(sealed[own]["sha256_hex"]) for name, own in _BOUND.items() if own in sealed}
     found = receipt["digests"]
     for name, digest in expected.items():
-        desk.findings.compare_digest(f"s0_gate_receipt.{name}", str(found.get(name, "")), digest)
-        desk.findings.equal("S0.receipt_digests", found.get(name), digest, digest=name)
-    release = _release(desk, sealed)
+        context.findings.compare_digest(f"s0_gate_receipt.{name}", str(found.get(name, "")), digest)
+        context.findings.equal("S0.receipt_digests", found.get(name), digest, digest=name)
+    release = _release(context, sealed)
     for name in sorted(set(found) - set(expected)):
         if name not in _RELEASE or _RELEASE_CACHE not in sealed:
-            desk.findings.equal("S0.receipt_digests", found[name], None, digest=name)
+            context.findings.equal("S0.receipt_digests", found[name], None, digest=name)
         elif release is not None:
-            desk.findings.equal("S0.receipt_digests", found[name], release.get(_RELEASE[name]), digest=name)
+            context.findings.equal(
+                "S0.receipt_digests", found[name], release.get(_RELEASE[name]), digest=name
+            )
     if _RELEASE_CACHE in sealed:
-        desk.findings.equal(
+        context.findings.equal(
             "S0.receipt_digests", sorted(set(_RELEASE) - set(found)), [], what="digests left out"
         )
 
 
-def _release(desk: Desk, sealed: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _release(context: AuditContext, sealed: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The manifest of 2A's timetables, where it is at hand."""
-    folder = desk.tree.inputs.get(_RELEASE_CACHE)
+    folder = context.tree.inputs.get(_RELEASE_CACHE)
     if _RELEASE_CACHE not in sealed or folder is None:
         return None
     try:

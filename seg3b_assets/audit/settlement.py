@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.anchors import COORDINATES, GAZETTEER, Anchors, anchors_of, gazetteer_of
 from seg3b_assets.audit.checks import check
 from seg3b_assets.audit.maps import OVERRIDE, Maps
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.canonical_rows import canonical_rows
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.joined_keys import far_from_zone
@@ -36,7 +36,7 @@ _PLACED: Final = (
 
 
 def audit_settlement(
-    desk: Desk,
+    context: AuditContext,
     table: pl.DataFrame | None,
     classification: pl.DataFrame | None,
     merchants: pl.DataFrame | None,
@@ -51,35 +51,37 @@ def audit_settlement(
     """
     if table is None:
         return
-    desk.findings.counts["settlements"] = table.height
-    _same_merchants(desk, table, classification)
-    _site_ids(desk, table)
-    _tz_policy(desk, table)
-    gazetteer = gazetteer_of(desk)
+    context.findings.counts["settlements"] = table.height
+    _same_merchants(context, table, classification)
+    _site_ids(context, table)
+    _tz_policy(context, table)
+    gazetteer = gazetteer_of(context)
     if merchants is None or gazetteer is None:
-        desk.findings.skip("merchants or gazetteer are not at hand", *_PLACED)
+        context.findings.skip("merchants or gazetteer are not at hand", *_PLACED)
         return
-    anchors = anchors_of(desk, table, merchants)
-    _coordinates(desk, anchors, gazetteer)
+    anchors = anchors_of(context, table, merchants)
+    _coordinates(context, anchors, gazetteer)
     if expected is None:
-        desk.findings.skip("polygons are not at hand", "S1.settlement_place")
+        context.findings.skip("polygons are not at hand", "S1.settlement_place")
     else:
         drawn = expected.filter(pl.col("decided_by") == "DRAWN")
-        _drawn_places(desk, anchors, drawn.select("merchant_id", "place_id", "lat_deg", "lon_deg"))
-    _sources(desk, anchors)
-    _evidence(desk, anchors, maps)
+        _drawn_places(context, anchors, drawn.select("merchant_id", "place_id", "lat_deg", "lon_deg"))
+    _sources(context, anchors)
+    _evidence(context, anchors, maps)
     if maps is None:
-        desk.findings.skip("polygons are not at hand", "S1.settlement_country", "S1.settlement_zone")
+        context.findings.skip("polygons are not at hand", "S1.settlement_country", "S1.settlement_zone")
         return
-    _countries(desk, anchors, maps)
-    _zones(desk, anchors, maps)
+    _countries(context, anchors, maps)
+    _zones(context, anchors, maps)
 
 
 @check("S1.settlement_lineage_set", "§3 settlement", "a settlement without its country, or a country of none")
 @check(
     "S1.settlement_lineage", "§3 settlement", "the country is not that the anchor was drawn for, or lies in"
 )
-def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected: pl.DataFrame | None) -> None:
+def audit_settlement_lineage(
+    context: AuditContext, lineage: pl.DataFrame | None, expected: pl.DataFrame | None
+) -> None:
     """``virtual_settlement_lineage_3B``: a row per virtual merchant; country and place are those of the draw.
 
     Args:
@@ -87,52 +89,52 @@ def audit_settlement_lineage(desk: Desk, lineage: pl.DataFrame | None, expected:
     """
     checks = ("S1.settlement_lineage_set", "S1.settlement_lineage")
     if lineage is None or expected is None:
-        desk.findings.skip("merchants, polygons or the lineage are not at hand", *checks)
+        context.findings.skip("merchants, polygons or the lineage are not at hand", *checks)
         return
-    desk.findings.same_set(checks[0], lineage["merchant_id"], expected["merchant_id"])
+    context.findings.same_set(checks[0], lineage["merchant_id"], expected["merchant_id"])
     wanted = expected.select(
         "merchant_id",
         settlement_country_iso=pl.when(pl.col("country") != "").then("country"),
         decided_by="decided_by",
         place_id="place_id",
     )
-    if gazetteer_of(desk) is None:
-        desk.findings.skip("the gazetteer is not at hand", checks[1])
+    if gazetteer_of(context) is None:
+        context.findings.skip("the gazetteer is not at hand", checks[1])
         return
     names = [name for name in wanted.columns if name != "merchant_id"]
     joined = lineage.join(wanted, on="merchant_id", how="inner", suffix="_expected", maintain_order="left")
-    desk.findings.compare(
+    context.findings.compare(
         checks[1], joined, joined.select(pl.col(f"{name}_expected").alias(name) for name in names)
     )
 
 
 @check("S1.settlement_set", "§3 settlement", "a virtual merchant without its one settlement")
-def _same_merchants(desk: Desk, table: pl.DataFrame, classification: pl.DataFrame | None) -> None:
+def _same_merchants(context: AuditContext, table: pl.DataFrame, classification: pl.DataFrame | None) -> None:
     if classification is None:
-        desk.findings.skip("the classification is not at hand", "S1.settlement_set")
+        context.findings.skip("the classification is not at hand", "S1.settlement_set")
         return
     virtual = classification.filter("is_virtual")["merchant_id"]
-    desk.findings.same_set("S1.settlement_set", table["merchant_id"], virtual)
+    context.findings.same_set("S1.settlement_set", table["merchant_id"], virtual)
 
 
 @check("S1.settlement_site_id", "§3 settlement", "the id is not the merchant's")
-def _site_ids(desk: Desk, table: pl.DataFrame) -> None:
+def _site_ids(context: AuditContext, table: pl.DataFrame) -> None:
     names = table.select(pl.concat_str(pl.lit("3B.SETTLEMENT\x1f"), pl.col("merchant_id"))).to_series()
     expected = row_digests(names).str.slice(-16)
-    desk.findings.compare("S1.settlement_site_id", table, {"settlement_site_id": expected})
+    context.findings.compare("S1.settlement_site_id", table, {"settlement_site_id": expected})
 
 
 @check("S1.tz_policy_digest", "§3 settlement", "the zone policies are not those of the row")
-def _tz_policy(desk: Desk, table: pl.DataFrame) -> None:
-    files = desk.tree.policies.files
+def _tz_policy(context: AuditContext, table: pl.DataFrame) -> None:
+    files = context.tree.policies.files
     digest = sha256_json({name: files[name].sha256 for name in ("tz_nudge", "tz_overrides")})
     expected = pl.repeat(digest, table.height, dtype=pl.String, eager=True)
-    desk.findings.compare("S1.tz_policy_digest", table, {"tz_policy_digest": expected})
+    context.findings.compare("S1.tz_policy_digest", table, {"tz_policy_digest": expected})
 
 
 @check("S1.settlement_coordinate", "§3 settlement", "the anchor is no place of its country, nor ingested")
 @check("S1.settlement_coord_digest", "§3 settlement", "the anchor or its digest was edited")
-def _coordinates(desk: Desk, anchors: Anchors, gazetteer: pl.DataFrame) -> None:
+def _coordinates(context: AuditContext, anchors: Anchors, gazetteer: pl.DataFrame) -> None:
     """The point is a place of the legal country, or the ingested one; the digest names that very source."""
     places = gazetteer.rename({"country_iso": "legal"})
     points = (
@@ -158,12 +160,12 @@ def _coordinates(desk: Desk, anchors: Anchors, gazetteer: pl.DataFrame) -> None:
         facts = anchors.table.select(shown).row(row, named=True)
         return {**facts, "legal_country": str(anchors.legal[row]), "ingested": bool(from_file[row])}
 
-    desk.findings.rows("S1.settlement_coordinate", ~placed, example)
-    desk.findings.rows("S1.settlement_coord_digest", ~digested, example)
+    context.findings.rows("S1.settlement_coordinate", ~placed, example)
+    context.findings.rows("S1.settlement_coord_digest", ~digested, example)
 
 
 @check("S1.settlement_place", "§3 settlement", "the anchor is not the place the draw gives")
-def _drawn_places(desk: Desk, anchors: Anchors, drawn: pl.DataFrame) -> None:
+def _drawn_places(context: AuditContext, anchors: Anchors, drawn: pl.DataFrame) -> None:
     """The point of every drawn anchor is that of the place the merchant's draw gives.
 
     Args:
@@ -185,7 +187,7 @@ def _drawn_places(desk: Desk, anchors: Anchors, drawn: pl.DataFrame) -> None:
         found = {name: facts[name] for name in ("lat_deg", "lon_deg")}
         return {"merchant_id": facts["merchant_id"], "expected": expected, "found": found}
 
-    desk.findings.rows("S1.settlement_place", moved, example)
+    context.findings.rows("S1.settlement_place", moved, example)
 
 
 def _row_digests(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
@@ -199,10 +201,10 @@ def _same(left: pl.DataFrame, right: pl.DataFrame, columns: tuple[str, ...]) -> 
 
 
 @check("S1.settlement_source", "§3 settlement", "source or evidence is not the sealed one")
-def _sources(desk: Desk, anchors: Anchors) -> None:
+def _sources(context: AuditContext, anchors: Anchors) -> None:
     """coord_source_id and _version, evidence and notes are those of the anchor's source."""
-    inputs, from_file = desk.tree.inputs, pl.Series(anchors.from_file)
-    digest = desk.tree.digest_of(inputs[COORDINATES]) if COORDINATES in inputs else ""
+    inputs, from_file = context.tree.inputs, pl.Series(anchors.from_file)
+    digest = context.tree.digest_of(inputs[COORDINATES]) if COORDINATES in inputs else ""
     place = inputs.get(GAZETTEER)
     version = "" if place is None else place.parent.name if place.is_file() else place.name
     expected = anchors.ingested.select(
@@ -211,17 +213,17 @@ def _sources(desk: Desk, anchors: Anchors) -> None:
         evidence_url=pl.col("evidence_url"),
         notes=pl.col("notes") if "notes" in anchors.ingested.columns else pl.lit(None, pl.String),
     )
-    desk.findings.compare("S1.settlement_source", anchors.table, expected)
+    context.findings.compare("S1.settlement_source", anchors.table, expected)
 
 
 @check(
     "S1.settlement_evidence", "§3 settlement", "an anchor drawn, or off its zone, where policy refuses that"
 )
-def _evidence(desk: Desk, anchors: Anchors, maps: Maps | None) -> None:
+def _evidence(context: AuditContext, anchors: Anchors, maps: Maps | None) -> None:
     """Where the policy refuses a missing coordinate, every anchor is an ingested one; where it refuses a point off its
     zone, none is.
     """
-    policy = desk.tree.policies.settlement
+    policy = context.tree.policies.settlement
     refused = policy.missing_coordinate == "refuse"
     if maps is not None and policy.coordinate_outside_zone.action == "refuse":
         tzid, lon, lat = (
@@ -231,12 +233,12 @@ def _evidence(desk: Desk, anchors: Anchors, maps: Maps | None) -> None:
         far = np.zeros(lon.shape[0], bool)
         off = policy.coordinate_outside_zone.tolerance_deg
         far[at] = far_from_zone(tzid[at].astype("U64"), lon[at], lat[at], maps.zone_rows, off)
-        desk.findings.rows(
+        context.findings.rows(
             "S1.settlement_evidence",
             far,
             lambda row: {"merchant_id": anchors.table["merchant_id"][row], "outside": str(tzid[row])},
         )
-    desk.findings.rows(
+    context.findings.rows(
         "S1.settlement_evidence",
         ~anchors.from_file & refused,
         lambda row: {"merchant_id": anchors.table["merchant_id"][row], "missing_coordinate": "refuse"},
@@ -244,11 +246,11 @@ def _evidence(desk: Desk, anchors: Anchors, maps: Maps | None) -> None:
 
 
 @check("S1.settlement_country", "§3 settlement", "the anchor was moved out of its legal country")
-def _countries(desk: Desk, anchors: Anchors, maps: Maps) -> None:
+def _countries(context: AuditContext, anchors: Anchors, maps: Maps) -> None:
     """A drawn anchor lies in its legal country; an ingested one is used as it is."""
     lon, lat = anchors.table["lon_deg"].to_numpy(), anchors.table["lat_deg"].to_numpy()
     covered = maps.covered(anchors.legal, lon, lat)
-    desk.findings.rows(
+    context.findings.rows(
         "S1.settlement_country",
         ~covered & ~anchors.from_file,
         lambda row: {
@@ -261,9 +263,9 @@ def _countries(desk: Desk, anchors: Anchors, maps: Maps) -> None:
 
 
 @check("S1.settlement_zone", "§3 settlement", "the zone is not what polygons and overrides give")
-def _zones(desk: Desk, anchors: Anchors, maps: Maps) -> None:
+def _zones(context: AuditContext, anchors: Anchors, maps: Maps) -> None:
     table, from_file = anchors.table, anchors.from_file
-    by_hand = desk.tree.policies.tz_overrides.named(desk.tree.identity.created_utc)
+    by_hand = context.tree.policies.tz_overrides.named(context.tree.identity.created_utc)
     named = by_hand.of(table["merchant_id"].to_numpy())
     point = table["lon_deg"].to_numpy(), table["lat_deg"].to_numpy()
     tzid, how = maps.zone_of(anchors.legal, *point, named)
@@ -273,7 +275,7 @@ def _zones(desk: Desk, anchors: Anchors, maps: Maps) -> None:
     found_zone = table["tzid_settlement"].to_numpy().astype("U64")
     found_source = table["tz_source"].to_numpy().astype("U16")
     real = np.isin(found_zone, np.array(sorted(tz_database_zones())))
-    desk.findings.rows(
+    context.findings.rows(
         "S1.settlement_zone",
         (found_zone != zone) | (found_source != source) | ~real,
         lambda row: {

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from seg3b_assets.audit.checks import check, tree_check
 from seg3b_assets.audit.draws import Draws
 from seg3b_assets.audit.input_findings import left_prior
-from seg3b_assets.audit.tree import Desk, part_files
+from seg3b_assets.audit.tree import AuditContext, part_files
 from seg3b_assets.foreign.reading import UnreadableTableError
 from seg3b_assets.foreign.tables import read_arrow
 from seg3b_assets.laws.geography import tile_centroid
@@ -61,14 +61,14 @@ _SURFACES: Final = ("tile_weights", "tile_bounds")
 @tree_check(
     "tree.tile_excerpt", "§4 tiles", "a tile's weight, id or bounds were edited", code="S2_CONTRACT_VIOLATION"
 )
-def read_excerpt(desk: Desk) -> pl.DataFrame | None:
+def read_excerpt(context: AuditContext) -> pl.DataFrame | None:
     """The tree's excerpt; None without one, or, reported, when it cannot be an excerpt of any surface."""
-    if desk.tree.excerpt is None:
+    if context.tree.excerpt is None:
         return None
-    frame = desk.frame(EXCERPT, desk.tree.excerpt, SOUND)
+    frame = context.frame(EXCERPT, context.tree.excerpt, SOUND)
     if frame is None:
         return None
-    desk.findings.skip(NOT_SEALED, SEALED)
+    context.findings.skip(NOT_SEALED, SEALED)
     end = pl.col("weight_before") + pl.col("weight_fp")
     same_country = pl.col("country_iso") == pl.col("country_iso").shift()
     wrong = frame.select(
@@ -81,10 +81,10 @@ def read_excerpt(desk: Desk) -> pl.DataFrame | None:
         ).fill_null(False)
     ).to_series()
     aside = np.zeros(frame.height, bool)
-    if _on_raster(desk):
+    if _on_raster(context):
         aside = off_raster(frame["tile_id"].to_numpy(), *(frame[name].to_numpy() for name in BOUNDS))
     faulty = wrong.to_numpy() | aside
-    desk.findings.rows(
+    context.findings.rows(
         SOUND,
         faulty,
         lambda row: {
@@ -95,9 +95,9 @@ def read_excerpt(desk: Desk) -> pl.DataFrame | None:
     return None if faulty.any() else frame
 
 
-def _on_raster(desk: Desk) -> bool:
+def _on_raster(context: AuditContext) -> bool:
     """Whether S2, which had the surface, found its ids to follow a raster; where nobody says so they must."""
-    summary = desk.unjudged("s2_summary_3B")
+    summary = context.unjudged("s2_summary_3B")
     return not (isinstance(summary, dict) and summary.get("tile_ids_on_raster") is False)
 
 
@@ -107,7 +107,7 @@ def _on_raster(desk: Desk) -> bool:
     "the run was made on tiles that were never sealed",
     code="S2_CONTRACT_VIOLATION",
 )
-def compare_excerpt(desk: Desk, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:
+def compare_excerpt(context: AuditContext, excerpt: pl.DataFrame, tiles: CountryTiles) -> None:
     """One country's rows of the excerpt are rows of its sealed surface."""
     wanted = excerpt["tile_id"].to_numpy()
     row = np.minimum(np.searchsorted(tiles.tile_id, wanted), tiles.tile_id.shape[0] - 1)
@@ -117,7 +117,7 @@ def compare_excerpt(desk: Desk, excerpt: pl.DataFrame, tiles: CountryTiles) -> N
     differs = (tiles.tile_id[row] != wanted) | (expected != found).any(axis=1)
     differs |= (bounds != tiles.bounds[row]).any(axis=1)
     differs |= excerpt["country_weight"].to_numpy() != tiles.total
-    desk.findings.rows(
+    context.findings.rows(
         SEALED,
         differs,
         lambda at: {
@@ -139,13 +139,13 @@ def compare_excerpt(desk: Desk, excerpt: pl.DataFrame, tiles: CountryTiles) -> N
     "a tile was put in that no edge is drawn into",
     code="S2_CONTRACT_VIOLATION",
 )
-def audit_excerpt(desk: Desk, ledger: EdgeLedger, placement: Placement | None) -> None:
+def audit_excerpt(context: AuditContext, ledger: EdgeLedger, placement: Placement | None) -> None:
     """The excerpt holds the tiles that edges are drawn into, and no others."""
-    if desk.tree.excerpt is None or desk.findings.failed(SOUND):
+    if context.tree.excerpt is None or context.findings.failed(SOUND):
         return
-    frame = desk.frame(EXCERPT, desk.tree.excerpt, SOUND)
+    frame = context.frame(EXCERPT, context.tree.excerpt, SOUND)
     if frame is None or placement is None:
-        desk.findings.skip("the placement could not be recomputed", USED)
+        context.findings.skip("the placement could not be recomputed", USED)
         return
     names = ["country_iso", "tile_id"]
     drawn = pl.DataFrame(
@@ -157,7 +157,7 @@ def audit_excerpt(desk: Desk, ledger: EdgeLedger, placement: Placement | None) -
     idle = frame.select(names).join(drawn, on=names, how="anti").with_columns(reason=pl.lit("no edge's tile"))
     lost = drawn.join(frame, on=names, how="anti").with_columns(reason=pl.lit("an edge's tile is missing"))
     odd = pl.concat([idle, lost]).sort(names)
-    desk.findings.rows(USED, np.ones(odd.height, bool), lambda row: odd.row(row, named=True))
+    context.findings.rows(USED, np.ones(odd.height, bool), lambda row: odd.row(row, named=True))
 
 
 class SurfaceError(Exception):
@@ -193,10 +193,10 @@ class CountryTiles:
 class Surfaces:
     """Tiles by country, from whichever of surface and excerpt is at hand."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._whole = desk.tree.has(*SURFACES)
-        excerpt = read_excerpt(desk)
+    def __init__(self, context: AuditContext) -> None:
+        self._desk = context
+        self._whole = context.tree.has(*SURFACES)
+        excerpt = read_excerpt(context)
         self._excerpt = None if excerpt is None else excerpt.partition_by("country_iso", as_dict=True)
         self._no_tiles = pl.DataFrame() if excerpt is None else excerpt.clear()
 
@@ -229,8 +229,8 @@ class Surfaces:
         )
 
 
-def _whole_country(desk: Desk, iso: str) -> CountryTiles:
-    files = {name: _country_files(desk.tree.inputs[name], name, iso) for name in SURFACES}
+def _whole_country(context: AuditContext, iso: str) -> CountryTiles:
+    files = {name: _country_files(context.tree.inputs[name], name, iso) for name in SURFACES}
     weights = _columns(files["tile_weights"], ["tile_id", "weight_fp", "dp"], iso)
     tile_id, weight, dp = weights["tile_id"], weights["weight_fp"], np.unique(weights["dp"])
     if dp.shape[0] != 1 or int(weight.sum()) != 10 ** int(dp[0]) or (weight < 0).any():
@@ -282,37 +282,37 @@ def _columns(files: Sequence[Path], names: list[str], iso: str) -> dict[str, NDA
 
 
 @check("S2.country_centroids", "§4 country shares", "a country is not where its tiles are")
-def tile_centroids(desk: Desk) -> Centroids | None:
+def tile_centroids(context: AuditContext) -> Centroids | None:
     """By country of the prior; what S2 published is held against it. None where neither is to be had."""
-    said = _said(desk)
-    if not desk.tree.has(*_SURFACES):
-        desk.findings.skip("tile surfaces are not at hand: countries are where the summary says", CHECK)
+    said = _said(context)
+    if not context.tree.has(*_SURFACES):
+        context.findings.skip("tile surfaces are not at hand: countries are where the summary says", CHECK)
         return (
             None
             if said is None
             else {str(code): (float(lon), float(lat)) for code, (lon, lat) in said.items()}
         )
-    left = left_prior(desk)
-    prior = sorted(row.country_iso for row in desk.tree.policies.cdn_country_weights.countries)
-    found = {code: _centroid(desk, code) for code in prior if code not in left}
+    left = left_prior(context)
+    prior = sorted(row.country_iso for row in context.tree.policies.cdn_country_weights.countries)
+    found = {code: _centroid(context, code) for code in prior if code not in left}
     expected = {code: list(point) for code, point in found.items()}
-    desk.findings.equal(CHECK, said, expected, document="s2_summary_3B")
+    context.findings.equal(CHECK, said, expected, document="s2_summary_3B")
     return found
 
 
-def no_tile_centroids(desk: Desk) -> None:
+def no_tile_centroids(context: AuditContext) -> None:
     """In a world with a gazetteer S2 publishes none."""
-    desk.findings.equal(CHECK, _said(desk), None, document="s2_summary_3B")
+    context.findings.equal(CHECK, _said(context), None, document="s2_summary_3B")
 
 
-def _said(desk: Desk) -> Any:
-    summary = desk.unjudged("s2_summary_3B")
+def _said(context: AuditContext) -> Any:
+    summary = context.unjudged("s2_summary_3B")
     return summary.get("country_centroids") if isinstance(summary, dict) else None
 
 
-def _centroid(desk: Desk, country: str) -> tuple[float, float]:
-    weights = read_arrow(desk.tree.inputs["tile_weights"] / f"part-{country}.parquet")
-    files = part_files(desk.tree.inputs["tile_bounds"] / f"country={country}")
+def _centroid(context: AuditContext, country: str) -> tuple[float, float]:
+    weights = read_arrow(context.tree.inputs["tile_weights"] / f"part-{country}.parquet")
+    files = part_files(context.tree.inputs["tile_bounds"] / f"country={country}")
     bounds = pa.concat_tables([read_arrow(file) for file in files])
     tile_id, known = (table["tile_id"].to_numpy().astype(np.uint64) for table in (weights, bounds))
     order = np.argsort(known, kind="stable")

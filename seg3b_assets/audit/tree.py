@@ -167,8 +167,8 @@ class AuditTree:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where the auditors sit: the tree, and the findings they write to.
+class AuditContext:
+    """What every part of the audit works on: the tree, and the findings it writes to.
 
     Attributes:
         workers: threads that may run at once.
@@ -344,11 +344,11 @@ class Desk:
             self.findings.fail(check_id, 1, {"dataset": declared.id, "expected": expected, "found": found})
 
 
-def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
+def path_digests(context: AuditContext, dataset_ids: list[str]) -> dict[str, str]:
     """Digest of each dataset on disk, by file or folder law; what cannot be read is left out."""
 
     def digest(dataset_id: str) -> str | None:
-        path = desk.tree.datasets[dataset_id]
+        path = context.tree.datasets[dataset_id]
         is_document = contract(dataset_id).format in ("json", "json_indented")
         try:
             if is_document and path.stat().st_size > MAX_DOCUMENT_BYTES:
@@ -357,7 +357,7 @@ def path_digests(desk: Desk, dataset_ids: list[str]) -> dict[str, str]:
         except OSError:
             return None
 
-    with ThreadPoolExecutor(desk.workers) as pool:
+    with ThreadPoolExecutor(context.workers) as pool:
         found = zip(dataset_ids, pool.map(digest, dataset_ids), strict=True)
         return {dataset_id: value for dataset_id, value in found if value is not None}
 

@@ -33,7 +33,7 @@ from seg3b_assets.audit.receipt import (
 from seg3b_assets.audit.run_reports import audit_last_run_report
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.surface import SURFACES
-from seg3b_assets.audit.tree import AuditTree, Desk
+from seg3b_assets.audit.tree import AuditContext, AuditTree
 from seg3b_assets.audit.upstream import GATES, INPUTS, audit_upstream, upstream_of
 from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import sealed_own_id
@@ -137,16 +137,16 @@ def verify(
         surface_sealed=_surface_sealed(tree, inputs, digest_of),
     )
     _judge_inputs(findings, tree, held)
-    desk = Desk(held, findings, workers)
+    context = AuditContext(held, findings, workers)
     if upstream is not None:
-        with examining(desk, "upstream"):
+        with examining(context, "upstream"):
             audit_upstream(
                 findings, tree.sealed, held.inputs, upstream, identity, reach or Reach.of(upstream)
             )
-    _examine(desk, trusted)
+    _examine(context, trusted)
     judge_bytes(findings, tree, held)
-    with examining(desk, "digests of the states"):
-        judge_states(desk, tree)
+    with examining(context, "digests of the states"):
+        judge_states(context, tree)
     flag = _flag(held)
     _judge_flag(findings, flag, expect)
     for path in altered_files(tree):
@@ -174,21 +174,21 @@ def _judge_flag(findings: Findings, flag: str | None, expect: str | None) -> Non
         findings.equal(FLAG_EXPECTED, flag, expect, what="flag")
 
 
-def _examine(desk: Desk, policies_known: bool) -> None:
+def _examine(context: AuditContext, policies_known: bool) -> None:
     sealed: dict[str, str] = {}
-    with examining(desk, "bundle manifest"):
-        sealed = sealed_digests(desk)
-    states = {name: path for name, path in desk.tree.datasets.items() if name in audited_datasets()}
+    with examining(context, "bundle manifest"):
+        sealed = sealed_digests(context)
+    states = {name: path for name, path in context.tree.datasets.items() if name in audited_datasets()}
     if policies_known:
         known = {name: sealed[name] for name in states if name in sealed}
-        examine(replace(desk, tree=replace(desk.tree, datasets=states, published=known)))
+        examine(replace(context, tree=replace(context.tree, datasets=states, published=known)))
     else:
-        with examining(desk, "seal"):
-            audit_seal(replace(desk, tree=replace(desk.tree, datasets=states)), policies_known=False)
-    with examining(desk, "bundle"):
-        audit_bundle(replace(desk, tree=replace(desk.tree, published=sealed)), policies_known)
-    with examining(desk, "run reports"):
-        audit_last_run_report(desk)
+        with examining(context, "seal"):
+            audit_seal(replace(context, tree=replace(context.tree, datasets=states)), policies_known=False)
+    with examining(context, "bundle"):
+        audit_bundle(replace(context, tree=replace(context.tree, published=sealed)), policies_known)
+    with examining(context, "run reports"):
+        audit_last_run_report(context)
 
 
 @tree_check(

@@ -107,26 +107,26 @@ def pin(store: Store, name: RefName, wanted: str | None, seeds: tuple[int, ...],
     return target
 
 
-def after_run(lineages: Mapping[int, str], in_force: bool) -> Moves:
+def after_run(lineages: Mapping[int, str], current: bool) -> Moves:
     """The moves of runs that published whole lineages.
 
     Args:
         lineages: lineage id by seed.
-        in_force: whether the runs put their snapshots in force (``Settings.moves_heads``).
+        current: whether the runs put their snapshots in force (``Settings.moves_heads``).
     """
-    return {"candidate": lineages} if in_force else {}
+    return {"candidate": lineages} if current else {}
 
 
-def after_certification(lineages: Mapping[int, str], passed: bool, in_force: bool) -> Moves:
+def after_certification(lineages: Mapping[int, str], passed: bool, current: bool) -> Moves:
     """The moves of a certification.
 
     Args:
         lineages: lineage id by seed, of the seeds that reached S5.
         passed: whether the verdict over all seeds is PASS_B or PASS_BPLUS.
-        in_force: as for ``after_run``.
+        current: as for ``after_run``.
     """
-    if not in_force or not passed:
-        return after_run(lineages, in_force)
+    if not current or not passed:
+        return after_run(lineages, current)
     return {"candidate": lineages, "certification": lineages, "last_good": lineages}
 
 

@@ -99,7 +99,7 @@ def certify(
             reused=reused,
             wall_s=perf_counter() - started,
         )
-        _put_in_force(settings, archive, run, scoring_s)
+        _make_current(settings, archive, run, scoring_s)
     return run
 
 
@@ -113,7 +113,7 @@ def _scored(
     return evidence(certify_scores(list(scores.values()), policies), lineages, policies)
 
 
-def _put_in_force(
+def _make_current(
     settings: Settings, archive: Archive, run: CertificationRun, scoring_s: float | None
 ) -> None:
     """Note what the certification is and follows, then move the refs; again, where a crash came between."""

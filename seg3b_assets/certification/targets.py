@@ -90,7 +90,7 @@ def runs_named(store: Store, text: str, seeds: tuple[int, ...] = ()) -> list[Kep
     return [target.recorded(store, seed) for seed in sorted(target.of_seeds(seeds).lineages)]
 
 
-def lineages_in_force(store: Store) -> dict[int, str]:
+def current_lineages(store: Store) -> dict[int, str]:
     """Lineage id by seed of the snapshots in force, for seeds whose heads are one recorded lineage."""
     runs = Runs(store.home)
     ids = {seed: sha256_json(store.heads(seed)) for seed in store.seeds()}
@@ -106,7 +106,7 @@ def _set(name: str, lineages: Mapping[int, str]) -> Target:
 
 def _named(store: Store, name: str) -> Target:
     if name == HEADS:
-        return _set(name, lineages_in_force(store))
+        return _set(name, current_lineages(store))
     return _set(name, Refs(store.home).read(cast(RefName, name)))
 
 

@@ -79,7 +79,7 @@ def sample(
             apart(tree)
         from seg3b_assets.consume import Router, open_run, virtual_merchants
 
-        run = open_run(tree, expect=flag) if tree else _in_force(settings_from(home=home), seed, flag)
+        run = open_run(tree, expect=flag) if tree else _current(settings_from(home=home), seed, flag)
         if merchant is None:
             _show(run, "merchants", virtual_merchants(run), as_json)
         else:
@@ -87,7 +87,7 @@ def sample(
             _show(run, "events", drawn, as_json, merchant_id=merchant)
 
 
-def _in_force(settings: Settings, seed: int, flag: str | None) -> PublishedRun:
+def _current(settings: Settings, seed: int, flag: str | None) -> PublishedRun:
     from seg3b_assets.consume import run_over
     from seg3b_assets.contracts import contract
     from seg3b_assets.laws.errors import fail

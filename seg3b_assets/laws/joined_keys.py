@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from seg3b_assets.laws.geography import groups
-from seg3b_assets.laws.overrides import in_force
+from seg3b_assets.laws.overrides import is_current
 from seg3b_assets.laws.tz_database import present_name
 
 F64 = NDArray[np.float64]
@@ -66,7 +66,7 @@ def joined_overrides(
     """
     if not written:
         return None
-    active = [merchant for merchant, expires in written if in_force(expires, created_utc)]
+    active = [merchant for merchant, expires in written if is_current(expires, created_utc)]
     virtual, merchants = ids
     counted = joined(source, pl.Series(active, dtype=pl.UInt64), virtual, merchants)
     return {**counted, "expired": len(written) - len(active)}

@@ -16,7 +16,7 @@ I64 = NDArray[np.int64]
 TEXT = NDArray[np.str_]
 
 
-def in_force(expires: str | None, created_utc: str) -> bool:
+def is_current(expires: str | None, created_utc: str) -> bool:
     """Whether an override still holds.
 
     Args:

@@ -93,7 +93,7 @@ def certification_3B(  # noqa: N802 - a dataset's name
     with explained_failures():
         report = report_of(installation.settings(), run)
     yield from told_by_certification(context.instance, run)
-    for seed, record in in_force(run).items():
+    for seed, record in made_current(run).items():
         with explained_failures():
             record_checks(context.instance, str(seed), installation.published_of(record), context.run)
     yield dg.MaterializeResult(
@@ -233,7 +233,7 @@ def told_by_certification(instance: dg.DagsterInstance, run: CertificationRun) -
     A lineage that realism blocked is not in force, and Dagster is not told of it: its partition stays as
     stale as it is.
     """
-    for seed, record in in_force(run).items():
+    for seed, record in made_current(run).items():
         yield from PartitionReport(instance, str(seed)).recorded(record)
     for policy_id, digest in policies_read(run).items():
         if latest_tags(instance, policy_id, None)[1].get(DATA_VERSION_TAG) != digest:
@@ -242,7 +242,7 @@ def told_by_certification(instance: dg.DagsterInstance, run: CertificationRun) -
             )
 
 
-def in_force(run: CertificationRun) -> Mapping[int, RunRecord]:
+def made_current(run: CertificationRun) -> Mapping[int, RunRecord]:
     """By seed, the certified lineages that the certification put in force and Dagster has a partition for."""
     return {
         seed: lineage.record

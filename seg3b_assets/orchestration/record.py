@@ -22,7 +22,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.utils import make_new_run_id
 
 from seg3b_assets.certification import CertificationRun
-from seg3b_assets.certification.targets import lineages_in_force
+from seg3b_assets.certification.targets import current_lineages
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.locks import exclusive
 from seg3b_assets.orchestration.gate_checks import GUARD, gate_results, guard_result
@@ -30,9 +30,9 @@ from seg3b_assets.orchestration.lineage import POLICIES, SEEDS, SOURCES, state_a
 from seg3b_assets.orchestration.quick_history import OPENING
 from seg3b_assets.orchestration.reporting import ABSENT, PartitionReport, latest_tags, source_version_tags
 from seg3b_assets.orchestration.resources import (
+    current_snapshots,
     published_by,
     published_seed,
-    snapshots_in_force,
     snapshots_of,
 )
 from seg3b_assets.orchestration.structural_checks import structural_results
@@ -53,7 +53,7 @@ UPSTREAM = sorted(SOURCES - set(POLICIES))
 _ANY_TIME = "1970-01-01T00:00:00.000000Z"
 
 
-def report_in_force(
+def report_current(
     instance: dg.DagsterInstance, settings: Settings, seeds: Iterable[int]
 ) -> dict[str, PublishedSeed]:
     """Record materializations of the lineages in force for these seeds, then the sources as they are now.
@@ -71,7 +71,7 @@ def report_in_force(
     segment, versions = default_segment(), of_policies(policy_versions(settings))
     for partition in (str(seed) for seed in seeds if str(seed) in SEEDS.get_partition_keys()):
         sealed = sealed_now(settings, segment, int(partition))
-        record = record_in_force(settings, int(partition))
+        record = current_record(settings, int(partition))
         for event in PartitionReport(instance, partition).recorded(record) if record else ():
             instance.report_runless_asset_event(event)
             if record and isinstance(event, dg.AssetMaterialization):
@@ -82,15 +82,15 @@ def report_in_force(
     return news
 
 
-def record_in_force(settings: Settings, seed: int) -> RunRecord | None:
+def current_record(settings: Settings, seed: int) -> RunRecord | None:
     """The lineage in force as its run would have told it, costs as when it was computed; None unless it is whole."""
     segment = default_segment()
     store = Store(settings.home, segment.contracts)
-    lineage_id = lineages_in_force(store).get(seed)
+    lineage_id = current_lineages(store).get(seed)
     run = Runs(settings.home).read(lineage_id) if lineage_id else None
     if run is None:
         return None
-    snapshots = snapshots_in_force(store, segment, seed)
+    snapshots = current_snapshots(store, segment, seed)
     if [snapshot.key for snapshot in snapshots] != list(run.keys.values()):
         return None
     identity = RunIdentity(
@@ -248,7 +248,7 @@ def report(
         Seg3BError: what reading the home and sealing raise.
     """
     with _instance() as instance:
-        news = report_in_force(instance, settings, seeds)
+        news = report_current(instance, settings, seeds)
         if certification is not None and page is not None:
             # Only a command that has certified has loaded what certifying needs.
             from seg3b_assets.orchestration.certification import record_certification  # noqa: PLC0415

@@ -53,7 +53,7 @@ def snapshots_of(record: RunRecord) -> tuple[Snapshot, ...]:
     return tuple(result.snapshot for result in record.states.values())
 
 
-def snapshots_in_force(store: Store, segment: Segment, seed: int) -> tuple[Snapshot, ...]:
+def current_snapshots(store: Store, segment: Segment, seed: int) -> tuple[Snapshot, ...]:
     """The lineage the heads hold: S0 and whatever follows from it without a break."""
     heads, lineage, digests = store.heads(seed), list[Snapshot](), dict[str, str]()
     for registered in segment.states:
@@ -184,6 +184,6 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
         record, segment = self.running(context).record, default_segment()
         if record is not None:
             return snapshots_of(record)
-        return snapshots_in_force(
+        return current_snapshots(
             Store(self.settings().home, segment.contracts), segment, int(context.partition_key)
         )

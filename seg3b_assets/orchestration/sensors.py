@@ -109,4 +109,4 @@ def _moves(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Moves:
         facts = {key: value.value for key, value in made.metadata.items()}
         if name == FLAG and made.partition and HEX64.fullmatch(str(facts.get(LINEAGE, ""))):
             lineages[int(made.partition)] = str(facts[LINEAGE])
-    return after_run(lineages, in_force=True)
+    return after_run(lineages, current=True)

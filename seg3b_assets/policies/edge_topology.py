@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.laws.overrides import in_force
+from seg3b_assets.laws.overrides import is_current
 from seg3b_assets.policies.policy_model import (
     ByClass,
     BySize,
@@ -115,7 +115,7 @@ class Budget(PolicyModel):
         Args:
             created_utc: of the upstream receipt.
         """
-        return {one.merchant_id: one.edges for one in self.merchants if in_force(one.expires, created_utc)}
+        return {one.merchant_id: one.edges for one in self.merchants if is_current(one.expires, created_utc)}
 
 
 class ClassCoupling(PolicyModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.laws.overrides import in_force
+from seg3b_assets.laws.overrides import is_current
 from seg3b_assets.policies.policy_model import (
     Anchor,
     Day,
@@ -110,5 +110,5 @@ class VirtualRoutingFields(Policy):
         Args:
             created_utc: of the upstream receipt.
         """
-        active = [one for one in self.overrides if in_force(one.expires, created_utc)]
+        active = [one for one in self.overrides if is_current(one.expires, created_utc)]
         return tuple(sorted(active, key=lambda one: one.merchant_id))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seg3b_assets.laws.overrides import NamedZones, in_force
+from seg3b_assets.laws.overrides import NamedZones, is_current
 from seg3b_assets.laws.tz_database import tz_database_zones
 from seg3b_assets.policies.policy_model import (
     Day,
@@ -89,15 +89,15 @@ class TzOverrides(Policy):
         Args:
             created_utc: of the upstream receipt.
         """
-        return {one.country_iso: one.tzid for one in self.overrides if in_force(one.expires, created_utc)}
+        return {one.country_iso: one.tzid for one in self.overrides if is_current(one.expires, created_utc)}
 
     def named(self, created_utc: str) -> NamedZones:
         """Zones by merchant and by edge, of the overrides in force."""
         return NamedZones(
-            {one.merchant_id: one.tzid for one in self.merchants if in_force(one.expires, created_utc)},
+            {one.merchant_id: one.tzid for one in self.merchants if is_current(one.expires, created_utc)},
             {
                 (one.merchant_id, one.edge_seq_index): one.tzid
                 for one in self.edges
-                if in_force(one.expires, created_utc)
+                if is_current(one.expires, created_utc)
             },
         )

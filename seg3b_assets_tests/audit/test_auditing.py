@@ -11,7 +11,7 @@ from seg3b_assets.audit import AuditReport, AuditTree, audit
 from seg3b_assets.audit.checks import check_specs
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.results import _decided
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 
 CATALOGUE = "edge_catalogue_3B"
 INDEX = "edge_catalogue_index_3B"
@@ -72,12 +72,12 @@ def test_what_the_tree_lacks_is_skipped_and_said_so(tree: AuditTree) -> None:
 def test_a_decision_of_the_contract_is_taken_again_from_its_terms(
     tree: AuditTree, change: dict[str, pl.Expr], wrong: int
 ) -> None:
-    desk = Desk(tree, Findings(check_specs()), 1)
+    context = AuditContext(tree, Findings(check_specs()), 1)
     names = ("results", "contract", "terms")
-    results, contract, terms = (desk.table(f"virtual_validation_{name}_3B") for name in names)
+    results, contract, terms = (context.table(f"virtual_validation_{name}_3B") for name in names)
     assert results is not None and contract is not None and terms is not None
     one = results.filter(metric="edges_per_merchant_cv", scope="GLOBAL")
     assert one["status"].to_list() == ["PASS"]
-    _decided(desk, one.with_columns(**change), contract.with_columns(severity=pl.lit("WARNING")), terms)
-    [found] = [result for result in desk.findings.report().checks if result.check_id == "S4.results"]
+    _decided(context, one.with_columns(**change), contract.with_columns(severity=pl.lit("WARNING")), terms)
+    [found] = [result for result in context.findings.report().checks if result.check_id == "S4.results"]
     assert found.affected_count == wrong

@@ -15,7 +15,7 @@ LINEAGES = {42: "ab" * 32, 7: "cd" * 32}
 
 
 @pytest.mark.parametrize(
-    ("passed", "in_force", "moved"),
+    ("passed", "current", "moved"),
     [
         (True, True, {"candidate", "certification", "last_good"}),
         (False, True, {"candidate"}),
@@ -24,22 +24,22 @@ LINEAGES = {42: "ab" * 32, 7: "cd" * 32}
     ],
 )
 def test_last_good_moves_only_after_a_pass_of_what_is_in_force(
-    passed: bool, in_force: bool, moved: set[str]
+    passed: bool, current: bool, moved: set[str]
 ) -> None:
-    moves = after_certification(LINEAGES, passed, in_force)
+    moves = after_certification(LINEAGES, passed, current)
     assert set(moves) == moved
     assert all(lineages == LINEAGES for lineages in moves.values())
 
 
-@pytest.mark.parametrize("in_force", [True, False])
-def test_a_run_moves_candidate_when_it_is_in_force(in_force: bool) -> None:
-    assert set(after_run(LINEAGES, in_force)) == ({"candidate"} if in_force else set())
+@pytest.mark.parametrize("current", [True, False])
+def test_a_run_moves_candidate_when_it_is_in_force(current: bool) -> None:
+    assert set(after_run(LINEAGES, current)) == ({"candidate"} if current else set())
 
 
 def test_moving_is_idempotent_and_never_pins_what_has_no_record(back_end: BackEnd, tmp_path: Path) -> None:
     home = ToyHome.at(tmp_path, back_end=back_end)
     kept = {42: home.run(1).lineage_id}
-    moves = after_certification(kept | {7: LINEAGES[7]}, passed=True, in_force=True)
+    moves = after_certification(kept | {7: LINEAGES[7]}, passed=True, current=True)
     assert move_refs(home.path, moves) == ("candidate", "certification", "last_good")
     assert move_refs(home.path, moves) == ()
     assert home.refs.read("last_good") == home.refs.read("candidate") == kept

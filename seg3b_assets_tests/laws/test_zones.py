@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
-from seg3b_assets.laws.overrides import NamedZones, in_force
+from seg3b_assets.laws.overrides import NamedZones, is_current
 from seg3b_assets.laws.tz_database import present_name, tz_database_zones
 from seg3b_assets.laws.zones import NUDGE, OVERRIDE, POLYGON, UNRESOLVED, ZoneResolver
 
@@ -156,4 +156,4 @@ def test_an_edges_override_comes_before_its_merchants_and_that_before_the_countr
     [(None, True), ("2026-11-01", True), ("2026-11-02", True), ("2026-10-31", False), ("2025-12-31", False)],
 )
 def test_an_override_expires_with_the_day_before_upstreams_receipt(expires: str | None, holds: bool) -> None:
-    assert in_force(expires, "2026-11-01T00:00:00.000000Z") is holds
+    assert is_current(expires, "2026-11-01T00:00:00.000000Z") is holds

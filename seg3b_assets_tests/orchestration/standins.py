@@ -56,7 +56,7 @@ class StandIns:
     salts: dict[str, str] = field(default_factory=dict)
     ran: list[tuple[int, str]] = field(default_factory=list)
 
-    def put_in_force(self) -> None:
+    def make_current(self) -> None:
         """Have the next run see the versions as they are now."""
         default_segment.cache_clear()
 
@@ -92,9 +92,9 @@ def stand_ins(patch: pytest.MonkeyPatch) -> Iterator[StandIns]:
     real = contracts.contract
     patch.setattr(registry, "states", found.states)
     patch.setattr(contracts, "contract", lambda dataset_id: Bytes(real(dataset_id)))
-    found.put_in_force()
+    found.make_current()
     yield found
-    found.put_in_force()
+    found.make_current()
 
 
 def other_numpy(patch: pytest.MonkeyPatch) -> None:

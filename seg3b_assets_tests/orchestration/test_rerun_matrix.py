@@ -18,7 +18,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from seg3b_assets.certification.targets import lineages_in_force
+from seg3b_assets.certification.targets import current_lineages
 from seg3b_assets.cli import app
 from seg3b_assets.contracts import contract
 from seg3b_assets.definitions import defs
@@ -103,7 +103,7 @@ class Matrix:
     def change_logic(self, state: str, version: str, salt: str = "") -> None:
         self.versions[state] = self.states.versions[state] = version
         self.states.salts[state] = salt
-        self.states.put_in_force()
+        self.states.make_current()
 
     def comment(self, policy_id: str) -> None:
         with (self.installed.policies / f"{policy_id}.yaml").open("a") as file:
@@ -249,7 +249,7 @@ def test_upstream_that_changed_for_one_seed_reruns_that_seed(matrix: Matrix) -> 
 def test_a_rollback_on_the_command_line_is_stale_in_dagster_as_in_the_plan(matrix: Matrix) -> None:
     matrix.run_stale()
     home = matrix.installed.home
-    Refs(home).move("last_good", lineages_in_force(Store(home, contract)))
+    Refs(home).move("last_good", current_lineages(Store(home, contract)))
     matrix.comment("tz_nudge")
     matrix.run_stale()
     matrix.assert_fresh()

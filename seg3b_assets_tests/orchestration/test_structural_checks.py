@@ -10,7 +10,7 @@ import pytest
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.definitions import defs
 from seg3b_assets.inputs.published import Published
-from seg3b_assets.orchestration.resources import published_by, snapshots_in_force
+from seg3b_assets.orchestration.resources import current_snapshots, published_by
 from seg3b_assets.orchestration.structural_checks import structural_checks, structural_results
 from seg3b_assets.pipeline import SeedRun, default_segment
 from seg3b_assets.settings import Settings
@@ -40,7 +40,7 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         settings, segment = Settings.from_environment(), default_segment()
         SeedRun(settings, 42).run()
         store = Store(settings.home, segment.contracts)
-        yield published_by(snapshots_in_force(store, segment, 42), segment)
+        yield published_by(current_snapshots(store, segment, 42), segment)
 
 
 def outcome(published: Published, dataset_id: str) -> dict[str, bool]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seg3b_assets.audit import AuditTree
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.maps import Region, ZoneMap, only_zone, read_maps, wrapped
-from seg3b_assets.audit.tree import Desk
+from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.audit.verification import verify_specs
 from seg3b_assets.laws.zones import ZoneResolver
 
@@ -44,7 +44,7 @@ def test_a_point_on_an_edge_or_a_bit_beside_it_is_told_exactly(edge: int, along:
 
 
 def test_real_countries_agree_near_and_on_their_borders(tree: AuditTree) -> None:
-    maps = read_maps(Desk(tree, Findings(verify_specs()), 1))
+    maps = read_maps(AuditContext(tree, Findings(verify_specs()), 1))
     assert maps is not None
     places = pl.read_parquet(sorted(tree.inputs["settlement_gazetteer"].glob("*.parquet"))).filter(
         pl.col("country_iso").is_in(["NO", "ID", "RU"])
