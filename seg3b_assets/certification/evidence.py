@@ -27,6 +27,7 @@ PHASE: Final = "P5"
 METRICS_CONTRACT: Final = "validation_metrics_seed_3B"
 PLOTS_CONTRACT: Final = "validation_plots_seed_3B"
 SUMMARY_CONTRACT: Final = "validation_cross_seed_summary_3B"
+REFERENCE_CONTRACT: Final = "validation_reference_3B"
 
 
 def policy_digests(policies: PolicySet) -> dict[str, str]:
@@ -62,6 +63,8 @@ def evidence(
     summary = cross_seed_summary(certification, policies.certification.seeds, header)
     files[CROSS_SEED_SUMMARY] = _document(SUMMARY_CONTRACT, summary)
     files[GATE_MATRIX] = matrix_bytes(gate_matrix(certification))
+    if certification.reference is not None:
+        files[REFERENCE] = _document(REFERENCE_CONTRACT, reference_document(certification, header))
     trace = failure_trace(certification, header)
     if trace is not None:
         files[FAILURE_TRACE] = trace.encode()
@@ -75,6 +78,7 @@ def _document(dataset_id: str, value: dict[str, Any]) -> bytes:
 
 SEGMENT: Final = "3B"
 CROSS_SEED_SUMMARY: Final = "3B_validation_cross_seed_summary.json"
+REFERENCE: Final = "3B_validation_reference.json"
 FAILURE_TRACE: Final = "3B_validation_failure_trace.md"
 
 _WHERE_TO_LOOK: Final = {
@@ -192,6 +196,17 @@ def cross_seed_summary(
             "overall_verdict": certification.verdict,
         },
         "ranked_failures": [dict(failure) for failure in certification.failures],
+    }
+
+
+def reference_document(certification: Certification, header: ReportHeader) -> dict[str, Any]:
+    """``3B_validation_reference.json``."""
+    tier = {} if certification.reference is None else certification.reference.record()
+    return {
+        "segment": SEGMENT,
+        "generated_utc": header.generated_utc,
+        **tier,
+        "grade_a_plus": certification.grade_a_plus,
     }
 
 

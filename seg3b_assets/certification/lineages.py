@@ -16,6 +16,7 @@ from seg3b_assets.pipeline import RunRecord, SeedRun, Segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.realism import CouplingMedians, SeedOutputs, SeedScore, read_outputs, score_seed
+from seg3b_assets.realism.reference_tier.scoring import reference_frames, score_reference
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s2_edges.counterfactual import redrawn_edges, uncoupled
 
@@ -89,7 +90,12 @@ def score_lineage(
     sealed = _sealed_again(settings, segment, policies, lineage)
     outputs = read_outputs(lineage.identity, lineage.record.published, sealed.inputs)
     without = uncoupled_medians(lineage, sealed, outputs, settings.workers)
-    return score_seed(outputs, sealed.policies, without, settings.workers)
+    score = score_seed(outputs, sealed.policies, without, settings.workers)
+    if sealed.policies.certification.reference is None:
+        return score
+    frames = reference_frames(outputs, lineage.record.published, sealed.inputs)
+    tier = score_reference(lineage.identity, frames, sealed.policies.certification)
+    return replace(score, reference=tier)
 
 
 def uncoupled_medians(

@@ -21,12 +21,14 @@ from seg3b_assets.certification.documents import SeedDocument, Summary
 from seg3b_assets.certification.evidence import (
     CROSS_SEED_SUMMARY,
     FAILURE_TRACE,
+    REFERENCE,
     evidence,
     metrics_file_name,
     policy_digests,
 )
 from seg3b_assets.certification.lineages import SeedLineage, bring_up_to_date, score_lineage
 from seg3b_assets.certification.pinned import after_certification
+from seg3b_assets.certification.reference_documents import ReferenceTier
 from seg3b_assets.certification.references import last_good_before
 from seg3b_assets.certification.verdict import certify_scores
 from seg3b_assets.laws.errors import Seg3BError
@@ -40,7 +42,7 @@ from seg3b_assets.store import PolicyBytes, Store
 from seg3b_assets.store.refs import move_refs
 
 # Raise it when scoring changes what a document says: what is kept is then scored again.
-CODE_VERSION: Final = "1.3.0"
+CODE_VERSION: Final = "1.4.0"
 
 T = TypeVar("T")
 
@@ -98,6 +100,7 @@ def certify(
             required=required,
             reused=reused,
             wall_s=perf_counter() - started,
+            reference=ReferenceTier.of(documents[REFERENCE]) if REFERENCE in documents else None,
         )
         _make_current(settings, archive, run, scoring_s)
     return run
@@ -186,6 +189,7 @@ class CertificationRun:
         required: the seeds the policy asks for.
         reused: whether it was kept already and nothing was scored.
         wall_s: wall seconds, running the seeds included.
+        reference: the tier above B+; None of one kept by a release before it was measured.
     """
 
     certification_id: str
@@ -197,6 +201,7 @@ class CertificationRun:
     required: tuple[int, ...]
     reused: bool
     wall_s: float
+    reference: ReferenceTier | None = None
 
     @property
     def verdict(self) -> str:
@@ -206,6 +211,11 @@ class CertificationRun:
     @property
     def grade_a(self) -> bool:
         return self.summary.overall.grade_a
+
+    @property
+    def grade_a_plus(self) -> bool:
+        """Grade A with every gate of the reference tier; not where the tier was not measured."""
+        return self.reference is not None and self.reference.grade_a_plus
 
     @property
     def passed(self) -> bool:
@@ -248,6 +258,7 @@ class CertificationRun:
             "cross_seed": self.summary.cross_seed_checks.as_json(),
             "confidence": self.summary.confidence.as_json(),
             "margins": self.margins,
+            "reference": None if self.reference is None else self.reference.brief(),
             "summary_path": str(self.summary_path),
             "wall_s": round(self.wall_s, 3),
         }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seg3b_assets.certification.reference_tier import ReferenceVerdict, reference_verdict
 from seg3b_assets.laws.snapping import snap_scalar
 from seg3b_assets.policies import Certification as CertificationPolicy
 from seg3b_assets.policies import PolicySet
@@ -203,12 +204,14 @@ class Certification:
         scores: by seed, in the order they were given.
         confidence: the record of every layer, each with ``pass``.
         failures: ranked, as in the cross-seed summary.
+        reference: the tier above B+; None where it was not measured.
     """
 
     scores: Mapping[int, SeedScore]
     cross_seed: CrossSeed
     confidence: Mapping[str, Any]
     failures: Sequence[Mapping[str, Any]]
+    reference: ReferenceVerdict | None = None
 
     @property
     def verdict(self) -> str:
@@ -218,6 +221,11 @@ class Certification:
     @property
     def grade_a(self) -> bool:
         return self.verdict == PASS_BPLUS and bool(self.confidence["pass"])
+
+    @property
+    def grade_a_plus(self) -> bool:
+        """Grade A, and every gate of the reference tier."""
+        return self.grade_a and self.reference is not None and self.reference.passed
 
     @property
     def margins(self) -> dict[str, dict[str, float]]:
@@ -273,7 +281,16 @@ def certify_scores(scores: Sequence[SeedScore], policies: PolicySet) -> Certific
         cross_seed=cross,
         confidence=confidence_record(scores, policies),
         failures=ranked_failures(scores, cross),
+        reference=_reference(scores, policies.certification),
     )
+
+
+def _reference(scores: Sequence[SeedScore], policy: CertificationPolicy) -> ReferenceVerdict | None:
+    """The tier above B+, where every seed was measured for it."""
+    measured = [score.reference for score in scores if score.reference is not None]
+    if policy.reference is None or len(measured) != len(scores):
+        return None
+    return reference_verdict(measured, policy.reference)
 
 
 def confidence_record(scores: Sequence[SeedScore], policies: PolicySet) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def certify(
 
     Exit codes: 0 PASS_B or PASS_BPLUS, 1 FAIL_REALISM, 2 other seeds than required, 3 a seed failed for another
     reason. With --json: {verdict, grade_a, scope, seeds_required, seeds{seed: verdict}, cross_seed, confidence,
-    margins{seed: {gate: margin}}, summary_path, wall_s, report_path}, under an overlay also
+    margins{seed: {gate: margin}}, reference{grade_a_plus, pass, seeds, pooled, across}, summary_path, wall_s,
+    report_path}, under an overlay also
     overlay{folder, base, changes[{policy, key, was, now}]}; or {error, seeds{seed: {error}}}.
     """
     log_to_stderr(verbose)

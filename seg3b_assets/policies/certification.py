@@ -27,6 +27,7 @@ from seg3b_assets.policies.policy_model import (
     refusal,
     require_unique,
 )
+from seg3b_assets.policies.reference_tier import ReferenceTier
 
 Seeds = Annotated[Listed[Seed], Field(min_length=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
@@ -125,7 +126,11 @@ class Retention(PolicyModel):
 
 
 class Certification(Policy):
-    """The verdict's numbers."""
+    """The verdict's numbers.
+
+    Attributes:
+        reference: the tier above B+; without it, it is not measured and no certification is A+.
+    """
 
     policy_id: Literal["certification"]
     seeds: Seeds
@@ -134,6 +139,7 @@ class Certification(Policy):
     stability: Stability
     prevalence_band: Pair[Share]
     confidence: Confidence
+    reference: ReferenceTier | None = None
     lanes: Lanes
     budgets: Budgets
     retention: Retention

@@ -48,22 +48,25 @@ class Vocabulary:
 
     Attributes:
         metrics: names of the metrics that are measured of a seed.
+        reference_metrics: names of those of the reference tier.
         datasets: ids of the datasets a check may sit on.
     """
 
     metrics: Collection[str]
     datasets: Collection[str]
+    reference_metrics: Collection[str] = ()
 
 
 def _metric(name: str, info: ValidationInfo) -> str:
-    return _known(name, _vocabulary(info).metrics)
+    return _known(name, vocabulary_of(info).metrics)
 
 
 def _dataset(name: str, info: ValidationInfo) -> str:
-    return _known(name, _vocabulary(info).datasets)
+    return _known(name, vocabulary_of(info).datasets)
 
 
-def _vocabulary(info: ValidationInfo) -> Vocabulary:
+def vocabulary_of(info: ValidationInfo) -> Vocabulary:
+    """What the policy that is being read may name."""
     if not isinstance(info.context, Vocabulary):
         raise LookupError("a policy with gates is read with a Vocabulary as context")
     return info.context

@@ -7,11 +7,12 @@ can come of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seg3b_assets.laws.snapping import snap_scalar
+from seg3b_assets.laws.snapping import SCALAR_UNITS, snap_scalar
 from seg3b_assets.policies import Certification, VirtualValidation
 from seg3b_assets.policies.gates import HardGate
 from seg3b_assets.realism.measurement import NOT_APPLICABLE, Measurement
@@ -117,7 +118,20 @@ def _standing(condition: Condition) -> tuple[int, float]:
 
 
 def hold(metric: str, measurement: Measurement, operator: str, threshold: Threshold) -> Condition:
-    """Hold a measured value against a bound; both ends of a range are inside it."""
+    """Hold a registered metric's value against a bound; both ends of a range are inside it."""
+    known = METRICS[metric]
+    return hold_value(metric, measurement, operator, threshold, known.grid, known.ceiling)
+
+
+def hold_value(
+    metric: str,
+    measurement: Measurement,
+    operator: str,
+    threshold: Threshold,
+    grid: int = SCALAR_UNITS,
+    ceiling: float = math.inf,
+) -> Condition:
+    """``hold`` of a value whose grid and largest value the caller knows."""
     value = measurement.value
     if value is None:
         return Condition(metric, operator, threshold, None, None, None, None, None)
@@ -134,9 +148,9 @@ def hold(metric: str, measurement: Measurement, operator: str, threshold: Thresh
         threshold=threshold,
         observed=value,
         passed=not missed,
-        miss_abs=snap_scalar(missed, METRICS[metric].grid),
+        miss_abs=snap_scalar(missed, grid),
         miss_pct=snap_scalar(100.0 * missed / abs(bound)) if bound else None,
-        margin=_margin(metric, operator, value, ends),
+        margin=_margin(ceiling, operator, value, ends),
     )
 
 
@@ -156,15 +170,15 @@ def _ends(operator: str, threshold: Threshold) -> Ends:
     return (float(threshold), None) if operator == ">=" else (None, float(threshold))
 
 
-def _margin(metric: str, operator: str, value: float, ends: Ends) -> float:
+def _margin(ceiling: float, operator: str, value: float, ends: Ends) -> float:
     low, high = ends
     shares = []
     if low is not None:
-        bounded = operator == ">=" and METRICS[metric].ceiling <= 1.0 and value >= low
+        bounded = operator == ">=" and ceiling <= 1.0 and value >= low
         room = 1.0 - low if bounded else low
-        shares.append((value - low) / room if room else 0.0)
+        shares.append((value - low) / abs(room) if room else 0.0)
     if high is not None:
-        shares.append((high - value) / high if high else 0.0)
+        shares.append((high - value) / abs(high) if high else 0.0)
     return snap_scalar(min(shares))
 
 

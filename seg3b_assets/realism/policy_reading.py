@@ -15,6 +15,8 @@ from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies import Policy, PolicySet, loader
 from seg3b_assets.policies.gates import Vocabulary
 from seg3b_assets.policies.strict_yaml import Document
+from seg3b_assets.realism.reference_tier.pooling import POOLED_METRICS
+from seg3b_assets.realism.reference_tier.registry import REFERENCE_METRICS
 from seg3b_assets.realism.registry import SEED_METRICS
 
 P = TypeVar("P", bound=Policy)
@@ -30,6 +32,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         metrics=frozenset(metric.name for metric in SEED_METRICS),
         datasets=frozenset(each.id for each in all_contracts().values() if each.producer in _MEASURED_STATES),
+        reference_metrics=frozenset({**REFERENCE_METRICS, **POOLED_METRICS}),
     )
 
 

@@ -26,6 +26,7 @@ from seg3b_assets.realism.gates import GateResult, all_pass, hard_gates, seed_ve
 from seg3b_assets.realism.metrics import SeedMetrics, measure_population
 from seg3b_assets.realism.outputs import SeedOutputs
 from seg3b_assets.realism.population import population_of, published_tables
+from seg3b_assets.realism.reference_tier.scoring import ReferenceScore
 
 F64 = NDArray[np.float64]
 
@@ -43,6 +44,7 @@ class SeedScore:
         contract_rows: rows of the validation contract; 0 when there is none.
         settlements: how many were ``ingested`` and how many ``drawn``.
         plots: the small frames a report draws.
+        reference: the tier above B+; None where it was not measured.
     """
 
     identity: RunIdentity
@@ -56,6 +58,7 @@ class SeedScore:
     contract_rows: int
     settlements: Mapping[str, int]
     plots: PlotFrames
+    reference: ReferenceScore | None = None
 
     @property
     def seed(self) -> int:

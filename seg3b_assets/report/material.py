@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seg3b_assets.certification.documents import LEVELS, SeedDocument, Summary, Threshold
+from seg3b_assets.certification.reference_documents import ReferenceTier
 from seg3b_assets.certification.references import Reference
 from seg3b_assets.laws.input_notes import InputNote
 from seg3b_assets.policies.certification import Lanes
@@ -61,6 +62,7 @@ class ReportMaterial:
         digests: SHA-256 by file of the certification.
         input_notes: what S0 had to say of each seed's inputs; a seed whose documents are not kept is not in it.
         trace: the failure trace; None where no gate fails.
+        reference: the tier above B+; None in a certification from before it was measured.
     """
 
     certification_id: str
@@ -73,6 +75,7 @@ class ReportMaterial:
     references: Sequence[Reference]
     digests: Mapping[str, str]
     trace: str | None = None
+    reference: ReferenceTier | None = None
     input_notes: Mapping[int, Sequence[InputNote]] = field(default_factory=dict)
 
     @property

@@ -16,6 +16,7 @@ from seg3b_assets.report import (
     confidence_plots,
     map_plots,
     network_plots,
+    reference_tables,
     settlement_plots,
     tables,
 )
@@ -69,6 +70,27 @@ def confidence_section(material: ReportMaterial) -> Section:
         tables.uplift_table(layers),
     ]
     return Section("confidence", "Confidence", blocks)
+
+
+def reference_section(material: ReportMaterial) -> Section:
+    tier = material.reference
+    lead = (
+        "What an expert in payments looks at first. It changes no verdict and blocks nothing; grade A+ is grade A "
+        "with every gate of it."
+    )
+    if tier is None:
+        untold = "It was not measured: this certification is from a release before it."
+        return Section("reference", "Reference tier", [lead, untold])
+    blocks: list[Block] = [
+        f"{lead} {reference_tables.standing_of(tier).sentence}",
+        reference_tables.reference_gates_table(tier),
+        reference_tables.across_table(tier),
+        reference_tables.sources_table(tier),
+        reference_tables.reference_table(tier, material.seeds),
+        reference_tables.yardsticks_table(tier),
+        "Locations of IPv4 addresses: IP Geolocation by DB-IP (db-ip.com), CC BY 4.0.",
+    ]
+    return Section("reference", "Reference tier", blocks)
 
 
 def runtime_section(material: ReportMaterial) -> Section:
@@ -208,6 +230,7 @@ _SECTIONS: Final = (
     comparison_section,
     stability_section,
     confidence_section,
+    reference_section,
     runtime_section,
     partial(_plots, "prevalence", "Who is virtual", "Which merchants the rules made virtual.", _PREVALENCE),
     partial(

@@ -14,6 +14,7 @@ from seg3b_assets.certification.documents import LEVELS
 from seg3b_assets.certification.run import CertificationRun
 from seg3b_assets.report import tables
 from seg3b_assets.report.content import FAIL, FAIL_MARK, NOTHING, PASS, Cell, Grid
+from seg3b_assets.report.reference_tables import across_table, reference_gates_table, standing_of
 from seg3b_assets.screen import Screen, Table, styled
 from seg3b_assets.wording import margin, seconds, seeds_named
 
@@ -32,6 +33,9 @@ def show_certification(run: CertificationRun, console: Screen) -> None:
             show_grid(tables.matrix_table(documents, level), console)
     show_grid(tables.cross_seed_table(run.summary, run.metrics), console)
     show_grid(tables.confidence_table(run.summary.confidence), console)
+    if run.reference is not None:
+        show_grid(reference_gates_table(run.reference), console)
+        show_grid(across_table(run.reference), console)
     failures = tables.failures_table(run.summary)
     if failures is not None:
         show_grid(failures, console)
@@ -39,6 +43,9 @@ def show_certification(run: CertificationRun, console: Screen) -> None:
     grade = "grade A" if run.grade_a else "not grade A"
     verdict = styled(f"{run.verdict}, {grade}", "bold green" if run.passed else "bold red")
     console.print(styled("verdict    ").append_text(verdict))
+    if run.reference is not None:
+        grade = "grade A+" if run.grade_a_plus else "not grade A+"
+        console.print(f"reference  {grade}: {standing_of(run.reference).counted}")
     if run.scope != POLICY_SCOPE:
         console.print(
             f"scope      named; no ref moves, the policy's certification is of {seeds_named(run.required)}"

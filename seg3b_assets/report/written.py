@@ -22,10 +22,12 @@ from seg3b_assets.certification.documents import LEVELS, Document, SeedDocument,
 from seg3b_assets.certification.evidence import (
     CROSS_SEED_SUMMARY,
     FAILURE_TRACE,
+    REFERENCE,
     metrics_file_name,
     plots_file_name,
 )
 from seg3b_assets.certification.kept import MANIFEST, KeptCertification
+from seg3b_assets.certification.reference_documents import ReferenceTier
 from seg3b_assets.certification.references import (
     CERTIFICATION_POLICY,
     Posture,
@@ -188,6 +190,7 @@ def _material(
         references=(baseline(posture), last_good(posture, before)),
         digests=_document(documents, kept, MANIFEST)["files"],
         trace=trace.read_text() if trace.is_file() else None,
+        reference=_typed(ReferenceTier, documents, kept, REFERENCE) if REFERENCE in documents else None,
         input_notes=_input_notes(settings.home, metrics),
     )
     return material, before

@@ -15,6 +15,7 @@ from seg3b_assets.certification import GATE_MATRIX, CertificationRun, SeedsFaile
 from seg3b_assets.certification.evidence import (
     CROSS_SEED_SUMMARY,
     FAILURE_TRACE,
+    REFERENCE,
     metrics_file_name,
     plots_file_name,
 )
@@ -42,12 +43,24 @@ def executed(run: CertificationRun) -> set[str]:
     return {state for lineage in run.lineages.values() for state in lineage.record.executed}
 
 
+KINDS = ("cross_seed_summary", "metrics_seed", "plots_seed", "reference")
+
+
 def test_the_artefacts_are_those_of_the_gates_and_keep_their_contracts(certified: Certified) -> None:
     files = certified.files
-    assert set(files) == {*DOCUMENTS, *PLOTS, CROSS_SEED_SUMMARY, GATE_MATRIX, "certification.json"}
-    for name in (*DOCUMENTS, *PLOTS, CROSS_SEED_SUMMARY):
+    assert set(files) == {
+        *DOCUMENTS,
+        *PLOTS,
+        CROSS_SEED_SUMMARY,
+        REFERENCE,
+        GATE_MATRIX,
+        "certification.json",
+    }
+    for name in (*DOCUMENTS, *PLOTS, CROSS_SEED_SUMMARY, REFERENCE):
         document = orjson.loads(files[name])
-        kind = next(kind for kind in ("cross_seed_summary", "metrics_seed", "plots_seed") if kind in name)
+        kind = next(
+            kind for kind in ("cross_seed_summary", "metrics_seed", "plots_seed", "reference") if kind in name
+        )
         dataset = f"validation_{kind}_3B"
         assert contract(dataset).check_document(document) == []
         assert canonical_json(document) == files[name]

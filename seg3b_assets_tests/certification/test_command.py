@@ -37,6 +37,7 @@ def test_the_json_has_its_keys_and_a_pass_is_exit_code_0(
         "cross_seed",
         "confidence",
         "margins",
+        "reference",
         "summary_path",
         "wall_s",
         "report_path",
@@ -45,6 +46,8 @@ def test_the_json_has_its_keys_and_a_pass_is_exit_code_0(
     assert list(printed["seeds"].items()) == [("31415", "PASS_BPLUS"), ("42", "PASS_BPLUS")]
     assert printed["cross_seed"].keys() == {"3B-X01", "3B-X02", "3B-X03"}
     assert printed["margins"].keys() == {"31415", "42"}
+    assert printed["reference"].keys() == {"grade_a_plus", "pass", "seeds", "pooled", "across"}
+    assert printed["reference"]["seeds"].keys() == {"31415", "42"}
     assert printed["wall_s"] > 0
     summary = Path(printed["summary_path"])
     assert summary.is_relative_to(installation.home)
@@ -64,7 +67,9 @@ def test_a_person_reads_every_gate_of_every_seed_and_the_verdict(
     gate = certified.run.metrics[42].hard_gates["3B-V07"]
     [row] = [line for line in lines if line.startswith("V07 ")]
     assert f"{number(gate.observed)} {margin(gate.margin)}" in row
-    for line in ("X01", "bootstrap", "seeds alike", "coupling", "classes", "contract"):
+    for gate in (f"R{at:02d}" for at in range(1, 13)):
+        assert [line for line in lines if line.startswith(gate)]
+    for line in ("X01", "RX1", "RX2", "RX3", "bootstrap", "seeds alike", "coupling", "classes", "contract"):
         assert [found for found in lines if found.startswith(line)]
     assert any(line.startswith("verdict") and "PASS_BPLUS" in line for line in lines)
     assert f"summary    {installation.home}" in done.stdout

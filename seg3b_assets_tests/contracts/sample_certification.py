@@ -8,6 +8,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.policies.gates import REQUIRED_HARD_GATES, REQUIRED_STRETCH_GATES
 from seg3b_assets.realism import METRICS
 from seg3b_assets.realism.figure_data import PLOT_FRAMES
+from seg3b_assets_tests.contracts.sample_reference import reference_sample
 from seg3b_assets_tests.contracts.sample_rows import H32, H64, UTC
 
 # What the document must have; what policies and registry hold besides is allowed, not asked for.
@@ -133,6 +134,7 @@ CERTIFICATION: dict[str, Any] = {
         },
         "ranked_failures": [_FAILURE],
     },
+    "validation_reference_3B": reference_sample([42, 7]),
     "certification_report_3B": {
         "segment": "3B",
         "version": 1,

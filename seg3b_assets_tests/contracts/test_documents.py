@@ -39,6 +39,10 @@ OBJECTS_OF_FREE_KEYS = {
     # the report: by lane, file, seed
     "lanes",
     "digests",
+    # the reference tier: by table, gate
+    "yardsticks",
+    "gates",
+    "pooled",
     "last_good_before",
 }
 

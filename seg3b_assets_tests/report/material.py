@@ -12,10 +12,12 @@ from seg3b_assets.certification.evidence import (
     failure_trace,
     metrics_document,
 )
+from seg3b_assets.certification.reference_documents import ReferenceTier
 from seg3b_assets.certification.references import PolicyChange, Reference, metric_values
 from seg3b_assets.certification.verdict import certify_scores
 from seg3b_assets.realism import score_seed
 from seg3b_assets.report.material import ReportMaterial, SeedCost, StateCost
+from seg3b_assets_tests.contracts.sample_reference import reference_sample
 from seg3b_assets_tests.realism.worlds import SOUND, Shape, enforced, policies
 
 UTC = "2026-03-08T09:10:11.121314Z"
@@ -66,6 +68,7 @@ def material(shapes: tuple[Shape, ...] = (SOUND, SOUND)) -> ReportMaterial:
         ),
         digests={"3B_validation_gate_matrix.csv": "78" * 32},
         trace=failure_trace(certification, header),
+        reference=ReferenceTier.of(reference_sample(seeds)),
     )
 
 

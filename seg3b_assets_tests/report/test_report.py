@@ -31,6 +31,7 @@ SECTIONS = [
     "deltas",
     "stability",
     "confidence",
+    "reference",
     "runtimes",
     "prevalence",
     "settlement",

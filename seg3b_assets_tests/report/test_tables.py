@@ -10,7 +10,7 @@ from io import StringIO
 import pytest
 
 from seg3b_assets.certification.documents import LEVELS
-from seg3b_assets.report import tables
+from seg3b_assets.report import reference_tables, tables
 from seg3b_assets.report.content import FAIL_MARK, Cell, Grid, Section
 from seg3b_assets.report.csv import grids_csv
 from seg3b_assets.report.markdown import grid_markdown
@@ -28,6 +28,16 @@ def shown() -> ReportMaterial:
     return material((SOUND, FLAT))
 
 
+def reference_grids(shown: ReportMaterial) -> list[Grid]:
+    assert shown.reference is not None
+    return [
+        reference_tables.reference_gates_table(shown.reference),
+        reference_tables.reference_table(shown.reference, shown.seeds),
+        reference_tables.across_table(shown.reference),
+        reference_tables.sources_table(shown.reference),
+    ]
+
+
 def every_table(shown: ReportMaterial) -> list[Grid]:
     failures = tables.failures_table(shown.summary)
     assert failures is not None
@@ -40,6 +50,7 @@ def every_table(shown: ReportMaterial) -> list[Grid]:
         tables.uplift_table(layers),
         tables.classes_table(layers, shown.seeds),
         failures,
+        *reference_grids(shown),
         tables.lanes_table(shown.lanes, shown.costs, shown.scoring_s),
         tables.states_table(shown.costs, shown.seeds),
     ]
@@ -106,3 +117,30 @@ def test_the_csv_has_the_numbers_of_the_documents(shown: ReportMaterial) -> None
             assert float(row[f"seed {seed} margin"]) == gate.margin
             checked += 1
     assert checked > 40
+
+
+def first_words(grid: Grid) -> list[str]:
+    return [cell if isinstance(cell, str) else cell.text for cell in (row[0] for row in grid.rows)]
+
+
+def test_the_reference_tier_is_told_by_its_worst(shown: ReportMaterial) -> None:
+    tier = shown.reference
+    assert tier is not None
+    brief = reference_tables.reference_gates_table(tier)
+    assert first_words(brief) == ["R01a", "R03a", "R06e"]
+    atoms, bets = brief.rows[1:]
+    assert [cell if isinstance(cell, str) else cell.text for cell in atoms[1:]] == [
+        "atom_share",
+        "\u2264 0.0381",
+        "0.2",
+        "seed 42, home_share",
+        f"0 of {len(shown.seeds)}",
+    ]
+    assert isinstance(bets[3], Cell) and bets[3].state == "nothing"
+    standing = reference_tables.standing_of(tier)
+    assert (standing.failing, standing.untold) == (("3B-R03", "3B-RX1"), ("3B-R06", "3B-RX3"))
+    assert standing.sentence == "3 of 7 gates hold; R03 and RX1 do not; R06 and RX3 cannot be judged."
+    whole = reference_tables.reference_table(tier, shown.seeds)
+    assert first_words(whole) == ["R01a", "R03a", "R06e", "R09b", "all"]
+    assert {len(row) for row in whole.rows} == {4 + len(shown.seeds)}
+    assert first_words(reference_tables.across_table(tier)) == ["RX1", "RX2", "RX2", "RX3"]
