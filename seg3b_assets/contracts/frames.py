@@ -3,6 +3,9 @@
 A row schema is compiled once into polars expressions; a frame is then checked in one ``select`` that counts
 the rows each rule refuses, plus one neighbour comparison for order and keys. Only what fails is looked at
 again, for an example. No row becomes a Python object.
+
+Order is lexicographic over the sort columns: ascending (``-name`` descends), text by bytes, nulls last.
+A table in the order of its keys, declared or not, has its duplicates side by side: no hashing is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import polars as pl
 
 from seg3b_assets.contracts.columns import Column, columns_of, dtype_name
 from seg3b_assets.contracts.formats import FORMATS
-from seg3b_assets.contracts.order import check_order, sort_column
 from seg3b_assets.contracts.rules import RowRule, row_rules
 from seg3b_assets.contracts.schemas import Schema
 from seg3b_assets.contracts.violations import Violation
@@ -175,3 +177,77 @@ def _example(frame: pl.DataFrame, column: str, row: int) -> dict[str, Any]:
     if isinstance(value, float) and not -float("inf") < value < float("inf"):
         value = str(value)  # JSON has no NaN and no infinity
     return {"row": row, "value": value.hex() if isinstance(value, bytes) else value}
+
+
+def sort_column(key: str) -> tuple[str, bool]:
+    """Column and direction of a sort key: ``-name`` is (name, True)."""
+    return key.removeprefix("-"), key.startswith("-")
+
+
+def check_order(frame: pl.DataFrame, sort: Sequence[str], keys: Sequence[str]) -> list[Violation]:
+    """Violations ``sort`` and ``unique`` of a frame that holds all columns of ``sort`` and ``keys``."""
+    violations = []
+    ordered = False
+    if sort and frame.height > 1:
+        disorder = _disorder(frame, sort)
+        ordered = not disorder.any()
+        if not ordered:
+            violations.append(_sort_violation(frame, sort, disorder))
+    if keys and frame.height > 1:
+        in_key_order = ordered and {sort_column(key)[0] for key in sort} == set(keys)
+        side_by_side = in_key_order or not _disorder(frame, keys).any()
+        repeated = _repeats_neighbour(frame, keys) if side_by_side else _repeats(frame, keys)
+        if repeated.any():
+            violations.append(_unique_violation(frame, keys, repeated))
+    return violations
+
+
+def _neighbours(name: str) -> tuple[pl.Expr, pl.Expr]:
+    column = pl.col(name)
+    return column.slice(0, pl.len() - 1), column.slice(1)
+
+
+def _disorder(frame: pl.DataFrame, sort: Sequence[str]) -> pl.Series:
+    """True at i where row i + 1 must stand before row i; length rows − 1."""
+    out_of_order = pl.lit(False)
+    for key in reversed(sort):
+        name, descending = sort_column(key)
+        first, second = _neighbours(name)
+        before, same = second > first if descending else second < first, first == second
+        if frame[name].null_count():
+            before = before.fill_null(False) | (first.is_null() & second.is_not_null())
+            same = first.eq_missing(second)
+        out_of_order = before | (same & out_of_order)
+    return frame.select(bad=out_of_order)["bad"]
+
+
+def _repeats_neighbour(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """True at i where row i + 1 has row i's key; length rows − 1."""
+    same = pl.all_horizontal(first.eq_missing(second) for first, second in map(_neighbours, keys))
+    return frame.select(bad=same)["bad"]
+
+
+def _repeats(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """True at i where row i + 1 has the key of an earlier row; length rows − 1."""
+    key = pl.struct(keys) if len(keys) > 1 else pl.col(keys[0])
+    return (~frame.select(key.is_first_distinct()).to_series())[1:]
+
+
+def _keys_at(frame: pl.DataFrame, names: Sequence[str], row: int) -> dict[str, object]:
+    return {"row": row, "value": frame.select(names).row(row, named=True)}
+
+
+def _sort_violation(frame: pl.DataFrame, sort: Sequence[str], disorder: pl.Series) -> Violation:
+    row = int(disorder.arg_true()[0]) + 1
+    names = [sort_column(key)[0] for key in sort]
+    example = {**_keys_at(frame, names, row), "after": frame.select(names).row(row - 1, named=True)}
+    expected = "in order of " + ", ".join(
+        f"{name} descending" if descending else name for name, descending in map(sort_column, sort)
+    )
+    return Violation("sort", ",".join(names), int(disorder.sum()), example, expected + ", nulls last")
+
+
+def _unique_violation(frame: pl.DataFrame, keys: Sequence[str], repeated: pl.Series) -> Violation:
+    row = int(repeated.arg_true()[0]) + 1
+    expected = "unique over " + ", ".join(keys)
+    return Violation("unique", ",".join(keys), int(repeated.sum()), _keys_at(frame, keys, row), expected)

@@ -1,7 +1,7 @@
 """Row rules as polars expressions: each is true where a value breaks the contract, null where there is none.
 
 One rule per constraint and column, or place inside a column, plus one per consequence of an ``if``/``then``.
-Uniqueness and order are not row rules (``order``).
+Uniqueness and order are not row rules (``frames``).
 """
 
 from __future__ import annotations
