@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from seg3b_assets.laws.errors import Seg3BError, fail
 from seg3b_assets.laws.hashing import path_digest, sha256_hex
 from seg3b_assets.laws.plain_files import open_plain, real_path
-from seg3b_assets.policies.overlay import MARK, SHIPPED, Overlaid, OverlayMark, changes, merged
-from seg3b_assets.policies.overlay_text import overlaid_text
+from seg3b_assets.policies.overlay import MARK, SHIPPED, Overlaid, OverlayMark, changes, merged, overlaid_text
 from seg3b_assets.policies.refusals import Refusal, from_validation, from_yaml, policy_error
 from seg3b_assets.policies.strict_yaml import MAX_BYTES, Document, YamlRefusedError, parse_document
 from seg3b_assets.shipped import shipped

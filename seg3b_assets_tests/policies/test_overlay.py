@@ -12,11 +12,10 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.policies import POLICY_MODELS, overlay_text
+from seg3b_assets.policies import POLICY_MODELS
 from seg3b_assets.policies.folders import policy_digests
 from seg3b_assets.policies.keyed import differences, same
-from seg3b_assets.policies.overlay import merged
-from seg3b_assets.policies.overlay_text import overlaid_text
+from seg3b_assets.policies.overlay import merged, overlaid_text
 from seg3b_assets.policies.strict_yaml import Document, YamlRefusedError, parse_document
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets_tests.policies.spoiling import SHIPPED, as_yaml
@@ -324,7 +323,7 @@ def _in_block(value: Any) -> str:
 def test_a_text_that_says_something_else_is_never_sealed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(overlay_text._Edits, "applied", lambda edits: edits.text)
+    monkeypatch.setattr("seg3b_assets.policies.overlay._Edits.applied", lambda edits: edits.text)
     with pytest.raises(Seg3BError) as caught:
         load_policies(BASELINE)
     assert caught.value.validator == "overlay_text"
