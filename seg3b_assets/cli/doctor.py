@@ -75,7 +75,7 @@ def doctor(
                 "seeds are of an upstream root; name it with --upstream", param_hint="--seed"
             )
         from seg3b_assets.doctor import examine
-        from seg3b_assets.doctor.presentation import lines
+        from seg3b_assets.doctor.examination import lines
         from seg3b_assets.progress import progress_for_terminal
 
         found = examine(settings, tuple(seed or ()), progress_for_terminal())

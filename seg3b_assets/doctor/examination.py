@@ -1,4 +1,7 @@
-"""The whole examination: the installation, then the upstream root where there is one. Nothing is written anywhere."""
+"""The whole examination: the installation, then the upstream root where there is one. Nothing is written anywhere.
+
+For a person at a terminal it is a line per finding, by area; what stops a run is counted last.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from seg3b_assets.doctor.finding import INTERNAL, ODD, Finding, Severity, looked
+from seg3b_assets.doctor.finding import INTERNAL, NOT_LOOKED_AT, ODD, RECEIPT, Finding, Severity, looked
 from seg3b_assets.doors import EXIT_PASS, EXIT_STRUCTURAL, EXIT_USAGE
+from seg3b_assets.laws.visible_text import visible
 from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.wording import number
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = "seg3b_assets.doctor"
 _MOST_OF_A_KIND: Final = 100
+
+RECEIPT_NAME: Final = "run_receipt.json"
+_WIDEST_CODE: Final = 34
 
 
 @dataclass(frozen=True)
@@ -138,3 +145,38 @@ def _together(findings: Sequence[Finding]) -> Iterator[Finding]:
         if key not in said:
             said.add(key)
             yield one
+
+
+def lines(found: Examination) -> Iterator[str]:
+    """The lines, without colour; a place in an upstream root is shown below it, the root being named by its receipt."""
+    area: tuple[str, int | None] | None = None
+    root = ""
+    for one in found.findings:
+        if area != (one.area, one.seed):
+            area = one.area, one.seed
+            yield one.area if one.seed is None else f"{one.area}, seed {one.seed}"
+        yield _line(one, root)
+        if one.area == RECEIPT and one.severity is Severity.fine:
+            root = one.place.removesuffix(RECEIPT_NAME)
+    yield verdict(found)
+
+
+def verdict(found: Examination) -> str:
+    """How many stop a run, and how many are odd."""
+    stopping, odd = len(found.of(Severity.stops)), found.of(Severity.odd)
+    unseen = sum(one.code == NOT_LOOKED_AT for one in odd)
+    also = f"; {len(odd) - unseen} odd and allowed" if len(odd) > unseen else ""
+    also += f"; {unseen} not looked at until that is mended" if unseen else ""
+    if not stopping:
+        return f"nothing found that would stop a run{also}"
+    return f"{stopping} {'thing stops' if stopping == 1 else 'things stop'} a run{also}"
+
+
+def _line(one: Finding, root: str) -> str:
+    remedy = f" -> {one.remedy}" if one.remedy else ""
+    # Of a root that is well, its path has been said once.
+    known = one.severity is Severity.fine and one.area.startswith("upstream") and one.area != RECEIPT
+    shown = one.place.replace(root, "") if root else one.place
+    place = "" if known else f"{shown}: "
+    mark = one.severity.value if one.severity is not Severity.stops else "STOPS"
+    return visible(f"  {mark:<5}  {one.code:<{_WIDEST_CODE}}  {place}{one.found}{remedy}")

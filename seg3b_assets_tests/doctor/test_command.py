@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seg3b_assets.cli import app
-from seg3b_assets.doctor import Examination, Finding, Severity, presentation
+from seg3b_assets.doctor import Examination, Finding, Severity, examination
 from seg3b_assets_tests.doctor.conftest import Broken
 from seg3b_assets_tests.doctor.test_upstream import lose_channel, lose_outlets
 from seg3b_assets_tests.faults.specimen import world_cache
@@ -140,7 +140,7 @@ def test_a_root_of_empty_files_is_findings_and_no_traceback(broken: Broken, tmp_
 
 def test_what_a_terminal_would_obey_is_shown_as_text() -> None:
     one = Finding("home", Severity.odd, "HELD", "\x1b[2Jhome", "a\nb\u202ec", "do\x07")
-    shown = list(presentation.lines(Examination((one,), 0.1)))
+    shown = list(examination.lines(Examination((one,), 0.1)))
     assert len(shown) == 3
     assert all(line.isprintable() for line in shown)
     assert r"\x1b[2Jhome" in shown[1]
