@@ -51,7 +51,7 @@ def build(  # noqa: PLR0913 - its options
     with reported(as_json, debug):
         from seg3b_assets.pipeline.borders import borders_of
         from seg3b_assets.progress import progress_for_terminal
-        from seg3b_assets.world.gazetteer import SourceError, gazetteer_of, read_places, write_gazetteer
+        from seg3b_assets.world.places import SourceError, gazetteer_of, read_places, write_gazetteer
 
         settings = settings_from(upstream=upstream)
         try:

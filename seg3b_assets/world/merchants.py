@@ -2,6 +2,9 @@
 
 Home countries follow total payment activity; categories and channels follow the packaged mix; outlet counts
 have heavy tails, and some merchants stand in several countries. Where exactly an outlet stands is ``sites``.
+
+Activity is a national total (economy × adoption), so large economies lead and small rich places stay small.
+Each packaged table names its source and year in its header.
 """
 
 from __future__ import annotations
@@ -15,17 +18,66 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.world.draws import Draws, pick, pick_other
-from seg3b_assets.world.economy import MerchantMix, merchant_mix, payment_activity
 from seg3b_assets.world.places import country_facts
-from seg3b_assets.world.recipe import WorldRecipe
+from seg3b_assets.world.recipe import DATA, WorldRecipe
 
 I64 = NDArray[np.int64]
 
+# A country the table leaves out counts as a low-income economy: 3,000 dollars a head, 30 % of adults paying
+# digitally.
+_FALLBACK_USD_PER_HEAD: Final = 3_000
+_FALLBACK_DIGITAL_PCT: Final = 30
+_USD_PER_UNIT: Final = 1_000_000
+_MIX_UNITS: Final = 1e12
 _MASS_UNITS: Final = 1 << 40
 _LARGEST_FOOTPRINT: Final = {"chain": 240, "local": 90, "few": 60}
 _MOST_FOREIGN_COUNTRIES: Final = 5
 _FOREIGN_OUTLET_CHANCE: Final = 0.4
 _SAME_CONTINENT_CHANCE: Final = 0.65
+
+
+@dataclass(frozen=True)
+class MerchantMix:
+    """One row per merchant category; arrays (categories,).
+
+    Attributes:
+        mcc: int32 category code. digital: whether it is of a digital kind. weight: int64, within its kind.
+        card_not_present_permille: int64, 0..1000. outlets: ``chain``, ``local`` or ``few``.
+    """
+
+    mcc: NDArray[np.int32]
+    digital: NDArray[np.bool_]
+    weight: NDArray[np.int64]
+    card_not_present_permille: NDArray[np.int64]
+    outlets: NDArray[np.str_]
+
+    def masses(self, digital_share: float) -> NDArray[np.int64]:
+        """Integer chance of each category when digital kinds hold ``digital_share`` of the merchants."""
+        scale = np.where(self.digital, digital_share, 1.0 - digital_share)
+        kind_sum = np.where(self.digital, self.weight[self.digital].sum(), self.weight[~self.digital].sum())
+        masses: NDArray[np.int64] = np.rint(self.weight * (scale / kind_sum) * _MIX_UNITS).astype(np.int64)
+        return masses
+
+
+def payment_activity(countries: Sequence[str]) -> NDArray[np.int64]:
+    """Digital payment activity of each country, millions of US dollars a year, at least 1."""
+    table = pl.read_csv(DATA / "economy.csv", comment_prefix="#")
+    known = {country: gdp * 1_000 * pct // 100 for country, gdp, pct in table.iter_rows()}
+    facts = country_facts()
+    per_head = _FALLBACK_USD_PER_HEAD * _FALLBACK_DIGITAL_PCT
+    fallback = {code: facts[code].population * per_head // (100 * _USD_PER_UNIT) for code in countries}
+    return np.array([max(known.get(code, fallback[code]), 1) for code in countries], np.int64)
+
+
+def merchant_mix() -> MerchantMix:
+    table = pl.read_csv(DATA / "merchant_mix.csv", comment_prefix="#")
+    return MerchantMix(
+        mcc=table["mcc"].to_numpy().astype(np.int32),
+        digital=(table["kind"] == "digital").to_numpy(),
+        weight=table["weight"].to_numpy(),
+        card_not_present_permille=table["card_not_present_permille"].to_numpy(),
+        outlets=table["outlets"].to_numpy().astype("U5"),
+    )
 
 
 @dataclass(frozen=True)

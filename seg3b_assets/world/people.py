@@ -1,4 +1,4 @@
-"""Tile weights that follow people (laws.md section 2, architecture.md: the embedded world).
+"""Tile weights that follow people (laws.md section 2).
 
 A place's people stay in its tile or spread to the country's tiles around it by a quartic kernel; a little
 weight is spread over the country's area. Masses are whole numbers, and the kernel is rounded to a grid before

@@ -21,7 +21,7 @@ READERS = (
     PACKAGE / "policies" / "loader.py",
     PACKAGE / "policies" / "layer_policies.py",
     PACKAGE / "pipeline" / "export_inputs.py",
-    PACKAGE / "world" / "gazetteer.py",
+    PACKAGE / "world" / "places.py",
 )
 # Each opens, or walks, by a path that may be a pipe, a device, a loop or a bomb.
 BY_THEMSELVES = {

@@ -16,7 +16,7 @@ from shapely import box
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.geography import CountryPolygons
 from seg3b_assets.laws.zones import ZoneResolver
-from seg3b_assets.world.gazetteer import SourceError, gazetteer_of, read_places, write_gazetteer
+from seg3b_assets.world.places import SourceError, gazetteer_of, read_places, write_gazetteer
 
 SQUARES = {"FR": box(0, 44, 4, 48), "GB": box(-4, 50, 0, 54)}
 WKB = [shapely.to_wkb(square) for square in SQUARES.values()]

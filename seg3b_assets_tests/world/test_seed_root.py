@@ -18,9 +18,8 @@ from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.states.s0_gate.bundles import verify_bundle
 from seg3b_assets.world import WorldRecipe, describe_world
 from seg3b_assets.world.draws import Draws
-from seg3b_assets.world.economy import merchant_mix
-from seg3b_assets.world.gates import CERTIFIED
-from seg3b_assets.world.merchants import Trade, draw_trade
+from seg3b_assets.world.merchants import Trade, draw_trade, merchant_mix
+from seg3b_assets.world.published import CERTIFIED
 from seg3b_assets_tests.world.conftest import World
 
 MANY = WorldRecipe(merchants=20_000)
