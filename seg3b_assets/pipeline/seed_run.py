@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from seg3b_assets.inputs.published import Published
 from seg3b_assets.laws.errors import fail
 from seg3b_assets.pipeline.keys import key_inputs
-from seg3b_assets.pipeline.meter import Meter
-from seg3b_assets.pipeline.record import RunRecord, StateResult
+from seg3b_assets.pipeline.record import Meter, RunRecord, StateResult
 from seg3b_assets.pipeline.segment import SealedSeed, Segment, default_segment, seal_seed
 from seg3b_assets.progress import SILENT, Progress
 from seg3b_assets.settings import Settings

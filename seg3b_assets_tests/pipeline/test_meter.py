@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from seg3b_assets.pipeline import meter
-from seg3b_assets.pipeline.meter import Meter
+from seg3b_assets.pipeline.record import Meter
 
 # In a process of its own: in one that has freed memory before, a hundred megabytes may cost nothing new.
 STRETCHES = """
 import numpy as np
-from seg3b_assets.pipeline.meter import Meter
+from seg3b_assets.pipeline.record import Meter
 before = Meter()
 start = before.megabytes()
 held = np.ones(100_000_000, np.uint8)
@@ -35,5 +34,5 @@ def test_a_peak_does_not_carry_over_to_the_next_stretch() -> None:
 
 
 def test_where_the_mark_cannot_be_reset_the_process_peak_is_given(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(meter, "_CLEAR", tmp_path / "no" / "such" / "file")
+    monkeypatch.setattr("seg3b_assets.pipeline.record._CLEAR", tmp_path / "no" / "such" / "file")
     assert Meter().megabytes() > 1
