@@ -35,7 +35,7 @@ def diff(
         from seg3b_assets.certification.comparison import compare
         from seg3b_assets.certification.targets import UnknownTargetError, resolve_target
         from seg3b_assets.contracts import contract
-        from seg3b_assets.report.comparison_terminal import WIDTH, show_comparison
+        from seg3b_assets.report.terminal import COMPARISON_WIDTH, show_comparison
         from seg3b_assets.store import Store
 
         store, seeds = Store(settings.home, contract), tuple(seed or ())
@@ -44,4 +44,4 @@ def diff(
             found = compare(store, contract, *sides)
         except UnknownTargetError as error:
             raise typer.BadParameter(str(error)) from error
-        print_json(found.as_json()) if as_json else show_comparison(found, console(WIDTH))
+        print_json(found.as_json()) if as_json else show_comparison(found, console(COMPARISON_WIDTH))

@@ -1,14 +1,20 @@
-"""The report for machines: contract ``certification_report_3B``. Numbers as measured, not as written for people."""
+"""The report for machines: contract ``certification_report_3B``, and tables as CSV for a spreadsheet.
+
+Numbers as measured, not as written for people: raw values where a cell of a table has one, its margin in a column
+beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Any, Final
 
 from seg3b_assets.certification.documents import LEVELS
 from seg3b_assets.certification.references import Reference
 from seg3b_assets.report.comparison import deltas, gate_changes
-from seg3b_assets.report.content import Section
+from seg3b_assets.report.content import Cell, Grid, Section
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.summary_section import actions, findings
 from seg3b_assets.report.tables import GateRow, gate_rows
@@ -105,3 +111,31 @@ def _runtimes(material: ReportMaterial) -> dict[str, Any]:
             for seed, cost in material.costs.items()
         },
     }
+
+
+def grids_csv(grids: Iterable[Grid]) -> str:
+    """Tables of one kind below each other, under one header; LF-terminated. A margin is a share of the bound."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    header: list[str] = []
+    for grid in grids:
+        judged = {
+            at for row in grid.rows for at, cell in enumerate(row) if isinstance(cell, Cell) and cell.margin
+        }
+        own = [name for at, name in enumerate(grid.header) for name in _columns(name, at in judged)]
+        if own != header:
+            writer.writerow(own)
+            header = own
+        for row in grid.rows:
+            writer.writerow([value for at, cell in enumerate(row) for value in _values(cell, at in judged)])
+    return out.getvalue()
+
+
+def _columns(name: str, judged: bool) -> list[str]:
+    return [name, f"{name} margin"] if judged else [name]
+
+
+def _values(cell: Cell | str, judged: bool) -> list[object]:
+    given = Cell(cell) if isinstance(cell, str) else cell
+    value = given.text if given.value is None else given.value
+    return [value, given.margin] if judged else [value]

@@ -1,7 +1,7 @@
 """The tables that tell a verdict, each built once, from typed documents: what every renderer shows.
 
 A cell carries its raw value beside its words, so that whoever needs numbers has them. How a number, a bound and a
-margin are written is ``wording``'s; how a table looks, a renderer's (``page``, ``markdown``, ``terminal``, ``csv``).
+margin are written is ``wording``'s; how a table looks, a renderer's (``page``, ``markdown``, ``terminal``, CSV).
 """
 
 from __future__ import annotations

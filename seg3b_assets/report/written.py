@@ -133,8 +133,7 @@ def _rendered(
     material: ReportMaterial, inputs: str, before: Mapping[int, str]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Bytes by file name, and the JSON document. Plotting is imported here, where something is drawn."""
-    from seg3b_assets.report.csv import grids_csv  # noqa: PLC0415
-    from seg3b_assets.report.document import report_document  # noqa: PLC0415
+    from seg3b_assets.report.document import grids_csv, report_document  # noqa: PLC0415
     from seg3b_assets.report.markdown import report_markdown  # noqa: PLC0415
     from seg3b_assets.report.page import report_page  # noqa: PLC0415
     from seg3b_assets.report.sections import sections  # noqa: PLC0415

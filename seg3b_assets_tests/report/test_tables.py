@@ -12,7 +12,7 @@ import pytest
 from seg3b_assets.certification.documents import LEVELS
 from seg3b_assets.report import reference_tables, tables
 from seg3b_assets.report.content import FAIL_MARK, Cell, Grid, Section
-from seg3b_assets.report.csv import grids_csv
+from seg3b_assets.report.document import grids_csv
 from seg3b_assets.report.markdown import grid_markdown
 from seg3b_assets.report.material import ReportMaterial
 from seg3b_assets.report.page import report_page
