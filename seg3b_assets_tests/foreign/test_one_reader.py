@@ -15,7 +15,7 @@ READERS = (
     *sorted(PACKAGE.glob("consume/*.py")),
     *sorted(PACKAGE.glob("states/s0_gate/*.py")),
     *sorted(PACKAGE.glob("states/s[12]_*/*.py")),
-    *(PACKAGE / "inputs" / name for name in ("tables.py", "csv_text.py", "sealed.py")),
+    *(PACKAGE / "inputs" / name for name in ("tables.py", "sealed.py")),
     PACKAGE / "states" / "tile_files.py",
     PACKAGE / "contracts" / "geotables.py",
     PACKAGE / "policies" / "loader.py",
