@@ -13,7 +13,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
-from seg3b_assets.orchestration.ui_guard import UiGuard, hosts_of
+from seg3b_assets.orchestration.ui import UiGuard, hosts_of
 
 PORT = 3000
 US = f"127.0.0.1:{PORT}"
