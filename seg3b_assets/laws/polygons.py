@@ -4,6 +4,10 @@ A border is a Polygon or MultiPolygon in degrees, longitude first, valid in the 
 (ISO 19125-1, section 6.1.11). A flat collection counts as the polygons in it; a height and a statement of
 EPSG:4326 are let go. Everything else would be read as some other border than was meant, or as none, so it is a
 fault with a name. Polygons of different rows may overlap: that is no fault of either.
+
+How deep a geometry is nested is told without reading it: the library recurses, and ends the process. A collection of
+nine bytes may hold another, and that one another: a cell of 180 KB is twenty thousand levels, which is more than a
+stack holds.
 """
 
 from __future__ import annotations
@@ -16,8 +20,6 @@ from typing import Final
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-
-from seg3b_assets.laws.wkb_nesting import nested_deeper
 
 Geometries = NDArray[np.object_]
 BOOL = NDArray[np.bool_]
@@ -52,6 +54,17 @@ _NAMES: Final = {
     17: "Triangle",
 }  # fmt: skip
 """Well-known binary's type numbers (ISO 19125-2, OGC 06-103r4), less the thousands for Z and M."""
+
+# How such a geometry is laid out (flags of the type code: PostGIS's extended form).
+_HEAD: Final = 5
+_COUNT: Final = 4
+_DOUBLE: Final = 8
+_SRID, _Z, _M = 0x20000000, 0x80000000, 0x40000000
+# After the code's thousands are taken off; in every other type there is a count, and so many geometries with heads.
+_POINT: Final = 1
+_OF_POINTS: Final = frozenset({2, 8, 13})
+_OF_RINGS: Final = frozenset({3, 14, 17})
+_LARGEST: Final = 17
 
 
 @dataclass(frozen=True)
@@ -259,3 +272,53 @@ def _bounds_text(bounds: NDArray[np.float64]) -> str:
     if np.abs(bounds[[1, 3]]).max() > 90.0 + _HAIR_DEG and np.abs(bounds[[0, 2]]).max() <= 90.0 + _HAIR_DEG:
         return f"{text}: the axes may be swapped"
     return text
+
+
+def nested_deeper(wkb: bytes, most: int) -> bool:
+    """Whether geometries lie in geometries more than ``most`` levels deep.
+
+    Bytes that are no well-known binary are looked at as far as they are: whoever reads them stops there, too.
+    """
+    left = [1]  # of each open level: geometries still to come
+    at, order = 0, "<"
+    try:
+        while left:
+            if left[-1] == 0:
+                left.pop()
+                continue
+            left[-1] -= 1
+            # Of a byte that is neither, the library takes the order that was before.
+            order = {0: ">", 1: "<"}.get(wkb[at], order)
+            kind, at, size = _head(wkb, at, order)
+            if kind == _POINT:
+                at += size
+            elif kind in _OF_POINTS:
+                at = _after_points(wkb, at, order, size)
+            elif kind in _OF_RINGS:
+                (rings,) = struct.unpack_from(order + "I", wkb, at)
+                at += _COUNT
+                for _ in range(rings):
+                    at = _after_points(wkb, at, order, size)
+            else:
+                left.append(struct.unpack_from(order + "I", wkb, at)[0])
+                at += _COUNT
+                if len(left) > most:
+                    return True
+    except (struct.error, IndexError):
+        return False
+    return False
+
+
+def _head(wkb: bytes, at: int, order: str) -> tuple[int, int, int]:
+    """Type, where its content begins, and bytes of a point."""
+    (code,) = struct.unpack_from(order + "I", wkb, at + 1)
+    thousands, kind = divmod(code & 0xFFFF, 1000)
+    if kind > _LARGEST or kind == 0:
+        raise IndexError(kind)
+    more = (bool(code & _Z) or thousands in (1, 3)) + (bool(code & _M) or thousands in (2, 3))
+    return kind, at + _HEAD + (_COUNT if code & _SRID else 0), (2 + more) * _DOUBLE
+
+
+def _after_points(wkb: bytes, at: int, order: str, size: int) -> int:
+    (points,) = struct.unpack_from(order + "I", wkb, at)
+    return at + _COUNT + int(points) * size

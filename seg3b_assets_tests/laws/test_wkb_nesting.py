@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
-from seg3b_assets.laws.polygons import TYPE, UNREADABLE, read_polygons
-from seg3b_assets.laws.wkb_nesting import nested_deeper
+from seg3b_assets.laws.polygons import TYPE, UNREADABLE, nested_deeper, read_polygons
 
 SQUARE = shapely.to_wkb(box(5, 45, 10, 50))
 LINE = shapely.to_wkb(shapely.LineString([(0, 0), (1, 1)]))
