@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from seg3b_assets.certification.lineages import redrawn_edges, uncoupled
 from seg3b_assets.pipeline import default_segment
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.progress import SILENT
 from seg3b_assets.realism import CouplingMedians, read_outputs
-from seg3b_assets.states.s2_edges.counterfactual import redrawn_edges, uncoupled
 from seg3b_assets_tests.certification.conftest import Certified
 
 CLASSES = ("OFFSHORE_HUB", "HYBRID_FOOTPRINT", "REGIONAL_COMPACT")
