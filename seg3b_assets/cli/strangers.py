@@ -33,7 +33,7 @@ def apart(tree: Path) -> None:
     Raises:
         typer.Exit: in the parent. Seg3BError: INPUT_OPEN_FAILED where reading the tree ended the child.
     """
-    from seg3b_assets.foreign.supervision import LIMIT, ReaderEndedError, memory_limit, part
+    from seg3b_assets.foreign.reading import LIMIT, ReaderEndedError, memory_limit, part
     from seg3b_assets.laws.errors import fail
     from seg3b_assets.laws.plain_files import bytes_below
 

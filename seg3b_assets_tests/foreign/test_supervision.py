@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from seg3b_assets.foreign.supervision import LIMIT, memory_limit, part
+from seg3b_assets.foreign.reading import LIMIT, memory_limit, part
 
 SCRIPT = """
 import os, signal, sys
@@ -18,7 +18,7 @@ import os, signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 from pathlib import Path
 from seg3b_assets.foreign.reading import READING, UnreadableTableError
-from seg3b_assets.foreign.supervision import ReaderEndedError, part
+from seg3b_assets.foreign.reading import ReaderEndedError, part
 
 def read(path, does):
     try:
