@@ -32,6 +32,8 @@ LAYERS: Final = {
     "DAGSTER_PG_HOST": "deploy/dagster-postgres.yaml",
     "SEG3B_LOGS_BUCKET": "deploy/dagster-s3-logs.yaml",
 }
+# Held by whoever opens the instance of a home, which may make its databases.
+OPENING: Final = ".opening.lock"
 
 
 def instance_config(environment: Mapping[str, str]) -> dict[str, Any]:

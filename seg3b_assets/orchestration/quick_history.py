@@ -50,10 +50,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DisconnectionError
 
 from seg3b_assets.locks import exclusive
+from seg3b_assets.orchestration.instance_home import OPENING
 
 # Three files of a home, and those of the runs last looked into.
 _KEPT: Final = 32
-OPENING: Final = ".opening.lock"
 _OPENED, _QUICK, _CHANGES = "seg3b_opened", "seg3b_quick", "seg3b_changes"
 _ENGINES: Final[OrderedDict[str, Engine]] = OrderedDict()
 _LOCK: Final = Lock()

@@ -26,8 +26,8 @@ from seg3b_assets.certification.targets import current_lineages
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.locks import exclusive
 from seg3b_assets.orchestration.gate_checks import GUARD, gate_results, guard_result
+from seg3b_assets.orchestration.instance_home import OPENING
 from seg3b_assets.orchestration.lineage import POLICIES, SEEDS, SOURCES, state_assets
-from seg3b_assets.orchestration.quick_history import OPENING
 from seg3b_assets.orchestration.reporting import ABSENT, PartitionReport, latest_tags, source_version_tags
 from seg3b_assets.orchestration.resources import (
     current_snapshots,
