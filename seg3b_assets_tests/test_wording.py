@@ -15,7 +15,7 @@ from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.wording import apart, change, margin, number, seconds, size
 
 PRODUCT = REPOSITORY / "seg3b_assets"
-TELLING = ("audit/presentation.py", "bench", "cli", "doctor", "orchestration", "pipeline")
+TELLING = ("bench", "cli", "doctor", "orchestration", "pipeline")
 NUMERIC = re.compile(r"[+ ]?,|[+ ]?,?\.\d+[efg%]?$|[+ ]?[efg%]$")
 # What is no telling of a figure: tags that programs read, and draws shown to the digit they are compared by.
 AS_THEY_ARE = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from seg3b_assets.audit.presentation import in_causal_order
+from seg3b_assets.audit.checks import in_causal_order
 from seg3b_assets.audit.verification import Verification
 from seg3b_assets.laws.hashing import canonical_json
 from seg3b_assets.laws.plain_files import files_below

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from seg3b_assets.audit import AuditReport
-from seg3b_assets.audit.presentation import in_causal_order
+from seg3b_assets.audit.checks import in_causal_order
 from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.forgery import Forgery
 from seg3b_assets_tests.faults.specimen import Specimen

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from seg3b_assets.audit.presentation import as_object, lines
 from seg3b_assets.audit.verification import verify
+from seg3b_assets.cli.verify import as_object, lines
 from seg3b_assets.consume import Router, open_run, virtual_merchants
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
