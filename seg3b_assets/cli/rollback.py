@@ -38,7 +38,7 @@ def rollback(
         settings = settings_from(home=home)
         from seg3b_assets.contracts import contract
         from seg3b_assets.store import Store
-        from seg3b_assets.store.rollback import rollback as roll_back
+        from seg3b_assets.store.refs import rollback as roll_back
 
         found = roll_back(Store(settings.home, contract), seed or (), dry_run)
         if not dry_run:

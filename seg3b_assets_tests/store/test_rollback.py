@@ -9,7 +9,7 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.pipeline import plan
-from seg3b_assets.store.rollback import rollback
+from seg3b_assets.store.refs import rollback
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment
 from seg3b_assets_tests.store.back_ends import BackEnd, everything, lose, spoil
 from seg3b_assets_tests.store.lineages import STATES, ToyHome
