@@ -66,7 +66,7 @@ def exits_past_the_printer(source: str) -> Iterator[str]:
 KNOWN = {
     "doors.py": {"stdout"},  # flushed, and let go of when nobody reads
     "progress.py": {"stderr"},  # asked whether a person watches
-    "bench/targets.py": {"stdout"},  # of a child
+    "bench/command_line.py": {"stdout"},  # of a child
     "bench/dagster_overhead.py": {
         "stdout",
         "stderr",

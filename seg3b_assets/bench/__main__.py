@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from seg3b_assets.bench.commands import measure_commands
-from seg3b_assets.bench.seed_runs import measure_seed
+from seg3b_assets.bench.command_line import measure_commands, measure_seed
 from seg3b_assets.doors import through_door
 
 # By name, because this module knows nothing of dagster.

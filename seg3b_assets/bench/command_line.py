@@ -1,17 +1,27 @@
-"""One seed measured whole and per state: the configured world, again where everything is reused, larger worlds."""
+"""What the command line costs, held against the project's targets; each figure is of a process of its own.
+
+One seed, whole and per state: in the configured world, again where everything is reused, in larger worlds. And what
+people wait for once four seeds are in force: a plan, a run with nothing to do, the verification of a tree; measured
+from start to end, the median of their turns is what counts.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import typer
 
-from seg3b_assets.bench.targets import Target, goals, seg3b
 from seg3b_assets.contracts import contract
 from seg3b_assets.screen import Screen, Table
 from seg3b_assets.store import Snapshot, Store
@@ -25,6 +35,46 @@ EVIDENCE = (
     "rng_audit_log_3B",
 )
 GUARDS = ("sparse_tail", "min_support", "country_cap", "tempering")
+
+PLAN, STALE, VERIFY, WHOLE = "plan --all", "run --stale", "verify", "verify --upstream --strict"
+SECONDS: Final = {PLAN: 1.0, STALE: 2.0, VERIFY: 6.0}
+MEGABYTES: Final = {VERIFY: 1500.0}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and the most it should be."""
+
+    name: str
+    measured: float
+    at_most: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        return self.measured <= self.at_most
+
+    def as_json(self) -> dict[str, Any]:
+        figures = {"measured": round(self.measured, 3), "at_most": self.at_most, "unit": self.unit}
+        return {"name": self.name, **figures, "met": self.met}
+
+
+def goals(targets: Iterable[Target]) -> Table:
+    """The targets as a person reads them; a missed one is shown, and no error."""
+    table = Table("target", "measured", "at most", "")
+    for target in targets:
+        limits = (f"{number(one)} {target.unit}" for one in (target.measured, target.at_most))
+        table.add_row(target.name, *limits, "met" if target.met else "MISSED")
+    return table
+
+
+def seg3b(*arguments: str) -> bytes:
+    """What a command prints; raises typer.Exit with its exit code, when it failed."""
+    command = [sys.executable, "-m", "seg3b_assets.cli", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -88,13 +138,13 @@ def measure_seed(seed: int, surface: float, merchants: int, folder: Path, as_jso
                 runs["default again"] = measure(home, seed, options)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-    targets = targets_of(runs, f"surface {surface} deg", f"{number(merchants)} merchants")
+    targets = seed_targets(runs, f"surface {surface} deg", f"{number(merchants)} merchants")
     if as_json:
         printed = {name: measured.as_json() for name, measured in runs.items()}
         document = {"runs": printed, "targets": [target.as_json() for target in targets]}
         say_json(document)
         return
-    _show(runs, targets)
+    _show_seed(runs, targets)
 
 
 def measure(home: Path, seed: int, options: list[str]) -> Measured:
@@ -114,7 +164,7 @@ def measure(home: Path, seed: int, options: list[str]) -> Measured:
     return Measured(elapsed, run, evidence, _guard_share(snapshot))
 
 
-def targets_of(runs: dict[str, Measured], surface: str, merchants: str) -> list[Target]:
+def seed_targets(runs: dict[str, Measured], surface: str, merchants: str) -> list[Target]:
     """The project's targets for what was measured; ``surface`` and ``merchants`` name those runs."""
     base = runs["default"]
     targets = [
@@ -142,7 +192,7 @@ def _guard_share(snapshot: Snapshot) -> dict[str, float]:
     return {name: summary["guard_counts"][name] / merchants for name in GUARDS} if merchants else {}
 
 
-def _show(runs: dict[str, Measured], targets: list[Target]) -> None:
+def _show_seed(runs: dict[str, Measured], targets: list[Target]) -> None:
     console = Screen()
     table = Table("", *runs)
     facts = [_facts(measured) for measured in runs.values()]
@@ -165,3 +215,91 @@ def _facts(measured: Measured) -> dict[str, str]:
         "evidence, MB": number(measured.evidence_bytes / 1e6),
         **guards,
     }
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One process: wall and CPU seconds, and the most memory it held."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measure_commands(turns: int, folder: Path, as_json: bool) -> None:
+    """Bring the policy's seeds up to date in a fresh home, and measure each command several times.
+
+    Args:
+        turns: how often each takes its turn.
+        folder: where the home is made, and removed.
+        as_json: print one JSON object, no tables.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="commands-", dir=folder) as private:
+        home, tree = Path(private).absolute() / "home", Path(private).absolute() / "tree"
+        complain("running every seed of the certification policy, uncounted")
+        seeds = list(orjson.loads(seg3b("plan", "--all", "--home", str(home), "--json"))["seeds"])
+        seg3b("run", *(f"--seed={seed}" for seed in seeds), "--home", str(home))
+        seed = seeds[0]
+        seg3b("export", "heads", str(tree), "--seed", seed, "--home", str(home))
+        built = orjson.loads(seg3b("world", "build", "--seed", seed, "--json"))
+        upstream = built["worlds"][seed]["root"]
+        asked = {
+            PLAN: ["plan", "--all", "--home", str(home)],
+            STALE: ["run", "--stale", "--home", str(home)],
+            VERIFY: ["verify", str(tree)],
+            WHOLE: ["verify", str(tree), "--upstream", upstream, "--strict"],
+        }
+        found: dict[str, list[Turn]] = {name: [] for name in asked}
+        for turn in range(turns):
+            for name, arguments in asked.items():
+                complain(f"turn {turn + 1} of {turns}: {name}")
+                found[name].append(_turn(arguments))
+    targets = command_targets(found)
+    if as_json:
+        printed = {name: [asdict(one) for one in of_name] for name, of_name in found.items()}
+        document = {"runs": printed, "targets": [target.as_json() for target in targets]}
+        say_json(document)
+        return
+    _show_commands(found, targets)
+
+
+def command_targets(found: Mapping[str, Sequence[Turn]]) -> list[Target]:
+    """The medians of what has a target."""
+    walls = [Target(name, _median(found[name], "wall_s"), at_most, "s") for name, at_most in SECONDS.items()]
+    peaks = [
+        Target(f"{name}: peak memory", _median(found[name], "peak_mb"), at_most, "MB")
+        for name, at_most in MEGABYTES.items()
+    ]
+    return walls + peaks
+
+
+def _median(turns: Sequence[Turn], figure: str) -> float:
+    return statistics.median(float(getattr(turn, figure)) for turn in turns)
+
+
+def _turn(arguments: list[str]) -> Turn:
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "seg3b_assets.cli", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise typer.Exit(process.returncode)
+    # Linux counts in kibibytes.
+    wall_s, cpu_s = time.perf_counter() - started, usage.ru_utime + usage.ru_stime
+    return Turn(wall_s, cpu_s, usage.ru_maxrss * 1024 / 1e6)
+
+
+def _show_commands(found: Mapping[str, Sequence[Turn]], targets: list[Target]) -> None:
+    console = Screen()
+    turns = max(map(len, found.values()))
+    table = Table("wall s / CPU s / peak MB", *(f"turn {turn + 1}" for turn in range(turns)))
+    for name, of_name in found.items():
+        table.add_row(
+            name, *(" / ".join(map(number, (one.wall_s, one.cpu_s, one.peak_mb))) for one in of_name)
+        )
+    console.print(table)
+    console.print()
+    console.print(goals(targets))
+    console.print(f"load {number(os.getloadavg()[0])} on {os.cpu_count()} processors", style="dim")
