@@ -19,7 +19,8 @@ from seg3b_assets.audit.profile import far_apart_km
 from seg3b_assets.audit.tree import AuditContext
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, read_plain
-from seg3b_assets.realism import SeedOutputs, run_contract
+from seg3b_assets.realism import SeedOutputs
+from seg3b_assets.realism.contract_run import run_contract
 
 RESULTS: Final = "virtual_validation_results_3B"
 # Published values are snapped, and sums are taken in another order.

@@ -354,7 +354,8 @@ _WARM = """
 import json, sys, time
 import dagster as dg
 from seg3b_assets.definitions import defs
-from seg3b_assets.pipeline import SeedRun, default_segment
+from seg3b_assets.pipeline import default_segment
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 what, seed = sys.argv[1:]
 job = defs.resolve_job_def("seed_pipeline")

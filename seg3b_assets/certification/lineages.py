@@ -25,7 +25,8 @@ from seg3b_assets.laws.errors import BlockedError, Seg3BError, fail
 from seg3b_assets.laws.identity import RunIdentity, WorldIdentity
 from seg3b_assets.laws.randomness import EDGE_JITTER, EDGE_TILE_ASSIGN, WEIGHT_SHAPE, Stream
 from seg3b_assets.laws.snapping import MASS_UNITS
-from seg3b_assets.pipeline import RunRecord, SeedRun, Segment
+from seg3b_assets.pipeline import RunRecord, Segment
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.progress import SILENT, Progress

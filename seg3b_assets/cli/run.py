@@ -179,7 +179,8 @@ class _Work:
 
     def bring_up(self, seed: int) -> _Done:
         from seg3b_assets.certification.pinned import after_run
-        from seg3b_assets.pipeline import SeedRun, plan
+        from seg3b_assets.pipeline import plan
+        from seg3b_assets.pipeline.seed_run import SeedRun
         from seg3b_assets.store.refs import move_refs
 
         stale = None

@@ -19,7 +19,8 @@ from seg3b_assets.orchestration.lineage import SEEDS, certification_policy
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.orchestration.run_log import explained_failures
 from seg3b_assets.policies import VirtualValidation
-from seg3b_assets.realism import METRICS, Condition, GateResult, blocking_failures
+from seg3b_assets.realism import METRICS, Condition, GateResult
+from seg3b_assets.realism.contract_run import blocking_failures
 from seg3b_assets.realism.judgement import Judgement, PublishedSeed, judge
 from seg3b_assets.realism.policy_reading import load_policy
 from seg3b_assets.report.gate_evidence import evidence

@@ -35,7 +35,8 @@ from seg3b_assets.orchestration.run_log import (
     lineages_tag,
 )
 from seg3b_assets.orchestration.sources import policies, upstream
-from seg3b_assets.pipeline import RunRecord, SeedRun, default_segment, plan
+from seg3b_assets.pipeline import RunRecord, default_segment, plan
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.report.written import report_of
 
 seed_pipeline = dg.define_asset_job(

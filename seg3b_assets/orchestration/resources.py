@@ -23,7 +23,8 @@ from seg3b_assets.laws.errors import fail
 from seg3b_assets.laws.plain_files import Reach
 from seg3b_assets.orchestration.reporting import PartitionReport
 from seg3b_assets.orchestration.run_log import LogProgress
-from seg3b_assets.pipeline import RunRecord, SeedRun, Segment, default_segment
+from seg3b_assets.pipeline import RunRecord, Segment, default_segment
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.pipeline.segment import SealedSeed, seal_seed
 from seg3b_assets.policies import PolicySet
 from seg3b_assets.progress import SILENT

@@ -7,14 +7,12 @@ no domain arithmetic: what a state computes is its own business.
 
 from seg3b_assets.pipeline.plan import Cause, SeedPlan, StatePlan, plan
 from seg3b_assets.pipeline.record import RunRecord, StateResult
-from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.pipeline.segment import Segment, default_segment
 
 __all__ = [
     "Cause",
     "RunRecord",
     "SeedPlan",
-    "SeedRun",
     "Segment",
     "StatePlan",
     "StateResult",

@@ -5,7 +5,6 @@ read from policies; nothing here changes an output.
 """
 
 from seg3b_assets.realism.confidence import CouplingMedians
-from seg3b_assets.realism.contract_run import blocking_failures, run_contract
 from seg3b_assets.realism.gates import FAIL_REALISM, PASS_B, PASS_BPLUS, Condition, GateResult
 from seg3b_assets.realism.measurement import Measurement, Metric
 from seg3b_assets.realism.metrics import SeedMetrics, measure
@@ -26,11 +25,9 @@ __all__ = [
     "SeedMetrics",
     "SeedOutputs",
     "SeedScore",
-    "blocking_failures",
     "located",
     "measure",
     "read_outputs",
-    "run_contract",
     "score_seed",
     "with_countries",
 ]

@@ -13,8 +13,8 @@ from seg3b_assets.audit import AuditReport, AuditTree, audit
 from seg3b_assets.certification.targets import runs_named
 from seg3b_assets.contracts import contract
 from seg3b_assets.inputs.published import Published
-from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.exporting import export, sealed_root
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.pipeline.segment import default_segment, seal_seed, upstream_root
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings

@@ -25,7 +25,7 @@ from seg3b_assets.laws import alias, apportionment, geography, polygons, randomn
 from seg3b_assets.laws.apportionment import rank_in_segment, segment_ids, segment_sums
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.zones import NUDGE, OVERRIDE, POLYGON, ZoneResolver
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.realism import order_statistics
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy

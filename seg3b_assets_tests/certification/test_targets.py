@@ -9,7 +9,7 @@ import pytest
 
 from seg3b_assets.certification.targets import Target, UnknownTargetError, resolve_target
 from seg3b_assets.contracts import contract
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.store import Refs, Runs, Store
 from seg3b_assets.store.runs import record_path
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment

@@ -12,7 +12,7 @@ from seg3b_assets.doctor import Finding, Severity
 from seg3b_assets.doctor.installation import policies
 from seg3b_assets.doctor.upstream import upstream
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.world import ensure_world

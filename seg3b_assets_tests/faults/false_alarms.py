@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.faults.exporting import examine, export_heads

@@ -14,8 +14,8 @@ import polars as pl
 from seg3b_assets.certification.targets import runs_named
 from seg3b_assets.contracts import contract
 from seg3b_assets.laws.hashing import path_digest
-from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.exporting import export
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.progress import SILENT
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store

@@ -20,7 +20,7 @@ import seg3b_assets.audit as audit_package
 from seg3b_assets.audit import AuditReport, AuditTree
 from seg3b_assets.audit.findings import CheckResult, DigestComparison, LogFacts
 from seg3b_assets.contracts import contract
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.states import s5_bundle
 from seg3b_assets.store import Staging
 from seg3b_assets_tests.faults.exporting import export_heads

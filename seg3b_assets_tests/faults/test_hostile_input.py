@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets_tests.faults.edited_tree import Tree
 from seg3b_assets_tests.faults.exporting import examine, export_heads
 from seg3b_assets_tests.faults.specimen import RECIPE, SEED, Specimen, world_cache

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets_tests.faults.exporting import examine, export_heads
 from seg3b_assets_tests.faults.fault import Fault, Outcome
 from seg3b_assets_tests.faults.library import library

@@ -22,7 +22,7 @@ from seg3b_assets.contracts import contract
 from seg3b_assets.contracts.artefact_registry import LAYER_POLICIES, by_own_id
 from seg3b_assets.laws.hashing import canonical_json, path_digest
 from seg3b_assets.laws.identity import WorldIdentity
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.s0_gate.bundles import INDEX_NAME, SEGMENTS, bundle_digest, index_members
 from seg3b_assets.states.s0_gate.upstream import locate, read_receipt

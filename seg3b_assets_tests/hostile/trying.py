@@ -21,7 +21,7 @@ from seg3b_assets.consume import Router, open_run, virtual_merchants
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, sha256_hex
 from seg3b_assets.laws.visible_text import json_text
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.states.s0_gate.upstream import read_receipt
 from seg3b_assets_tests.faults.specimen import SEED
 from seg3b_assets_tests.hostile.material import Material, link, put, sign_root, sign_tree

@@ -10,7 +10,8 @@ from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from seg3b_assets.orchestration import record
 from seg3b_assets.orchestration.record import TOLD
-from seg3b_assets.pipeline import SeedRun, default_segment
+from seg3b_assets.pipeline import default_segment
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets_tests.orchestration.coarse_runs import Installed, coarse_installation
 

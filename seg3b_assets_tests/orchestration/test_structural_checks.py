@@ -12,7 +12,8 @@ from seg3b_assets.definitions import defs
 from seg3b_assets.inputs.published import Published
 from seg3b_assets.orchestration.resources import current_snapshots, published_by
 from seg3b_assets.orchestration.structural_checks import structural_checks, structural_results
-from seg3b_assets.pipeline import SeedRun, default_segment
+from seg3b_assets.pipeline import default_segment
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Store
 from seg3b_assets_tests.orchestration.coarse_runs import coarse_installation

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from seg3b_assets.laws.errors import Seg3BError
-from seg3b_assets.pipeline import SeedRun, Segment, plan
+from seg3b_assets.pipeline import Segment, plan
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateContext
 from seg3b_assets.store import Store

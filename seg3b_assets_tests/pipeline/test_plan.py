@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from seg3b_assets.laws.hashing import file_digest
-from seg3b_assets.pipeline import SeedRun, keys, plan
+from seg3b_assets.pipeline import keys, plan
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateContext
 from seg3b_assets_tests.pipeline.test_seed_run import run_s2_with

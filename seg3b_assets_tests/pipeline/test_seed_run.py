@@ -10,7 +10,7 @@ import pytest
 
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import sha256_json
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states.context import StateContext
 from seg3b_assets.store import PolicyBytes, Runs, Store

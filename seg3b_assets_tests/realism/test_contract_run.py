@@ -12,7 +12,8 @@ import pytest
 from seg3b_assets.contracts import contract as declared_contract
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.policies import VIRTUAL_CLASSES
-from seg3b_assets.realism import blocking_failures, measure, run_contract
+from seg3b_assets.realism import measure
+from seg3b_assets.realism.contract_run import blocking_failures, run_contract
 from seg3b_assets.realism.registry import METRICS, REALISM_FAMILIES
 from seg3b_assets_tests.realism.worlds import SOUND, alias_blob, enforced, policies, published, with_contract
 

@@ -19,7 +19,8 @@ from seg3b_assets.laws.alias import build_tables, encode_slice, quantise
 from seg3b_assets.laws.apportionment import apportion, segment_ids, segment_starts
 from seg3b_assets.laws.identity import RunIdentity
 from seg3b_assets.policies import VIRTUAL_CLASSES, PolicySet
-from seg3b_assets.realism import SeedOutputs, run_contract
+from seg3b_assets.realism import SeedOutputs
+from seg3b_assets.realism.contract_run import run_contract
 from seg3b_assets.realism.outputs import DRAWN_FROM
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.states.s4_contract.declarations import declare_tests

@@ -19,7 +19,8 @@ import orjson
 
 from seg3b_assets.certification.retention import prune
 from seg3b_assets.laws.errors import HeldError
-from seg3b_assets.pipeline import SeedPlan, SeedRun, plan
+from seg3b_assets.pipeline import SeedPlan, plan
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets_tests.pipeline.crash_script import in_child, status_of
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment
 from seg3b_assets_tests.store.lineages import KEEP, ToyHome

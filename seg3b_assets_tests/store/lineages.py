@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg3b_assets.laws.hashing import sha256_hex
-from seg3b_assets.pipeline import SeedRun
 from seg3b_assets.pipeline.record import RunRecord
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.store import Refs, Store
 from seg3b_assets_tests.pipeline.toy_segment import toy_segment, toy_settings

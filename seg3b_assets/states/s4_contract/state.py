@@ -51,7 +51,8 @@ def run(context: StateContext) -> None:
 
 def measured(context: StateContext, rows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     """``virtual_validation_results_3B``: the contract run on what S1 to S3 published."""
-    from seg3b_assets.realism import read_outputs, run_contract  # noqa: PLC0415 - scipy, only when S4 computes
+    from seg3b_assets.realism import read_outputs  # noqa: PLC0415 - scipy, only when S4 computes
+    from seg3b_assets.realism.contract_run import run_contract  # noqa: PLC0415 - scipy, only when S4 computes
 
     outputs = read_outputs(context.identity, context.published, context.inputs)
     return run_contract(outputs, rows, terms, context.policies, context.workers)

@@ -19,7 +19,7 @@ from seg3b_assets.contracts.artefact_registry import published_id
 from seg3b_assets.laws import randomness
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.laws.hashing import canonical_json, file_digest
-from seg3b_assets.pipeline import SeedRun
+from seg3b_assets.pipeline.seed_run import SeedRun
 from seg3b_assets.settings import Settings
 from seg3b_assets.states import s5_bundle
 from seg3b_assets.states.context import StateContext
