@@ -17,10 +17,9 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import polars as pl
 import yaml
 
-from seg3b_assets.contracts.documents import check_document
 from seg3b_assets.contracts.frames import FramePlan
 from seg3b_assets.contracts.nested import dtype_name
-from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, Schema, read_schema
+from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, Schema, check_document, read_schema
 from seg3b_assets.contracts.violations import Violation
 from seg3b_assets.laws.path_names import is_one_name
 

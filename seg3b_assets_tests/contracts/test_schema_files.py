@@ -11,8 +11,7 @@ import pytest
 from seg3b_assets.contracts import all_contracts
 from seg3b_assets.contracts.artefact_registry import REGISTRY_FILE
 from seg3b_assets.contracts.dictionary import DICTIONARY_FILE, DICTIONARY_SCHEMA
-from seg3b_assets.contracts.documents import validator
-from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, TYPES_FILE, read_schema
+from seg3b_assets.contracts.schemas import CONTRACTS_FOLDER, TYPES_FILE, read_schema, validator
 
 FILES = sorted(path.name for path in CONTRACTS_FOLDER.glob("*.schema.json"))
 FREE_BY_LAW = ("validation_index_3A.schema.json", "/properties/metadata")
