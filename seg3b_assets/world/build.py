@@ -26,7 +26,6 @@ from seg3b_assets.laws.identity import WorldIdentity
 from seg3b_assets.laws.snapping import snap
 from seg3b_assets.own_places import make_private
 from seg3b_assets.progress import Progress, Step
-from seg3b_assets.world.columns import table_digest, write_geotable, write_table
 from seg3b_assets.world.draws import Draws
 from seg3b_assets.world.geometry import zone_polygons
 from seg3b_assets.world.merchants import draw_trade
@@ -35,8 +34,18 @@ from seg3b_assets.world.places import country_facts, gazetteer, inhabited_countr
 from seg3b_assets.world.published import published_tables, write_bundles
 from seg3b_assets.world.recipe import WORLD_VERSION, WorldRecipe, ingredients
 from seg3b_assets.world.sites import place_sites
-from seg3b_assets.world.stages import Stage, build_stage, link_dataset, open_staging, publish, sweep
 from seg3b_assets.world.tiling import Raster, TileCover, cover
+from seg3b_assets.world.writing import (
+    Stage,
+    build_stage,
+    link_dataset,
+    open_staging,
+    publish,
+    sweep,
+    table_digest,
+    write_geotable,
+    write_table,
+)
 
 CREATED_UTC: Final = "2026-11-01T00:00:00.000000Z"
 """A constant: a world's bytes know no clock."""

@@ -30,9 +30,9 @@ from seg3b_assets.laws.geography import CountryPolygons, groups
 from seg3b_assets.laws.plain_files import MAX_BLOB_BYTES, open_plain, read_plain
 from seg3b_assets.laws.snapping import snap
 from seg3b_assets.laws.zones import UNRESOLVED, ZoneResolver
-from seg3b_assets.world.columns import write_table
 from seg3b_assets.world.geometry import ZonePolygons
 from seg3b_assets.world.recipe import MICRO
+from seg3b_assets.world.writing import write_table
 
 _SMALLEST_PLACE: Final = 500
 

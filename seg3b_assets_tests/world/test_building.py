@@ -15,7 +15,7 @@ from seg3b_assets.laws.hashing import directory_digest, file_digest
 from seg3b_assets.laws.plain_files import files_below
 from seg3b_assets.progress import SILENT
 from seg3b_assets.world import WorldRecipe, build, ensure_world
-from seg3b_assets.world.stages import link_dataset
+from seg3b_assets.world.writing import link_dataset
 from seg3b_assets_tests.world.conftest import COARSE, World
 
 pytestmark = pytest.mark.e2e

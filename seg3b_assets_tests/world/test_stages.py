@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from seg3b_assets.world.stages import Stage, build_stage, finished_stage
+from seg3b_assets.world.writing import Stage, build_stage, finished_stage
 
 KEY = "a1" * 32
 FOLDER = f"toy-{KEY[:16]}"

@@ -1,7 +1,11 @@
-"""Stages of a build: published whole, by rename, under a key of what they depend on; shared by link.
+"""How a world is written: tables whose bytes depend on their rows only, and stages of a build, published whole.
 
-A stage's folder exists only when it is complete, so a build that was killed resumes after its last finished
-stage. The caller holds the build lock while it writes. Nothing here knows what a stage holds.
+Tables are zstd parquet. Columns are those that the layer publishes for the table, in its order and types; a table with
+a geometry is GeoParquet.
+
+A stage is published by rename, under a key of what it depends on, and shared by link. Its folder exists only when it is
+complete, so a build that was killed resumes after its last finished stage. The caller holds the build lock while it
+writes. Nothing here knows what a stage holds.
 
 What a stage's record says of its bytes goes into the bundles of every root that is built of it, so it is held against
 them before it is believed. A stage that is not what it says is nobody's loss: it is built anew, with a warning.
@@ -14,12 +18,16 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import orjson
+import polars as pl
+import shapely
 
-from seg3b_assets.laws.hashing import canonical_json, path_digest
+from seg3b_assets.contracts.geotables import geo_footer
+from seg3b_assets.laws.hashing import canonical_json, path_digest, sha256_hex
 from seg3b_assets.laws.identity import HEX64
 from seg3b_assets.laws.plain_files import Reach, files_below, read_plain, real_path
 from seg3b_assets.laws.visible_text import story
@@ -27,9 +35,35 @@ from seg3b_assets.own_places import folders_in
 
 LOG: Final = story("world")
 
+# Fixed, because row groups shape the bytes.
+_ROWS_PER_GROUP: Final = 262_144
+
 _RECORD: Final = "stage.json"
 _STAGING: Final = ".staging-"
 _KEY_LENGTH: Final = 16
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write one parquet file, creating its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(path, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+
+
+def table_digest(frame: pl.DataFrame) -> str:
+    """SHA-256 of the bytes the frame would be written as."""
+    packed = BytesIO()
+    frame.write_parquet(packed, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+    return sha256_hex(packed.getvalue())
+
+
+def write_geotable(frame: pl.DataFrame, geometry: str, path: Path) -> None:
+    """Write one GeoParquet file, creating its folder; ``geometry`` holds WKB, longitude first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = shapely.from_wkb(frame[geometry].to_list())
+    footer = geo_footer(
+        geometry, sorted({shape.geom_type for shape in shapes}), shapely.total_bounds(shapes).tolist()
+    )
+    frame.write_parquet(path, compression="zstd", row_group_size=_ROWS_PER_GROUP, metadata=footer)
 
 
 @dataclass(frozen=True)
