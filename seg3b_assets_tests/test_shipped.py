@@ -11,13 +11,13 @@ import pytest
 import seg3b_assets
 from seg3b_assets import shipped as module
 from seg3b_assets.pipeline.keys import RUNTIME_PACKAGES
-from seg3b_assets.reference.installs import DOORS, install_line, packages, with_installs
+from seg3b_assets.reference.pages import DOORS, install_line, packages, with_installs
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.world.recipe import INGREDIENTS
 
 CODE = sorted((REPOSITORY / "seg3b_assets").rglob("*.py"))
 # Tools of a checkout: they write its pages, time its commands, or are asked where a checkout is.
-OF_A_CHECKOUT = {"settings.py", "reference/__main__.py", "reference/installs.py", "bench/dagster_overhead.py"}
+OF_A_CHECKOUT = {"settings.py", "reference/__main__.py", "reference/pages.py", "bench/dagster_overhead.py"}
 
 
 def test_a_checkout_is_read_where_people_edit_it() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from seg3b_assets.contracts.artefact_registry import REGISTRY_FILE
 from seg3b_assets.doors import EXIT_USAGE, through_door
 from seg3b_assets.reference import PAGES
-from seg3b_assets.reference.installs import with_installs
-from seg3b_assets.reference.pages import registry_file
+from seg3b_assets.reference.pages import registry_file, with_installs
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.terminal import complain
 

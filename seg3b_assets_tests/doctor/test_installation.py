@@ -32,7 +32,7 @@ from seg3b_assets.doctor.installation import contracts, meant, policies
 from seg3b_assets.laws.errors import Seg3BError
 from seg3b_assets.locks import exclusive
 from seg3b_assets.pipeline.keys import runtime_versions
-from seg3b_assets.reference.installs import packages
+from seg3b_assets.reference.pages import packages
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.states.registry import states
 from seg3b_assets.store.holding import announced, run_lock
