@@ -28,6 +28,12 @@ from seg3b_assets.audit.catalogue import (
 )
 from seg3b_assets.audit.checks import audited_datasets, check, check_specs, dataset_check
 from seg3b_assets.audit.classification import audit_classification, audit_lineage, read_merchants
+from seg3b_assets.audit.contract_outputs import (
+    audit_bindings,
+    audit_results,
+    audit_routing,
+    audit_run_summary,
+)
 from seg3b_assets.audit.contract_rows import audit_contract
 from seg3b_assets.audit.evidence import audit_evidence, audit_rng_row
 from seg3b_assets.audit.findings import AuditReport, Findings
@@ -44,8 +50,6 @@ from seg3b_assets.audit.profile import (
     located_settlements,
     merchant_facts,
 )
-from seg3b_assets.audit.results import audit_results
-from seg3b_assets.audit.routing import audit_bindings, audit_routing, audit_run_summary
 from seg3b_assets.audit.run_reports import audit_joined, audit_run_reports, audit_warnings
 from seg3b_assets.audit.sealing import audit_seal
 from seg3b_assets.audit.settlement import audit_settlement, audit_settlement_lineage

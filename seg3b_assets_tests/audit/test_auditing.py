@@ -9,8 +9,8 @@ import pytest
 
 from seg3b_assets.audit import AuditReport, AuditTree, audit
 from seg3b_assets.audit.checks import check_specs
+from seg3b_assets.audit.contract_outputs import _decided
 from seg3b_assets.audit.findings import Findings
-from seg3b_assets.audit.results import _decided
 from seg3b_assets.audit.tree import AuditContext
 
 CATALOGUE = "edge_catalogue_3B"
