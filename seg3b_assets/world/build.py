@@ -31,9 +31,8 @@ from seg3b_assets.world.geometry import zone_polygons
 from seg3b_assets.world.merchants import draw_trade
 from seg3b_assets.world.people import tile_weights
 from seg3b_assets.world.places import country_facts, gazetteer, inhabited_countries
-from seg3b_assets.world.published import published_tables, write_bundles
+from seg3b_assets.world.published import place_sites, published_tables, write_bundles
 from seg3b_assets.world.recipe import WORLD_VERSION, WorldRecipe, ingredients
-from seg3b_assets.world.sites import place_sites
 from seg3b_assets.world.tiling import Raster, TileCover, cover
 from seg3b_assets.world.writing import (
     Stage,

@@ -1,7 +1,7 @@
 """Who trades in one seed's world: merchants, and in which countries their outlets stand.
 
 Home countries follow total payment activity; categories and channels follow the packaged mix; outlet counts
-have heavy tails, and some merchants stand in several countries. Where exactly an outlet stands is ``sites``.
+have heavy tails, and some merchants stand in several countries. Where exactly an outlet stands is ``published``'s.
 
 Activity is a national total (economy × adoption), so large economies lead and small rich places stay small.
 Each packaged table names its source and year in its header.
