@@ -15,15 +15,16 @@ from seg3b_assets.orchestration.jobs import (
     certification,
     four_seed_sweep,
     materialize_stale,
+    move_refs_after_runs,
     nightly_certification,
     observe_sources,
     realism_checks,
     seed_pipeline,
+    watch_sources,
 )
 from seg3b_assets.orchestration.patches import patch_dagster
 from seg3b_assets.orchestration.rerun_plan import rerun_plan_3B
 from seg3b_assets.orchestration.resources import Installation
-from seg3b_assets.orchestration.sensors import move_refs_after_runs, watch_sources
 from seg3b_assets.orchestration.sources import policies, upstream
 
 defs = dg.Definitions(

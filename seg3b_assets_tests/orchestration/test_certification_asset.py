@@ -9,9 +9,9 @@ import pytest
 from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from seg3b_assets.definitions import defs
+from seg3b_assets.orchestration.jobs import move_refs_after_runs
 from seg3b_assets.orchestration.lineage import POLICIES
 from seg3b_assets.orchestration.resources import Installation
-from seg3b_assets.orchestration.sensors import move_refs_after_runs
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets.store.refs import Refs
 from seg3b_assets_tests.orchestration.coarse_runs import Installed, checked, coarse_installation

@@ -9,11 +9,11 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from seg3b_assets.definitions import defs
 from seg3b_assets.orchestration.automation import keep_up_to_date
+from seg3b_assets.orchestration.jobs import _moves, watch_sources
 from seg3b_assets.orchestration.lineage import POLICIES
 from seg3b_assets.orchestration.reporting import LINEAGE
 from seg3b_assets.orchestration.resources import Installation
 from seg3b_assets.orchestration.run_log import lineages_of, lineages_tag
-from seg3b_assets.orchestration.sensors import _moves, watch_sources
 from seg3b_assets.realism.policy_reading import load_policies
 from seg3b_assets.settings import REPOSITORY
 from seg3b_assets_tests.orchestration.imagined_runs import ImaginedSegment
