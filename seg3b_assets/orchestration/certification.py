@@ -16,10 +16,17 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from seg3b_assets.certification import CODE_VERSION, CertificationRun, SeedsFailedError, certify
 from seg3b_assets.certification.archive import POLICY_SCOPE
 from seg3b_assets.certification.documents import LEVELS, Stability
+from seg3b_assets.certification.reference_documents import ReferenceTier
 from seg3b_assets.laws.hashing import sha256_json
 from seg3b_assets.laws.visible_text import visible
 from seg3b_assets.orchestration.datasets import OWNERS
-from seg3b_assets.orchestration.lineage import CERTIFICATION, CERTIFIED_DATASETS, POLICIES, SEEDS
+from seg3b_assets.orchestration.lineage import (
+    CERTIFICATION,
+    CERTIFIED_DATASETS,
+    POLICIES,
+    SEEDS,
+    certification_policy,
+)
 from seg3b_assets.orchestration.record import record_checks, record_results
 from seg3b_assets.orchestration.reporting import (
     Event,
@@ -38,7 +45,7 @@ from seg3b_assets.orchestration.run_log import (
     json_metadata,
 )
 from seg3b_assets.pipeline import RunRecord
-from seg3b_assets.report import tables
+from seg3b_assets.report import reference_tables, tables
 from seg3b_assets.report.content import Grid
 from seg3b_assets.report.markdown import blocks_markdown, grid_markdown, plain
 from seg3b_assets.report.written import Report, report_of
@@ -59,6 +66,31 @@ DESCRIPTIONS: Final = {
     "gate_3B_X02": "Gate 3B-X02. On every seed the share of virtual merchants lies in the policy's band.",
     "gate_3B_X03": "Gate 3B-X03. No hard gate fails on any seed.",
 }
+ACROSS: Final = {
+    "3B-RX1": "Every two seeds' distributions lie close, and would with other merchants.",
+    "3B-RX2": "No two seeds are one world, in part or whole.",
+    "3B-RX3": "The same policies hold over other worlds.",
+}
+
+
+def check_name(gate_id: str) -> str:
+    """``gate_3B_R01``: Dagster allows letters, digits and underscores."""
+    return f"gate_{gate_id.replace('-', '_')}"
+
+
+def reference_checks() -> dict[str, str]:
+    """What each check of the reference tier holds, by name; none where the policy has no tier."""
+    tier = certification_policy().reference
+    if tier is None:
+        return {}
+    told = {"grade_a_plus": "Grade A, and every gate of the reference tier."}
+    for gate_id, rule in sorted(tier.gates.items()):
+        measured = ", ".join(part.metric for part in rule.parts.values())
+        told[check_name(gate_id)] = f"Reference gate {gate_id}: {measured}. Bounds: {rule.source}."
+    return told | {check_name(gate): f"Reference gate {gate}. {said}" for gate, said in ACROSS.items()}
+
+
+REFERENCE_CHECKS: Final = reference_checks()
 
 
 @dg.multi_asset(
@@ -82,7 +114,8 @@ DESCRIPTIONS: Final = {
         )
     ],
     check_specs=[
-        dg.AssetCheckSpec(name, asset=CERTIFICATION, description=told) for name, told in DESCRIPTIONS.items()
+        dg.AssetCheckSpec(name, asset=CERTIFICATION, description=told)
+        for name, told in (DESCRIPTIONS | REFERENCE_CHECKS).items()
     ],
 )
 def certification_3B(  # noqa: N802 - a dataset's name
@@ -138,6 +171,9 @@ def certification_facts(run: CertificationRun, report: Report) -> dict[str, Any]
         **_tables(run),
         "over all seeds": _markdown(tables.cross_seed_table(run.summary, run.metrics)),
         "confidence": _markdown(tables.confidence_table(run.summary.confidence)),
+        "reference tier": _markdown(reference_tables.reference_gates_table(run.reference))
+        if run.reference
+        else "not measured",
         "report": dg.MetadataValue.path(report.html),
         **_figures(report),
         "summary": dg.MetadataValue.path(run.summary_path),
@@ -202,6 +238,36 @@ def certification_results(run: CertificationRun) -> Iterator[dg.AssetCheckResult
     failing = [str(seed) for seed, passed in sound.all_hard_gates_pass.items() if not passed]
     told = f"Hard gates fail on seed {', '.join(failing)}." if failing else "Every hard gate on every seed."
     yield _check("gate_3B_X03", sound.passed, told, {"failing seeds": len(failing), **over})
+    yield from _reference_results(run.reference, run.grade_a_plus)
+
+
+def _reference_results(tier: ReferenceTier | None, grade_a_plus: bool) -> Iterator[dg.AssetCheckResult]:
+    """What the checks of the reference tier say, those that the code location knows; each warns at most."""
+    if tier is None:
+        yield from (_check(name, False, "Not measured.", {}, warn=True) for name in REFERENCE_CHECKS)
+        return
+    standing = reference_tables.standing_of(tier)
+    rows = reference_tables.worst_rows(tier)
+    outcomes = {
+        **dict.fromkeys(standing.holding, True),
+        **dict.fromkeys(standing.failing, False),
+        **dict.fromkeys(standing.untold),
+    }
+    over = {"over all seeds": _markdown(reference_tables.across_table(tier))}
+    if "grade_a_plus" in REFERENCE_CHECKS:
+        facts = {"gates": _markdown(reference_tables.reference_gates_table(tier)), **over}
+        yield _check("grade_a_plus", grade_a_plus, standing.sentence, facts, warn=True)
+    for gate, passed in outcomes.items():
+        if check_name(gate) not in REFERENCE_CHECKS:
+            continue
+        told = rows[gate] if gate in rows else _across_told(tier, gate)
+        facts = over if gate in ACROSS else {"every seed": _markdown(reference_tables.gate_table(tier, gate))}
+        yield _check(check_name(gate), passed is True, told, facts, warn=True)
+
+
+def _across_told(tier: ReferenceTier, gate: str) -> str:
+    found = tier.across.by_id[gate]
+    return found.reason or ("Holds." if found.passed else "Does not hold.")
 
 
 def _stability_told(stable: Stability) -> str:

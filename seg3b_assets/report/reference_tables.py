@@ -153,29 +153,75 @@ def sources_table(tier: ReferenceTier) -> Grid:
 def reference_gates_table(tier: ReferenceTier) -> Grid:
     """Each gate once: on how many seeds it holds, and the part that says most where it is worst."""
     rows: Rows = []
-    for gate in next(iter(tier.seeds.values())).gates:
-        by_seed = {f"seed {seed}": one.gates[gate] for seed, one in tier.seeds.items()}
-        everywhere = {**by_seed, **({"all seeds": tier.pooled[gate]} if gate in tier.pooled else {})}
-        where, worst = min(
-            ((name, found.parts[0]) for name, found in everywhere.items()), key=lambda one: _standing(one[1])
-        )
-        judged = [found.passed for found in everywhere.values() if found.passed is not None]
-        holds = Cell(
-            f"{sum(judged)} of {len(judged)}", NOTHING if not judged else PASS if all(judged) else FAIL
-        )
-        scope = "" if worst.scope == EVERYBODY else f", {worst.scope}"
+    for gate in _gates_of(tier):
+        where, worst = _worst_of(tier, gate)
+        judged = [found.passed for found in _everywhere(tier, gate).values() if found.passed is not None]
+        state = NOTHING if not judged else PASS if all(judged) else FAIL
         rows.append(
             [
                 Cell(f"{gate_name(gate)}{worst.part}"),
                 worst.metric,
                 bound(worst),
                 _measured(worst, named=False),
-                f"{where}{scope}",
-                holds,
+                where,
+                Cell(f"{sum(judged)} of {len(judged)}", state),
             ]
         )
     header = ("gate", "decided by", "bound", "worst", "where", "holds")
     return Grid("Reference tier (A+): each gate where it is worst", header, rows, frozenset({2, 3, 5}))
+
+
+def worst_rows(tier: ReferenceTier) -> dict[str, str]:
+    """By gate, one sentence on the part that says most where it is worst."""
+    told = {}
+    for gate in _gates_of(tier):
+        where, part = _worst_of(tier, gate)
+        if part.passed is None:
+            told[gate] = f"{part.metric} is not applicable, {where}: {part.reason}."
+        else:
+            outcome = "holds" if part.passed else "missed"
+            held = f"{part.metric} is {number(part.observed)}, bound {bound(part)}"
+            told[gate] = f"{held}: {outcome}, {where}."
+    return told
+
+
+def gate_table(tier: ReferenceTier, gate: str) -> Grid:
+    """Every part of one gate in every scope, on every seed."""
+    rows: Rows = [
+        [
+            Cell(where),
+            part.part,
+            part.metric,
+            part.scope,
+            bound(part),
+            _measured(part, named=False),
+            str(part.n),
+        ]
+        for where, found in _everywhere(tier, gate).items()
+        for part in found.parts
+    ]
+    header = ("where", "part", "metric", "scope", "bound", "measured", "over")
+    return Grid(f"{gate_name(gate)} on every seed", header, rows, frozenset({4, 5, 6}))
+
+
+def _gates_of(tier: ReferenceTier) -> list[str]:
+    """Gates that a seed is held to, or all seeds together are."""
+    return sorted({*tier.pooled, *(gate for one in tier.seeds.values() for gate in one.gates)})
+
+
+def _everywhere(tier: ReferenceTier, gate: str) -> dict[str, ReferenceGate]:
+    """A gate on each seed, and over all of them."""
+    found = {f"seed {seed}": one.gates[gate] for seed, one in tier.seeds.items() if gate in one.gates}
+    return found | ({"all seeds": tier.pooled[gate]} if gate in tier.pooled else {})
+
+
+def _worst_of(tier: ReferenceTier, gate: str) -> tuple[str, ReferencePart]:
+    """Where a gate is worst, and the part that says so."""
+    where, part = min(
+        ((name, found.parts[0]) for name, found in _everywhere(tier, gate).items()),
+        key=lambda one: _standing(one[1]),
+    )
+    return where if part.scope == EVERYBODY else f"{where}, {part.scope}", part
 
 
 def _standing(part: ReferencePart) -> tuple[int, float]:
