@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from seg3b_assets_tests.browser import open_browser
+from seg3b_assets_tests.maps_once import read_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -25,6 +26,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _KEPT = ("SEG3B_TEST_CACHE", "SEG3B_SCREENSHOTS")
 for _name in [name for name in os.environ if name.startswith(("SEG3B_", "DAGSTER_")) and name not in _KEPT]:
     del os.environ[_name]
+
+read_once()
 
 
 # Playwright runs an event loop as long as it is open, and beside one nothing else can: so no longer than a module.
