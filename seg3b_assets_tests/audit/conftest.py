@@ -22,6 +22,7 @@ from seg3b_assets.states.context import Lanes, StateContext
 from seg3b_assets.states.s5_bundle import audit_tree
 from seg3b_assets.store import Runs, Staging, Store
 from seg3b_assets.world import WorldRecipe
+from seg3b_assets_tests.made_once import made_once
 from seg3b_assets_tests.policies.small import small_networks
 
 COARSE = WorldRecipe(resolution_deg=1.0, merchants=300)
@@ -30,8 +31,12 @@ SEED = 42
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of one home for all of pytest's workers: what one has run, the others reuse."""
+    return made_once(tmp_path_factory, "audited", _settings)
+
+
+def _settings(folder: Path) -> Settings:
     cache = Path(os.environ.get("SEG3B_TEST_CACHE", "~/.cache/seg3b-tests")).expanduser()
-    folder = tmp_path_factory.mktemp("audited")
     # A copy: an edit of the shipped policies in the middle of a session is not a fault to be found.
     policies = Path(shutil.copytree(Settings.from_environment().policies, folder / "policies"))
     # A handful of merchants is no population: this world is sound, not realistic, and S5 is to seal it.

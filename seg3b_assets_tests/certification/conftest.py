@@ -8,7 +8,6 @@ the shipped policies pass is not theirs to say.
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +17,11 @@ from typing import Any
 import pytest
 
 from seg3b_assets.certification import CertificationRun, certify
-from seg3b_assets.locks import exclusive
 from seg3b_assets.policies.strict_yaml import parse_document
 from seg3b_assets.settings import REPOSITORY, Settings
 from seg3b_assets.world import WorldRecipe
 from seg3b_assets_tests.end_to_end.installation import Installation, copy_home
+from seg3b_assets_tests.made_once import made_once
 from seg3b_assets_tests.policies.small import small_networks
 from seg3b_assets_tests.policies.spoiling import spoilt
 from seg3b_assets_tests.store.back_ends import BACK_ENDS, BackEnd
@@ -93,15 +92,7 @@ def cache() -> Path:
 @pytest.fixture(scope="session")
 def certified(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Certified:
     """Two seeds certified in a home of their own, once for all of pytest's workers. Read it; change a copy."""
-    here = tmp_path_factory.getbasetemp()
-    folder = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "certified"
-    folder.mkdir(exist_ok=True)
-    kept = folder / "certified.pickle"
-    with exclusive(folder / "lock"):
-        if not kept.exists():
-            kept.write_bytes(pickle.dumps(_certified(folder, cache)))
-    found: Certified = pickle.loads(kept.read_bytes())
-    return found
+    return made_once(tmp_path_factory, "certified", lambda folder: _certified(folder, cache))
 
 
 def _certified(folder: Path, cache: Path) -> Certified:

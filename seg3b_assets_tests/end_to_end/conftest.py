@@ -1,4 +1,4 @@
-"""Coarse worlds, kept between sessions, and finished homes over them, one per session.
+"""Coarse worlds, kept between sessions, and finished homes over them, one for all workers of a session.
 
 ``small`` is 300 merchants on a 1° surface (ten of them virtual, five thousand edges): enough to reach every
 state. ``coarse`` is 1,500 (fifty virtual, thirty thousand edges): for digests, decoding and conformity.
@@ -26,6 +26,7 @@ from seg3b_assets_tests.end_to_end.installation import (
 )
 from seg3b_assets_tests.end_to_end.recomputing import Recomputation, Recomputed, recompute
 from seg3b_assets_tests.end_to_end.upstream_copies import UpstreamCopy
+from seg3b_assets_tests.made_once import made_once
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +38,19 @@ def cache() -> Path:
 @pytest.fixture(scope="session")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped policies as they were when the session began: an edit meanwhile is no fault to be found."""
-    folder = Path(shutil.copytree(REPOSITORY / "policies", tmp_path_factory.mktemp("shipped") / "policies"))
+    return made_once(tmp_path_factory, "shipped", _observing)
+
+
+def _observing(folder: Path) -> Path:
+    policies = Path(shutil.copytree(REPOSITORY / "policies", folder / "policies"))
     # Ten merchants are no population: these worlds are sound, not realistic, and S5 is to seal them.
-    validation = folder / "virtual_validation.yaml"
+    validation = policies / "virtual_validation.yaml"
     validation.write_text(validation.read_text().replace("mode: enforce", "mode: observe"))
-    return folder
+    return policies
 
 
-def _finished(home: Path, policies: Path, cache: Path, merchants: int) -> Installation:
-    installation = Installation(home, policies, cache, merchants=merchants)
+def _finished(folder: Path, policies: Path, cache: Path, merchants: int) -> Installation:
+    installation = Installation(folder / "home", policies, cache, merchants=merchants)
     assert installation.run().passed()["counts"]["virtual"] > 5
     return installation
 
@@ -53,13 +58,13 @@ def _finished(home: Path, policies: Path, cache: Path, merchants: int) -> Instal
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, policies: Path, cache: Path) -> Installation:
     """A home with the small world's seed 42 in force. Read it; change a copy."""
-    return _finished(tmp_path_factory.mktemp("small") / "home", policies, cache, SMALL)
+    return made_once(tmp_path_factory, "small", lambda folder: _finished(folder, policies, cache, SMALL))
 
 
 @pytest.fixture(scope="session")
 def coarse(tmp_path_factory: pytest.TempPathFactory, policies: Path, cache: Path) -> Installation:
     """A home with the coarse world's seed 42 in force. Read it; change a copy."""
-    return _finished(tmp_path_factory.mktemp("coarse") / "home", policies, cache, COARSE)
+    return made_once(tmp_path_factory, "coarse", lambda folder: _finished(folder, policies, cache, COARSE))
 
 
 @pytest.fixture(scope="session")

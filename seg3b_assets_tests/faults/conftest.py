@@ -10,12 +10,13 @@ import pytest
 
 from seg3b_assets_tests.faults.specimen import Specimen
 from seg3b_assets_tests.faults.trial import make_specimen
+from seg3b_assets_tests.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
-    """A small exported run. Copy it; never change it."""
-    return make_specimen(tmp_path_factory.mktemp("specimen"))
+    """A small exported run, one for all of pytest's workers. Copy it; never change it."""
+    return made_once(tmp_path_factory, "specimen", make_specimen)
 
 
 @pytest.fixture
