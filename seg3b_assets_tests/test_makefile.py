@@ -97,17 +97,26 @@ def test_a_clone_that_cannot_be_used_is_refused_in_one_line(name: str, tmp_path:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+FOLDERS = ("SEG3B_HOME", "SEG3B_POLICIES", "SEG3B_UPSTREAM", "SEG3B_CACHE", "DAGSTER_HOME")
+
+
+# Every name in all the settings at once, and each setting alone.
 @pytest.mark.parametrize(
-    "variable", ["SEG3B_HOME", "SEG3B_POLICIES", "SEG3B_UPSTREAM", "SEG3B_CACHE", "DAGSTER_HOME"]
+    ("name", "variables"),
+    [*((name, FOLDERS) for name in USABLE), *(("a$(b) c", (variable,)) for variable in FOLDERS)],
 )
-@pytest.mark.parametrize("name", USABLE)
-def test_a_folder_named_in_a_setting_is_that_folder(variable: str, name: str, tmp_path: Path) -> None:
+def test_a_folder_named_in_a_setting_is_that_folder(
+    name: str, variables: tuple[str, ...], tmp_path: Path
+) -> None:
     folder = clone(tmp_path / "clone")
     for given in (str(tmp_path / name), name):
         right = given if given.startswith("/") else f"{folder}/{given}"
-        assert told(make(folder, "run", **{variable: given}))[variable] == right
-        assert told(make(folder, "run", f"{variable}={given}"))[variable] == right
-    assert (folder / ".dagster").exists() == (variable != "DAGSTER_HOME")
+        for said in (
+            told(make(folder, "run", **dict.fromkeys(variables, given))),
+            told(make(folder, "run", *(f"{variable}={given}" for variable in variables))),
+        ):
+            assert {variable for variable in FOLDERS if said[variable] == right} == set(variables)
+    assert (folder / ".dagster").exists() == ("DAGSTER_HOME" not in variables)
 
 
 def test_a_url_is_left_as_it_is(tmp_path: Path) -> None:

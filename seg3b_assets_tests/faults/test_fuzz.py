@@ -33,10 +33,10 @@ def test_mutated_inputs_are_refused_by_name_or_do_not_matter(material: Material)
     numbers = {slow: [] for slow in (True, False)}
     for number in range(300):
         numbers[trial_of(material, SEED, number).door in SLOW].append(number)
-    outcomes = fuzz([*numbers[True][:3], *numbers[False][:57]], SEED, 1, lambda _: None, material)
+    outcomes = fuzz([*numbers[True][:2], *numbers[False][:38]], SEED, 1, lambda _: None, material)
     assert [outcome.line for outcome in outcomes if outcome.kind == UNNAMED] == []
-    assert len(outcomes) == 60
-    assert sum(outcome.kind == REFUSED for outcome in outcomes) > 20
+    assert len(outcomes) == 40
+    assert sum(outcome.kind == REFUSED for outcome in outcomes) > 13
 
 
 def test_a_mutation_is_a_function_of_seed_and_number(material: Material) -> None:
