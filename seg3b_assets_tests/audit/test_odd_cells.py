@@ -66,10 +66,21 @@ def test_such_cells_are_findings_and_every_auditor_goes_on(
     assert "S5.examination" not in found
 
 
+TABLES = (INDEX, ALIAS, RESULTS, "virtual_validation_contract_3B", "virtual_classification/")
+
+
 @pytest.mark.parametrize(
-    "table", [INDEX, ALIAS, RESULTS, "virtual_validation_contract_3B", "virtual_classification/"]
+    ("table", "kind"),
+    [
+        *((table, "text") for table in TABLES),
+        *((INDEX, kind) for kind in ("lists", "moments")),
+        *(
+            pytest.param(table, kind, marks=pytest.mark.e2e)
+            for table in TABLES[1:]
+            for kind in ("lists", "moments")
+        ),
+    ],
 )
-@pytest.mark.parametrize("kind", ["text", "lists", "moments"])
 def test_columns_of_another_type_are_findings_too(
     exported: Path, tmp_path: Path, table: str, kind: str
 ) -> None:

@@ -62,6 +62,7 @@ def test_inputs_of_other_columns_break_their_seal_and_no_auditor(
     assert "S5.examination" not in found
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", INPUTS)
 def test_each_alone(exported: Path, tmp_path: Path, name: str) -> None:
     tree = Tree(exported, tmp_path / "tree")

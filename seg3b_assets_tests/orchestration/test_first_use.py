@@ -59,7 +59,7 @@ def first_uses(home: Path, count: int) -> None:
     assert [user.returncode for user in users] == [0] * count, said
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(more, marks=pytest.mark.e2e) for more in (1, 2))])
 def test_first_users_at_once_leave_one_revision(tmp_path: Path, attempt: int) -> None:
     first_uses(tmp_path, 4)
     assert revisions(tmp_path) == [[newest_revision()]] * 3
