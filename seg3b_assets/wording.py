@@ -96,6 +96,11 @@ def seconds(value: float | None) -> str:
     return f"{value / 60:.1f} min"
 
 
+def wall(value: float | None) -> str:
+    """A duration in a column of seconds, where a thousandth is nothing."""
+    return number(None if value is None else round(value, 2))
+
+
 def size(count: int) -> str:
     """So many bytes, in the largest unit of a thousand there is one of."""
     for scale, name in _SIZES:

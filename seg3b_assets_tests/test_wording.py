@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seg3b_assets.settings import REPOSITORY
-from seg3b_assets.wording import apart, change, margin, number, seconds, size
+from seg3b_assets.wording import apart, change, margin, number, seconds, size, wall
 
 PRODUCT = REPOSITORY / "seg3b_assets"
 TELLING = ("bench", "cli", "doctor", "orchestration", "pipeline")
@@ -82,6 +82,7 @@ def test_changes_margins_durations_and_sizes_read() -> None:
     assert [change(one) for one in (0.25, -0.25, 0, None)] == ["+0.25", "−0.25", "0", "n/a"]
     assert [margin(one) for one in (0.123, -0.4, None)] == ["+12%", "−40%", "n/a"]
     assert [seconds(one) for one in (0.44, 59.94, 90, None)] == ["0.4 s", "59.9 s", "1.5 min", "not recorded"]
+    assert [wall(one) for one in (0.0003, 0.287, 22.33, None)] == ["0", "0.29", "22.3", "n/a"]
     assert [size(one) for one in (0, 999, 1500, 212_400_000, 61_771_000_000)] == [
         "0 bytes",
         "999 bytes",

@@ -6,7 +6,7 @@ from seg3b_assets.laws.input_notes import KEYS_UNUSED
 from seg3b_assets.pipeline.plan import SeedPlan
 from seg3b_assets.pipeline.record import RunRecord
 from seg3b_assets.screen import Screen, Table
-from seg3b_assets.wording import number, seconds
+from seg3b_assets.wording import number, seconds, wall
 
 
 def show_run(record: RunRecord, console: Screen) -> None:
@@ -15,7 +15,7 @@ def show_run(record: RunRecord, console: Screen) -> None:
     for name, result in record.states.items():
         done = "reused" if result.reused else "computed"
         outputs = str(len(result.snapshot.outputs))
-        figures = (number(result.wall_s), number(result.peak_rss_mb), outputs)
+        figures = (wall(result.wall_s), number(result.peak_rss_mb), outputs)
         table.add_row(name, done, *figures, result.snapshot.digest[:12])
     counts = ", ".join(
         f"{number(count)} {name}" for name, count in record.counts.items() if count is not None

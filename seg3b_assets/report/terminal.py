@@ -21,7 +21,7 @@ from seg3b_assets.report import tables
 from seg3b_assets.report.content import FAIL, FAIL_MARK, NOTHING, PASS, Cell, Grid, verdict_cell
 from seg3b_assets.report.reference_tables import across_table, reference_gates_table, standing_of
 from seg3b_assets.screen import Screen, Table, styled
-from seg3b_assets.wording import apart, margin, number, percent, seconds, seeds_named
+from seg3b_assets.wording import apart, margin, percent, seconds, seeds_named, wall
 
 WIDTH: Final = 100
 SEEDS_PER_TABLE: Final = 4
@@ -150,7 +150,7 @@ def _show_seed(seed: int, one: SeedComparison, console: Screen) -> None:
 
 
 def _timings(timings: Sequence[Change]) -> str:
-    told = [f"{one['state']} {number(one['was_s'])} -> {number(one['now_s'])}" for one in timings]
+    told = [f"{one['state']} {wall(one['was_s'])} -> {wall(one['now_s'])}" for one in timings]
     return "  seconds to compute: " + ", ".join(told)
 
 
