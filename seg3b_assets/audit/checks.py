@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from seg3b_assets.audit.findings import CheckResult, CheckSpec
 from seg3b_assets.contracts import all_contracts
-from seg3b_assets.laws.identity import AUDITED_STATES
+from seg3b_assets.laws.identity import AUDITED_STATES, STATES_AFTER_AUDIT
 
 RNG_INVALID: Final = "RNG_LOG_MISSING_OR_INVALID"
 BUNDLE_MISMATCH: Final = "BUNDLE_CONTENT_MISMATCH"
@@ -110,7 +110,9 @@ def check_specs() -> tuple[CheckSpec, ...]:
 @cache
 def tree_specs() -> tuple[CheckSpec, ...]:
     """The checks that ``seg3b verify`` makes besides: of the tree as a whole, and of the bundle in it."""
-    of_members = [spec for dataset in (*bundle_documents(), LAST_REPORT) for spec in _member_specs(dataset)]
+    of_members = [
+        spec for dataset in (*bundle_documents(), *later_datasets()) for spec in _member_specs(dataset)
+    ]
     return tuple(sorted((*_OF_TREE.values(), *of_members), key=lambda spec: spec.check_id))
 
 
@@ -133,6 +135,17 @@ def bundle_documents() -> tuple[str, ...]:
         for declared in all_contracts().values()
         if declared.producer == "S5" and declared.path.startswith(folder) and declared.format == "json"
     )
+
+
+@cache
+def later_datasets() -> tuple[str, ...]:
+    """Ids of what is published once S5 has audited: its run report, and the datasets of states after it."""
+    after = [
+        declared.id
+        for declared in all_contracts().values()
+        if declared.producer in STATES_AFTER_AUDIT and declared.status == "active"
+    ]
+    return (LAST_REPORT, *after)
 
 
 def dataset_check(dataset_id: str, aspect: str) -> str:
@@ -166,10 +179,10 @@ def _dataset_specs(dataset_id: str) -> list[CheckSpec]:
 
 
 def _member_specs(dataset_id: str) -> tuple[CheckSpec, CheckSpec]:
-    law = "§7 bundle"
+    law, state = "§7 bundle", all_contracts()[dataset_id].producer
     return (
-        CheckSpec(f"S5.{dataset_id}.contract", law, BUNDLE_MISMATCH, "the member breaks its contract"),
-        CheckSpec(f"S5.{dataset_id}.identity", law, "IDENTITY_MISMATCH", "a member of another run"),
+        CheckSpec(f"{state}.{dataset_id}.contract", law, BUNDLE_MISMATCH, "the member breaks its contract"),
+        CheckSpec(f"{state}.{dataset_id}.identity", law, "IDENTITY_MISMATCH", "a member of another run"),
     )
 
 

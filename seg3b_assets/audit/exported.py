@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from seg3b_assets.audit.checks import LAST_REPORT, audited_datasets, bundle_documents
+from seg3b_assets.audit.checks import audited_datasets, bundle_documents, later_datasets
 from seg3b_assets.audit.listing import Listing, Paths
 from seg3b_assets.audit.tree import read_bounded
 from seg3b_assets.contracts import DatasetContract, contract
@@ -73,10 +73,10 @@ class ExportedTree:
         return cls(listing, identity, witnesses, receipt, rows)
 
     def datasets(self) -> dict[str, Path]:
-        """Path of every dataset of S0 to S5 that lies where its contract says."""
+        """Path of every dataset of the states that lies where its contract says."""
         if self.identity is None:
             return {}
-        ids = (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, LAST_REPORT)
+        ids = (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, *later_datasets())
         held = {name: contract(name).relative_path(self.identity) for name in ids}
         return {
             name: self.listing.root / path.rstrip("/")
@@ -136,7 +136,9 @@ class ExportedTree:
         files: set[str] = {RUN_RECEIPT, contract("tile_excerpt").path}
         folders: set[str] = set()
         for name in (
-            (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, LAST_REPORT) if self.identity else ()
+            (*audited_datasets(), *bundle_documents(), BUNDLE, FLAG, *later_datasets())
+            if self.identity
+            else ()
         ):
             declared = contract(name)
             path = declared.relative_path(self.identity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from seg3b_assets.audit.checks import LAST_REPORT, audited_datasets, tree_check
+from seg3b_assets.audit.checks import audited_datasets, later_datasets, tree_check
 from seg3b_assets.audit.exported import BUNDLE, FLAG, RUN_RECEIPT, ExportedTree
 from seg3b_assets.audit.findings import Findings
 from seg3b_assets.audit.listing import Stamp
@@ -123,9 +123,10 @@ def judge_states(context: AuditContext, tree: ExportedTree) -> None:
     if findings.failed(RECEIPT) or receipt is None or "states" not in receipt:
         findings.skip(f"{RUN_RECEIPT} of an export is not in the tree, or breaks its contract", STATE_DIGESTS)
         return
-    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, FLAG, LAST_REPORT)}
+    last = (FLAG, *later_datasets())
+    outputs = {name: contract(name).producer for name in (*audited_datasets(), BUNDLE, *last)}
     known = dict(findings.digests)
-    known |= path_digests(context, [name for name in (FLAG, LAST_REPORT) if name in context.tree.datasets])
+    known |= path_digests(context, [name for name in last if name in context.tree.datasets])
     for state in STATES:
         digests = {name: known.get(name) for name, producer in outputs.items() if producer == state}
         if None not in digests.values():  # what is missing or unreadable has been reported

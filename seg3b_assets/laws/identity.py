@@ -11,9 +11,10 @@ from seg3b_assets.laws.hashing import le64, sha256_raw
 HEX64 = re.compile(r"[a-f0-9]{64}")
 RFC3339_MICROS = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 UINT64_MAX = 2**64 - 1
-# In their order; the last one audits those before it.
+# In their order; S5 audits those before it.
 STATES: Final = ("S0", "S1", "S2", "S3", "S4", "S5")
-AUDITED_STATES: Final = STATES[:-1]
+AUDITED_STATES: Final = STATES[: STATES.index("S5")]
+STATES_AFTER_AUDIT: Final = STATES[STATES.index("S5") + 1 :]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from seg3b_assets.laws.identity import STATES
 from seg3b_assets.own_places import NO_FOLDER, folders_in, require_unlinked
 
 _HEX64: Final = "[a-f0-9]{64}"
-_STATE: Final = "S[0-5]"
+_STATE: Final = f"(?:{'|'.join(STATES)})"
 _TOKEN: Final = "[a-f0-9]{16}"
 _REFS: Final = "baseline|candidate|last_good|certification"
 # What a write or a move that died leaves, beside what it was to become.
@@ -28,7 +29,7 @@ _STAGED: Final = rf"(?:{_STATE}|fetch|export)-{_TOKEN}(?:\.old)?"
 # By folder: the names of what belongs directly into it.
 _HOME: Final[dict[str, str]] = {
     "builds": _STATE,
-    **{f"builds/S{number}": rf"{_HEX64}\.json" for number in range(6)},
+    **{f"builds/{state}": rf"{_HEX64}\.json" for state in STATES},
     "certifications": _HEX64,
     "heads": _SEED_FILE,
     "leases": rf"(?:{_TOKEN}|alone)\.json",
@@ -41,7 +42,7 @@ _HOME: Final[dict[str, str]] = {
     "reports": _HEX64,
     "runs": _HEX64,
     "snapshots": _STATE,
-    **{f"snapshots/S{number}": _HEX64 for number in range(6)},
+    **{f"snapshots/{state}": _HEX64 for state in STATES},
     "staging": _STAGED,
     "trash": r"[0-9TZ]+-[a-f0-9]{8}",
 }
