@@ -23,12 +23,14 @@ MOST_FILES = {
     "Add a policy knob": 5,
     "Add a dataset": 6,
     "Add an audit check": 4,
+    "Add a state": 16,
 }
 AFTER = {"Add an audit check": "Add a dataset"}
 _MATRIX = ".seg3b/certifications/*/3B_validation_gate_matrix.csv"
 _OF_S1 = (
     "test -s .seg3b/snapshots/S1/*/data/layer1/3B/virtual_prevalence/seed=42/*/virtual_prevalence_3B.parquet"
 )
+_OF_S6 = "test -s .seg3b/snapshots/S6/*/reports/layer1/3B/state=S6/seed=42/*/handover_3B.json"
 _ASSET = "from seg3b_assets.definitions import defs; defs.resolve_assets_def('virtual_prevalence_3B')"
 # What a seed of a coarse world then shows. Its verdict is not the point, so certify may say what it likes.
 SHOWN = {
@@ -50,6 +52,11 @@ SHOWN = {
     "Add an audit check": (
         "seg3b run --seed 42\nseg3b export heads tree\nseg3b verify tree --json > checks.json\n"
         "grep -q '\"S1.prevalence\"' checks.json\n"
+    ),
+    "Add a state": (
+        f"seg3b run --seed 42\n{_OF_S6}\nseg3b export heads tree\nseg3b verify tree --json > checks.json\n"
+        "grep -q '\"S6.handover\"' checks.json\n"
+        f'python -c "{_ASSET.replace("virtual_prevalence_3B", "handover_3B")}"\n'
     ),
 }
 
