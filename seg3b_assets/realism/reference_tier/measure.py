@@ -28,7 +28,7 @@ class ReferenceMetric:
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricGroup:
     """Metrics that are computed together.
 
     Attributes:

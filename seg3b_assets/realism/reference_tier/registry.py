@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from seg3b_assets.realism.reference_tier import class_bands, customers, likeness, places, prevalence, weights
-from seg3b_assets.realism.reference_tier.measure import Measure, ReferenceMetric, Scoped
+from seg3b_assets.realism.reference_tier.measure import MetricGroup, ReferenceMetric, Scoped
 from seg3b_assets.realism.reference_tier.world import ReferenceWorld
 
 
@@ -31,8 +31,8 @@ def _placed(name: str, definition: str, unit: str = "share") -> ReferenceMetric:
     return ReferenceMetric(name, definition, unit, "S2", "placement")
 
 
-def _one(metric: ReferenceMetric, compute: Callable[[ReferenceWorld], Scoped]) -> Measure:
-    return Measure(lambda world: (compute(world),), (metric,))
+def _one(metric: ReferenceMetric, compute: Callable[[ReferenceWorld], Scoped]) -> MetricGroup:
+    return MetricGroup(lambda world: (compute(world),), (metric,))
 
 
 MEASURES: Final = (
@@ -109,7 +109,7 @@ MEASURES: Final = (
         weights.capped,
     ),
     # R04 gravity
-    Measure(
+    MetricGroup(
         customers.gravities,
         (
             _networked(
@@ -157,7 +157,7 @@ MEASURES: Final = (
         customers.busiest_country,
     ),
     # R06 trade matters
-    Measure(
+    MetricGroup(
         likeness.trade_measures,
         (
             _networked(
@@ -212,7 +212,7 @@ MEASURES: Final = (
         class_bands.band_misses,
     ),
     # R08 fine geography
-    Measure(
+    MetricGroup(
         places.place_measures,
         (
             _placed(
@@ -279,7 +279,7 @@ MEASURES: Final = (
         customers.footprint_lift,
     ),
     # R10 who is virtual
-    Measure(
+    MetricGroup(
         prevalence.prevalence_measures,
         (
             _classified(
@@ -305,7 +305,7 @@ MEASURES: Final = (
         ),
     ),
     # R11 seats
-    Measure(
+    MetricGroup(
         places.seat_measures,
         (
             _seated(
@@ -320,7 +320,7 @@ MEASURES: Final = (
             ),
         ),
     ),
-    Measure(
+    MetricGroup(
         places.seats_abroad,
         (
             _seated("seated_abroad_share", "Merchants seated outside their home country, per merchant."),
