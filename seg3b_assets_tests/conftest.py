@@ -23,7 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 # Tests say themselves where they read and write; what configures this person's installation is none of theirs.
-_KEPT = ("SEG3B_TEST_CACHE", "SEG3B_SCREENSHOTS")
+_KEPT = ("SEG3B_RECORD", "SEG3B_TEST_CACHE", "SEG3B_SCREENSHOTS")
 for _name in [name for name in os.environ if name.startswith(("SEG3B_", "DAGSTER_")) and name not in _KEPT]:
     del os.environ[_name]
 

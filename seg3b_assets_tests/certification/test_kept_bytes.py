@@ -1,6 +1,7 @@
 """What was certified before certifies to the same bytes: every document of four seeds, and every dataset of S0 to S4.
 
-Masked is what a new check of the audit changes, and nothing else: S5's digests, and the ids that follow from them. The
+Masked is what a new check of the audit changes, S5's digests and the ids that follow from them, and the digest of the
+certification policy's file, to which the reference tier was added. The tier's own document is new and left out. The
 record was written by the release before; who changes bytes on purpose writes it anew, and says so in CHANGELOG.md:
 
     SEG3B_RECORD=1 pytest -m e2e seg3b_assets_tests/certification/test_kept_bytes.py
@@ -26,11 +27,11 @@ from seg3b_assets_tests.certification.conftest import MERCHANTS, RESOLUTION
 pytestmark = pytest.mark.e2e
 
 RECORD = Path(__file__).parents[1] / "data" / "certified_before.json"
-LIST = "certification.json"
+LEFT_OUT = {"certification.json", "3B_validation_reference.json"}
 
 
 def masked(document: dict[str, Any]) -> dict[str, Any]:
-    """A document without what S5's own bytes decide."""
+    """A document without what S5's own bytes decide, and without the bytes of the unsealed policy."""
     provenance = document.get("provenance")
     if provenance is None:
         return document
@@ -39,17 +40,21 @@ def masked(document: dict[str, Any]) -> dict[str, Any]:
     }
     states = {state: key for state, key in provenance["states"].items() if state != "S5"}
     kept = {name: value for name, value in provenance.items() if name not in ("lineage_id", "flag")}
-    return {**document, "provenance": {**kept, "states": states, "datasets": datasets}}
+    policies = {name: digest for name, digest in kept["policies"].items() if name != "certification"}
+    return {
+        **document,
+        "provenance": {**kept, "states": states, "datasets": datasets, "policies": policies},
+    }
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Digest by name of a certification's files, masked; its own list of digests aside."""
+    """Digest by name of a certification's files, masked; its own list of digests and the new document aside."""
     return {
         path.name: sha256_json(masked(orjson.loads(path.read_bytes())))
         if path.suffix == ".json"
         else sha256_hex(path.read_bytes())
         for path in sorted(folder.iterdir())
-        if path.name != LIST
+        if path.name not in LEFT_OUT
     }
 
 
