@@ -66,7 +66,7 @@ def test_it_is_read_without_scripts_and_on_a_small_screen(browser: Browser, file
     with watched_page(browser, 400, 800, java_script_enabled=False) as sight:
         sight.page.goto(file.as_uri())
         assert sight.page.locator("#theme").is_hidden()
-        assert sight.page.locator("main > section").count() == 12
+        assert sight.page.locator("main > section").count() == 13
         box = sight.page.locator("main").bounding_box()
         assert box is not None and box["width"] <= 400
 
