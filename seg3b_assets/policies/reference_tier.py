@@ -13,7 +13,7 @@ from seg3b_assets.policies.gates import Bound, FaultDomain, StateName, require_g
 from seg3b_assets.policies.policy_model import PolicyModel, not_among, worded
 
 REFERENCE_GATE_FORM: Final = r"^3B-R(0[1-9]|1[0-9])$"
-ReferenceGateId = Annotated[str, worded(REFERENCE_GATE_FORM, "3B-R and two digits")]
+ReferenceGateId = Annotated[str, worded(REFERENCE_GATE_FORM, "3B-R01 to 3B-R19")]
 PartId = Annotated[
     str, worded(r"^[a-e][1-9]?$", "a letter of a to e, and a digit where the part has several")
 ]

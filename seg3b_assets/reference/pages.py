@@ -31,6 +31,8 @@ from seg3b_assets.contracts import DatasetContract, all_contracts
 from seg3b_assets.contracts.artefact_registry import registry_document
 from seg3b_assets.contracts.schemas import Schema, referenced
 from seg3b_assets.laws.errors import ANY_STATE, OF_STATE
+from seg3b_assets.realism.reference_tier.pooling import POOLED_METRICS
+from seg3b_assets.realism.reference_tier.registry import REFERENCE_METRICS
 from seg3b_assets.realism.registry import SEED_METRICS
 from seg3b_assets.reference.markdown import code, page, table
 from seg3b_assets.reference.policy_page import shipped_values
@@ -237,10 +239,39 @@ def metric_page() -> str:
         _gates(shipped_values("virtual_validation")["hard_gates"]),
         "## Stretch gates (B+)\n",
         _gates(shipped_values("certification")["stretch_gates"]),
+        "## Reference gates (A+)\n",
+        _reference_gates(),
         "## Why, and what it cannot see\n",
         reasons,
         "## Metrics\n",
         metrics,
+        "## Metrics of the reference tier\n",
+        table(
+            ("metric", "definition", "unit", "state", "lane"),
+            (
+                (code(metric.name), metric.definition, metric.unit, metric.state, metric.lane)
+                for metric in (*REFERENCE_METRICS.values(), *POOLED_METRICS.values())
+            ),
+        ),
+    )
+
+
+def _reference_gates() -> str:
+    """Every part of every gate of the tier, and where its bounds are from."""
+    gates = shipped_values("certification")["reference"]["gates"]
+    return table(
+        ("gate", "metric", "bound", "where the bounds are from", "strength"),
+        (
+            (
+                f"{gate}{letter}",
+                code(part["metric"]),
+                bound(part["operator"], part["threshold"]),
+                rule["source"],
+                rule["strength"].replace("_", " "),
+            )
+            for gate, rule in gates.items()
+            for letter, part in rule["parts"].items()
+        ),
     )
 
 

@@ -175,7 +175,7 @@ def _material(
     policies = next(iter(metrics.values())).provenance.policies
     posture = Posture(settings.home, kept.lineages, policies, settings.policies)
     before = last_good_before(settings.home, kept.lineages, standing.last_good_before or recorded)
-    trace = kept.folder / FAILURE_TRACE
+    trace, files = kept.folder / FAILURE_TRACE, _document(documents, kept, MANIFEST)["files"]
     material = ReportMaterial(
         certification_id=kept.certification_id,
         summary=_typed(Summary, documents, kept, CROSS_SEED_SUMMARY),
@@ -187,9 +187,9 @@ def _material(
         scoring_s=standing.scoring_s,
         lanes=policy.lanes,
         references=(baseline(posture), last_good(posture, before)),
-        digests=_document(documents, kept, MANIFEST)["files"],
+        digests=files,
         trace=trace.read_text() if trace.is_file() else None,
-        reference=_typed(ReferenceTier, documents, kept, REFERENCE) if REFERENCE in documents else None,
+        reference=_typed(ReferenceTier, documents, kept, REFERENCE) if REFERENCE in files else None,
         input_notes=_input_notes(settings.home, metrics),
     )
     return material, before

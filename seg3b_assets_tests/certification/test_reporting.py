@@ -171,7 +171,12 @@ def test_the_commands_print_where_it_is(
 
 @pytest.mark.parametrize("content", [b"", b"{", b"5", b"[]", b'{"hard_gates": 5}', b"\xff"])
 @pytest.mark.parametrize(
-    "name", ["3B_validation_metrics_seed_42.json", "3B_validation_cross_seed_summary.json"]
+    "name",
+    [
+        "3B_validation_metrics_seed_42.json",
+        "3B_validation_cross_seed_summary.json",
+        "3B_validation_reference.json",
+    ],
 )
 def test_a_document_that_was_altered_is_named_and_counts_for_nothing_elsewhere(
     again: Settings, certified: Certified, name: str, content: bytes

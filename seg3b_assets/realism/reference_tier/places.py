@@ -14,7 +14,13 @@ from seg3b_assets.laws.geography import EARTH_RADIUS_KM, groups
 from seg3b_assets.realism.measurement import Measurement
 from seg3b_assets.realism.order_statistics import median, quantile
 from seg3b_assets.realism.reference_tier.measure import Scoped, not_judged, over_all
-from seg3b_assets.realism.reference_tier.statistics import correlation, median_of, mid_ranks, spearman
+from seg3b_assets.realism.reference_tier.statistics import (
+    centred_ranks,
+    correlation,
+    median_known,
+    rank_correlations,
+    spearman,
+)
 from seg3b_assets.realism.reference_tier.world import NO_SEAT, ReferenceWorld
 from seg3b_assets.realism.yardsticks import ip_addresses, places, unit_vectors
 
@@ -136,21 +142,19 @@ def _traffic_near_towns_by_part(world: ReferenceWorld, ground: Ground) -> Scoped
 
 def _people_ranks(world: ReferenceWorld, ground: Ground) -> tuple[Scoped, Scoped]:
     """Rank correlation of weight and people around: median over large pairs; small pairs' centred ranks pooled."""
-    large: list[float] = []
-    weights, people = [], []
-    for _, at in groups(np.where(ground.pair_size >= SMALL_PAIR, ground.pair, -1)):
-        size = int(ground.pair_size[at[0]])
-        if size < SMALL_PAIR:
-            continue
-        x, y = mid_ranks(world.edge_mass[at]), mid_ranks(ground.people[at])
-        if size >= LARGE_PAIR:
-            found = correlation(x, y)
-            large += [] if found is None else [found]
-        else:
-            weights.append((x - x.mean()) / size)
-            people.append((y - y.mean()) / size)
-    pooled = correlation(np.concatenate(weights), np.concatenate(people)) if weights else None
-    return over_all(median_of(large), len(large)), over_all(pooled, len(weights))
+    large = np.flatnonzero(ground.pair_size >= LARGE_PAIR)
+    small = np.flatnonzero((ground.pair_size >= SMALL_PAIR) & (ground.pair_size < LARGE_PAIR))
+    value, n = median_known(
+        rank_correlations(_dense(ground.pair[large]), world.edge_mass[large], ground.people[large])
+    )
+    pairs = _dense(ground.pair[small])
+    weights = centred_ranks(pairs, world.edge_mass[small]) / ground.pair_size[small]
+    people = centred_ranks(pairs, ground.people[small]) / ground.pair_size[small]
+    return over_all(value, n), over_all(correlation(weights, people), np.unique(pairs).size)
+
+
+def _dense(codes: I64) -> I64:
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def _cell_spread(world: ReferenceWorld, ground: Ground) -> tuple[Scoped, Scoped]:
@@ -167,8 +171,8 @@ def _cell_spread(world: ReferenceWorld, ground: Ground) -> tuple[Scoped, Scoped]
         .filter(pl.col("edges") >= least)["spread"]
         for key, least in (("pair", LARGE_PAIR), ("country", COUNTRY_EDGES))
     ]
-    of_pairs, of_countries = (median_of(values.to_list()) for values in spread)
-    return over_all(of_pairs, spread[0].len()), over_all(of_countries, spread[1].len())
+    of_pairs, of_countries = (median_known(values.to_numpy()) for values in spread)
+    return over_all(*of_pairs), over_all(*of_countries)
 
 
 def _addresses_within(world: ReferenceWorld) -> Scoped:
@@ -186,15 +190,14 @@ def _addresses_within(world: ReferenceWorld) -> Scoped:
     carried = edges.join(many, on="country_iso", how="semi").group_by(key).agg(pl.col("mass").sum())
     told = ip_addresses().join(many, on="country_iso", how="semi")
     cells = carried.join(told, on=key, how="full", coalesce=True).fill_null(0).sort(key)
-    found = [
-        spearman(of["mass"].to_numpy(), of["addresses"].to_numpy())
-        for of in cells.partition_by("country_iso", maintain_order=True)
-        if of.height >= COUNTRY_CELLS
-    ]
-    known = [value for value in found if value is not None]
-    if len(known) < world.terms.least.countries:
-        return not_judged(len(known), f"{len(known)} countries, {world.terms.least.countries} are asked for")
-    return over_all(median_of(known), len(known))
+    cells = cells.filter(pl.len().over("country_iso") >= COUNTRY_CELLS)
+    country = _dense(cells["country_iso"].rank("dense").cast(pl.Int64).to_numpy())
+    value, n = median_known(
+        rank_correlations(country, cells["mass"].to_numpy(), cells["addresses"].to_numpy())
+    )
+    if n < world.terms.least.countries:
+        return not_judged(n, f"{n} countries, {world.terms.least.countries} are asked for")
+    return over_all(value, n)
 
 
 def _addresses_between(world: ReferenceWorld) -> Scoped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from seg3b_assets.realism.order_statistics import median
@@ -15,6 +16,7 @@ BOOL = NDArray[np.bool_]
 
 _RANKS: Final = 25
 _FIRST_RANK: Final = 10
+_FEWEST_RANKS: Final = 3
 _NEWTON_STEPS: Final = 100
 _LONGEST_STEP: Final = 0.5
 _CONVERGED: Final = 1e-12
@@ -42,23 +44,60 @@ def spearman(x: NDArray[np.generic], y: NDArray[np.generic]) -> float | None:
     return correlation(mid_ranks(x), mid_ranks(y))
 
 
-def rank_size_slope(weights: F64) -> float | None:
-    """Least-squares slope of ln weight on ln rank over the middle of the ranks; None where fewer than three are there.
+def rank_correlations(group: I64, x: NDArray[np.generic], y: NDArray[np.generic]) -> F64:
+    """Rank correlation inside each group, mid-ranks, float64 (groups,); NaN where either is constant.
+
+    Args:
+        group: int64 (n,), 0-based and dense.
+        x, y: (n,).
+    """
+    ranked = pl.DataFrame({"group": group, "x": x, "y": y}).select(
+        pl.col("x", "y").rank("average").over("group")
+    )
+    dx, dy = _centred(group, ranked["x"].to_numpy()), _centred(group, ranked["y"].to_numpy())
+    spread = np.bincount(group, dx * dx) * np.bincount(group, dy * dy)
+    together = np.bincount(group, dx * dy)
+    found: F64 = np.full(spread.shape, np.nan)
+    np.divide(together, np.sqrt(spread), out=found, where=spread > 0)
+    return found
+
+
+def centred_ranks(group: I64, values: NDArray[np.generic]) -> F64:
+    """Mid-ranks inside each group less their mean, (n,)."""
+    ranked = pl.DataFrame({"group": group, "value": values}).select(
+        pl.col("value").rank("average").over("group")
+    )
+    return _centred(group, ranked["value"].to_numpy())
+
+
+def _centred(group: I64, values: F64) -> F64:
+    """Values less the mean of their group."""
+    centred: F64 = values - (np.bincount(group, values) / np.maximum(np.bincount(group), 1))[group]
+    return centred
+
+
+def rank_size_slopes(weights: F64, sizes: I64) -> F64:
+    """Least-squares slope of ln weight on ln rank over the middle of each group's ranks, float64 (groups,).
 
     Ranks are 25, log-spaced between n/10 and n/2, rounded half to even, from the tenth on, none twice: the head is a
     handful of edges, the tail what rounding left of them (Gabaix & Ibragimov 2011 on what the ends do to such a slope).
+    NaN where fewer than three are there.
+
+    Args:
+        weights: float64 (n,), group by group, each group heaviest first.
+        sizes: int64 (groups,), how many each group has.
     """
-    n = weights.shape[0]
-    if n // 2 < _FIRST_RANK:
-        return None
-    spaced = np.rint(np.geomspace(n / 10.0, n / 2.0, _RANKS)).astype(np.int64)
-    ranks = np.unique(np.maximum(spaced, _FIRST_RANK))
-    if ranks.shape[0] < 3:
-        return None
-    ordered = np.sort(weights)[::-1]
-    x, y = np.log(ranks.astype(np.float64)), np.log(ordered[ranks - 1])
-    dx = x - x.mean()
-    return float((dx * (y - y.mean())).sum() / (dx * dx).sum())
+    n = sizes.astype(np.float64)
+    spaced = np.rint(np.geomspace(n / 10.0, n / 2.0, _RANKS, axis=1)).astype(np.int64)
+    ranks = np.maximum(spaced, _FIRST_RANK)
+    fresh = np.concatenate([np.ones((sizes.shape[0], 1), bool), ranks[:, 1:] > ranks[:, :-1]], axis=1)
+    enough = (sizes // 2 >= _FIRST_RANK) & (fresh.sum(axis=1) >= _FEWEST_RANKS)
+    at = (np.cumsum(sizes) - sizes)[:, None] + np.minimum(ranks, sizes[:, None]) - 1
+    x, y, used = np.log(ranks), np.log(weights[at]), fresh.sum(axis=1)
+    dx = np.where(fresh, x - (np.where(fresh, x, 0.0).sum(axis=1) / used)[:, None], 0.0)
+    slopes: F64 = np.full(sizes.shape, np.nan)
+    np.divide((dx * y).sum(axis=1), (dx * dx).sum(axis=1), out=slopes, where=enough)
+    return slopes
 
 
 def largest_window(values: F64, ratio: float) -> float:
@@ -112,6 +151,7 @@ def poisson_effects(counts: F64, regressors: F64, used: BOOL) -> F64 | None:
     return None
 
 
-def median_of(values: list[float]) -> float | None:
-    """Median; None of no values."""
-    return median(np.array(values)) if values else None
+def median_known(values: F64) -> tuple[float | None, int]:
+    """Median of what is no NaN, None of nothing; and how many that are."""
+    known = values[~np.isnan(values)]
+    return (median(known) if known.size else None), known.size

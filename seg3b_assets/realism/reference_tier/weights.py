@@ -15,9 +15,9 @@ from seg3b_assets.realism.reference_tier.measure import Scoped, not_judged, over
 from seg3b_assets.realism.reference_tier.statistics import (
     correlation,
     largest_window,
-    median_of,
-    rank_size_slope,
-    spearman,
+    median_known,
+    rank_correlations,
+    rank_size_slopes,
 )
 from seg3b_assets.realism.reference_tier.world import ReferenceWorld
 
@@ -50,10 +50,9 @@ def dust_edges(world: ReferenceWorld) -> Scoped:
 
 def rank_size(world: ReferenceWorld) -> Scoped:
     """Median over merchants of the slope of ln weight on ln rank."""
-    order = np.lexsort((world.edge_mass, world.edge_merchant))
-    weights = np.split(world.edge_mass[order] / MASS_UNITS, np.cumsum(world.edges_of)[:-1])
-    slopes = [slope for slope in map(rank_size_slope, weights) if slope is not None]
-    return over_all(median_of(slopes), len(slopes))
+    order = np.lexsort((-world.edge_mass, world.edge_merchant))
+    value, n = median_known(rank_size_slopes(world.edge_mass[order] / MASS_UNITS, world.edges_of))
+    return over_all(value, n)
 
 
 def merchant_statistics(world: ReferenceWorld) -> Mapping[str, F64]:
@@ -122,9 +121,7 @@ def count_weight_correlation(world: ReferenceWorld) -> Scoped:
 
 def count_weight_ranks(world: ReferenceWorld) -> Scoped:
     """Median over merchants of the rank correlation of edges and weight over their countries."""
-    found = [
-        spearman(counts[counts > 0], masses[counts > 0])
-        for counts, masses in zip(world.count, world.mass, strict=True)
-    ]
-    known = [value for value in found if value is not None]
-    return over_all(median_of(known), len(known))
+    merchant, country = np.nonzero(world.count)
+    found = rank_correlations(merchant, world.count[merchant, country], world.mass[merchant, country])
+    value, n = median_known(found)
+    return over_all(value, n)

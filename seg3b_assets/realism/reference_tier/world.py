@@ -212,7 +212,7 @@ def reference_world(
         countries=countries,
         merchant_id=ids,
         virtual_class=virtual["virtual_class"].to_numpy().astype("U32"),
-        family=np.array([trades().get(int(code), UNLISTED).family for code in mcc], "U16"),
+        family=_families(mcc),
         mcc=mcc,
         home=_columns(countries, facts["home_country_iso"]),
         seat=np.where(seat_country == "", NO_SEAT, np.searchsorted(countries.iso, seat_country)),
@@ -229,6 +229,11 @@ def reference_world(
         edge_lon=edges["lon_deg"].to_numpy(),
         edge_lat=edges["lat_deg"].to_numpy(),
     )
+
+
+def _families(mcc: I64) -> TEXT:
+    codes, at = np.unique(mcc, return_inverse=True)
+    return np.array([trades().get(int(code), UNLISTED).family for code in codes], "U16")[at]
 
 
 def _columns(countries: CountryYardsticks, iso: pl.Series) -> I64:
